@@ -1,0 +1,86 @@
+"""The sizes of a model, under the blackboard's names; files' own names are translated where they are read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GPT2Config:
+    """The sizes of a GPT-2 (Radford et al. 2019, table 2; the defaults are the smallest one's, 124M parameters).
+
+    >>> config = GPT2Config(n_layer=2, n_head=4, n_embd=32)
+    >>> config.head_dim, config.n_kv_head, config.n_inner
+    (8, 4, 128)
+    >>> GPT2Config(n_head=5, n_embd=32)
+    Traceback (most recent call last):
+    ValueError: n_embd 32 does not divide into n_head 5 heads
+    """
+
+    vocab_size: int = 50257
+    n_ctx: int = 1024  # positions: the longest text the model can see
+    n_layer: int = 12
+    n_head: int = 12
+    n_embd: int = 768
+    n_inner: int = 0  # the MLP's width; 0 stands for 4 x n_embd
+    norm_eps: float = 1e-5
+    dropout: float = 0.0  # share of values dropped while training; nothing is dropped in eval mode
+
+    def __post_init__(self) -> None:
+        if not self.n_inner:
+            object.__setattr__(self, "n_inner", 4 * self.n_embd)
+        check_sizes(self)
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.n_embd} does not divide into n_head {self.n_head} heads")
+
+    @property
+    def head_dim(self) -> int:
+        """Size of one head's vectors."""
+        return self.n_embd // self.n_head
+
+    @property
+    def n_kv_head(self) -> int:
+        """Heads of keys and values: in GPT-2 each query head has its own."""
+        return self.n_head
+
+
+@dataclass(frozen=True)
+class LlamaConfig:
+    """The sizes of a Llama, Qwen2 or Qwen3 model, and the four points in which the three families differ.
+
+    >>> LlamaConfig(vocab_size=99, n_ctx=64, n_layer=1, n_head=4, n_kv_head=2, n_embd=32, n_inner=48).head_dim
+    8
+    """
+
+    vocab_size: int
+    n_ctx: int
+    n_layer: int
+    n_head: int
+    n_kv_head: int  # fewer than n_head: groups of query heads share keys and values (grouped-query attention)
+    n_embd: int
+    n_inner: int
+    head_dim: int = 0  # 0 stands for n_embd / n_head; Qwen3 sets it apart
+    norm_eps: float = 1e-6
+    rope_theta: float = 10000.0  # the slowest rotation turns about once in 2 pi x rope_theta positions
+    qkv_bias: bool = False  # Qwen2: biases on q, k and v
+    qk_norm: bool = False  # Qwen3: an RMSNorm on each head's q and k
+    tied: bool = True  # the output matrix is the embedding
+
+    def __post_init__(self) -> None:
+        if not self.head_dim:
+            if self.n_embd % self.n_head:
+                raise ValueError(f"n_embd {self.n_embd} does not divide into n_head {self.n_head} heads")
+            object.__setattr__(self, "head_dim", self.n_embd // self.n_head)
+        check_sizes(self)
+        if self.n_head % self.n_kv_head:
+            raise ValueError(f"n_head {self.n_head} does not divide into n_kv_head {self.n_kv_head} groups")
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim {self.head_dim} is odd; rotary positions turn pairs of values")
+
+
+Config = GPT2Config | LlamaConfig
+
+
+def check_sizes(config: Config) -> None:
+    """Refuse a size below one, naming it."""
+    for name in ("vocab_size", "n_ctx", "n_layer", "n_head", "n_kv_head", "n_embd", "n_inner"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")

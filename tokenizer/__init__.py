@@ -1,0 +1,14 @@
+"""Byte-pair encoding from scratch: trainer, encoder, decoder; needs neither torch nor minigpt.
+
+>>> import tokenizer
+>>> tok = tokenizer.train("the cat sat on the mat", vocab_size=262)
+>>> tok.decode(tok.encode("the hat"))
+'the hat'
+"""
+
+from tokenizer.bpe import Tokenizer
+from tokenizer.splitting import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN
+from tokenizer.streaming import StreamDecoder
+from tokenizer.training import train
+
+__all__ = ["CL100K_PATTERN", "GPT2_PATTERN", "QWEN2_PATTERN", "StreamDecoder", "Tokenizer", "train"]

@@ -1,0 +1,49 @@
+"""Where a model lives and in which numbers: the device and the dtype that a user names."""
+
+import torch
+
+DTYPES = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float16, torch.bfloat16, torch.float64)}
+
+
+def available() -> list[str]:
+    """The devices of this machine, best first.
+
+    >>> available()[-1]
+    'cpu'
+    """
+    devices = ["cuda"] if torch.cuda.is_available() else []
+    return [*devices, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+
+
+def pick_device(name: str | torch.device = "auto") -> torch.device:
+    """The named device; "auto" is cuda, else mps, else cpu. A ValueError where this machine lacks it."""
+    if str(name) == "auto":
+        return torch.device(available()[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device {name!r} is none; expected auto, {', '.join(available())}") from None
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in available() or (device.type == "cuda" and (device.index or 0) >= n_cuda):
+        raise ValueError(f"device {str(name)!r} is not on this machine; there are {', '.join(available())}")
+    return device
+
+
+def pick_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype | None:
+    """The named dtype, or None for the checkpoint's own.
+
+    >>> pick_dtype("float16", torch.device("cpu"))
+    torch.float16
+    >>> pick_dtype("int3", torch.device("cpu"))
+    Traceback (most recent call last):
+    ValueError: dtype 'int3' is none; expected auto, float32, float16, bfloat16 or float64
+    """
+    if dtype is None or dtype == "auto":  # the fastest that keeps the greedy text: not measured yet, so the own one
+        return None
+    found = DTYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        *names, last = DTYPES
+        raise ValueError(f"dtype {str(dtype)!r} is none; expected auto, {', '.join(names)} or {last}")
+    if found == torch.float64 and device.type == "mps":
+        raise ValueError("dtype float64 is not on the device mps; use float32, or --device cpu")
+    return found

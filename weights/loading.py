@@ -1,0 +1,123 @@
+"""From the tensors of files to the parameters of a model: rename, transpose, compare shapes, leave nothing over."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.config import Config
+from weights.family import Family
+from weights.report import LoadReport, examples
+from weights.tensors import Stored
+
+
+def load_model(
+    config: Config,
+    family: Family,
+    stored: Mapping[str, Stored],
+    where: str,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+) -> tuple[nn.Module, LoadReport]:
+    """The model of this config with the stored values, in eval mode, and the report of what went where.
+
+    Without a dtype it is the files' own; half-precision files become float32 on a CPU. Nothing is copied where the
+    device is the CPU and the files have the dtype. `where` names the files in errors, all of them ValueErrors:
+    a parameter that is missing or there twice, a tensor that is unexpected or of the wrong shape.
+    """
+    with torch.device("meta"):  # shapes without memory
+        model = family.build(config)
+    parameters = dict(model.named_parameters())
+    report = LoadReport(family.name, kinds=dict(Counter(tensor.kind for tensor in stored.values())))
+    chosen = choose(stored, family, parameters, where, report)
+    compare_shapes(chosen, family, parameters, where)
+    dtype = dtype or own_dtype((tensor.dtype for tensor in chosen.values()), device)
+    for name, tensor in chosen.items():
+        value = convert(tensor, device, dtype)
+        if family.transposed.fullmatch(name):
+            value = value.T  # a view: the numbers stay where they are
+            report.transposed.append(name)
+        path, _, last = name.rpartition(".")
+        setattr(model.get_submodule(path), last, nn.Parameter(value))
+        report.used.append(name)
+        report.n_parameters += value.numel()
+        report.n_bytes += value.numel() * value.element_size()
+    report.dtype, report.device = str(dtype).removeprefix("torch."), str(device)
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if tensor.is_meta:  # never, unless a model holds what no file gives
+            raise ValueError(f"{where}: nothing gives {name} its values")
+    return model.eval(), report
+
+
+def choose(
+    stored: Mapping[str, Stored], family: Family, parameters: Mapping[str, Tensor], where: str, report: LoadReport
+) -> dict[str, Stored]:
+    """Each parameter's tensor, under the parameter's name, every parameter exactly once."""
+    chosen: dict[str, Stored] = {}
+    keys: dict[str, str] = {}
+    for key, tensor in stored.items():
+        name = family.parameter(key)
+        if name is None:
+            report.ignored.append(key)
+        elif name in chosen:
+            raise ValueError(f"{where}: both {keys[name]} and {key} name the parameter {name}; expected one of them")
+        else:
+            chosen[name], keys[name] = tensor, key
+    if "lm_head.weight" in chosen and "lm_head.weight" not in parameters and family.embedding in chosen:
+        check_tied(chosen.pop("lm_head.weight"), chosen[family.embedding], family.embedding, where)
+        report.tied.append(keys["lm_head.weight"])
+    report.missing = [name for name in parameters if name not in chosen]
+    report.unexpected = [keys[name] for name in chosen if name not in parameters]
+    if report.missing or report.unexpected:
+        raise ValueError(
+            f"{where}: the tensors do not fit a {family.name} of this config.json; "
+            f"missing {examples(report.missing)}; unexpected {examples(report.unexpected)}"
+        )
+    return chosen
+
+
+def check_tied(head: Stored, embedding: Stored, name: str, where: str) -> None:
+    """A ValueError unless the stored output matrix is the embedding, which the model uses in its place."""
+    if head.shape != embedding.shape or not torch.equal(head.read(), embedding.read()):
+        raise ValueError(f"{where}: lm_head.weight differs from {name}; only tied ones, equal to it, are built here")
+    head.drop()
+
+
+def compare_shapes(chosen: Mapping[str, Stored], family: Family, parameters: Mapping[str, Tensor], where: str) -> None:
+    """A ValueError for the first tensor whose shape is not the parameter's, or the parameter's turned where due."""
+    for name, tensor in chosen.items():
+        expected = tuple(parameters[name].shape)
+        turned = family.transposed.fullmatch(name) is not None
+        expected = expected[::-1] if turned else expected
+        if tensor.shape != expected:
+            hint = " (is it stored the other way round, as torch.nn.Linear does?)" if turned else ""
+            hint = hint if tensor.shape == expected[::-1] else ""
+            raise ValueError(
+                f"{where}: {name} has the shape {tensor.shape}, config.json makes it {expected}{hint}: "
+                "use the config.json that belongs to these weights"
+            )
+        if not tensor.dtype.is_floating_point:
+            raise ValueError(f"{where}: {name} holds {tensor.kind}, expected floating-point numbers")
+
+
+def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtype:
+    """The widest of the files' dtypes; on a CPU half precision becomes float32, which every operation is made for.
+
+    >>> own_dtype([torch.float16, torch.float32], torch.device("cuda"))
+    torch.float32
+    """
+    widest = reduce(torch.promote_types, dtypes)
+    return torch.promote_types(widest, torch.float32) if device.type == "cpu" else widest
+
+
+def convert(tensor: Stored, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The tensor's values on the device in the dtype; where a copy is made, the file's pages are given back."""
+    value = tensor.read()
+    if device.type == "cpu" and value.dtype == dtype:
+        return value
+    copy = value.to(device, dtype)
+    tensor.drop()
+    return copy

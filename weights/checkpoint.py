@@ -46,6 +46,7 @@ def load_checkpoint(
     as float32 on a CPU. Raises ValueError for what is wrong with a file, OSError for what is not there.
     """
     place = pick_device(device)
+    del force  # until there is a self-check
     return load_folder(Path(name_or_path), str(name_or_path), place, pick_dtype(dtype, place))
 
 

@@ -79,8 +79,5 @@ def size_text(n_bytes: float) -> str:
     """
     if n_bytes < 1000:
         return f"{n_bytes:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        n_bytes /= 1000
-        if n_bytes < 1000:
-            break
-    return f"{n_bytes:.1f} {unit}"
+    power = 1 if n_bytes < 1e6 else 2 if n_bytes < 1e9 else 3
+    return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB')[power]}"

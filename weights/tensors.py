@@ -5,7 +5,6 @@ The format: https://github.com/huggingface/safetensors, section "Format".
 
 import json
 import mmap
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -135,8 +134,8 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
             file.write(len(text).to_bytes(8, "little") + text)
             for tensor in tensors.values():
                 flat = tensor.detach().cpu().contiguous().view(-1)
-                file.write(memoryview(flat.view(torch.uint8).numpy()))
-        os.replace(part, path)
+                file.write(flat.view(torch.uint8).numpy().data)
+        part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -15,6 +15,7 @@ from weights.family import Family
 from weights.report import LoadReport, examples
 from weights.tensors import Stored
 
+CHUNK = 1 << 24  # bytes converted at a time
 FACTORIES = (torch.randn, torch.zeros, torch.ones, torch.empty)
 SCALINGS = ("mul", "div", "mul_", "div_", "__mul__", "__rmul__", "normal_", "uniform_", "fill_")
 
@@ -138,10 +139,13 @@ def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtyp
 
 
 def convert(tensor: Stored, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The tensor's values on the device in the dtype; where a copy is made, the file's pages are given back."""
+    """The tensor's values on the device in the dtype; where a copy is made, the file's pages are given back as it grows."""
     value = tensor.read()
     if device.type == "cpu" and value.dtype == dtype:
         return value
-    copy = value.to(device, dtype)
-    tensor.drop()
+    copy = torch.empty(value.shape, dtype=dtype, device=device)
+    n_rows = max(1, CHUNK * value.shape[0] // max(1, value.nbytes))
+    for target, part in zip(copy.split(n_rows), value.split(n_rows), strict=True):
+        target.copy_(part)
+        tensor.drop()
     return copy

@@ -1,0 +1,134 @@
+"""The loop: encode the prompts once, then pick a token, append it, step; pick, append, step.
+
+B rows (texts in the making), T tokens, C channels, V vocabulary.
+"""
+
+import secrets
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minigpt.cache import KVCache
+from minigpt.rows import Model, Row, Steps, plan
+from minigpt.sampling import pick, row_keys
+from minigpt.settings import Settings, resolve
+
+
+def generate(model: Model, ids: list[int] | list[list[int]], **settings: Any) -> list[int] | list[list[int]]:
+    """Continues a list of token ids, or several lists at once: ids in, new ids out, an end token included.
+
+    The settings are those of `Settings`; without `eos_token_id` only the number of tokens ends a text. With
+    num_return_sequences=n each list gives n lists, one after the other.
+
+    >>> from minigpt.config import GPT2Config
+    >>> from minigpt.gpt2 import GPT2
+    >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=16, n_layer=1, n_head=2, n_embd=8))
+    >>> len(generate(model, [1, 2, 3], max_new_tokens=5))
+    5
+    """
+    chosen = resolve(settings)
+    several = bool(ids) and not isinstance(ids[0], int)
+    rows = plan(model, ids if several else [ids], chosen)  # type: ignore[arg-type, list-item]
+    for _ in run(model, rows, chosen):
+        pass
+    found = [row.new_ids for row in rows]
+    return found if several or chosen.num_return_sequences > 1 else found[0]
+
+
+def run(model: Model, rows: list[Row], settings: Settings) -> Steps:
+    """Lets the rows grow by the strategy that the settings name; see `grow` for what it yields."""
+    if settings.num_beams > 1:
+        from minigpt.beam import search
+
+        return search(model, rows, settings)
+    if settings.prompt_lookup_num_tokens:
+        from minigpt.lookup import look_ahead
+
+        return look_ahead(model, rows, settings)
+    return grow(model, rows, settings)
+
+
+@torch.inference_mode()
+def grow(model: Model, rows: list[Row], settings: Settings) -> Steps:
+    """Yields, after every step, the rows that got a token.
+
+    Rows of one prompt lie side by side, num_return_sequences of them. Closing the iterator stops the work.
+    """
+    if all(row.finish_reason for row in rows):
+        return
+    n = settings.num_return_sequences
+    cache = new_cache(model, rows[::n])
+    logits = encode(model, rows[::n], cache)  # (B / n, V)
+    copies = torch.arange(len(rows), device=logits.device) // n
+    logits, cache = logits[copies], cache.rows(copies) if n > 1 else cache  # (B, V)
+    keys = keys_of(rows, settings)
+    while True:
+        growing = [row for row in rows if not row.finish_reason]
+        choose(logits, rows, keys, settings)
+        yield growing
+        if all(row.finish_reason for row in rows):
+            return
+        longest = max(len(row.ids) for row in rows)
+        logits = step(model, rows, cache) if longest <= model.config.n_ctx else encode(model, rows)
+
+
+def encode(model: Model, rows: list[Row], cache: KVCache | None = None) -> Tensor:
+    """Logits (B, V) after each row's whole text, or after its last n_ctx tokens; fills the cache if there is one.
+
+    Shorter rows are padded on the right: no token sees what comes after it, so the padding changes nothing.
+    """
+    texts = [row.ids[-model.config.n_ctx :] for row in rows]
+    longest = max(map(len, texts))
+    ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=device_of(model))  # (B, T)
+    x = model.hidden(ids, cache=cache.first(longest) if cache else None)  # (B, T, C)
+    last = torch.tensor([len(text) - 1 for text in texts], device=ids.device)  # (B,)
+    return model.unembed(x[torch.arange(len(texts), device=ids.device), last])
+
+
+def step(model: Model, rows: list[Row], cache: KVCache) -> Tensor:
+    """Logits (B, V) after each row's newest token; the cache holds the ones before it, and the row's pad gives way."""
+    ids = torch.tensor([row.ids[-1:] for row in rows], device=cache.k.device)  # (B, 1)
+    pos = torch.tensor([[len(row.ids) - 1] for row in rows], device=cache.k.device)  # (B, 1)
+    longest = max(len(row.ids) for row in rows)
+    return model.unembed(model.hidden(ids, pos, cache.first(longest))[:, -1])
+
+
+def choose(logits: Tensor, rows: list[Row], keys: Tensor, settings: Settings) -> None:
+    """Picks each row's next token from logits (B, V) and appends it, with its log-probability, where a row goes on."""
+    logits = logits.float() if logits.dtype != torch.float64 else logits
+    seen = None
+    if settings.repetition_penalty != 1:
+        seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)  # (B, V)
+        for i, row in enumerate(rows):
+            seen[i, row.ids] = True
+    steps = torch.tensor([len(row.new_ids) for row in rows])  # (B,)
+    picked = pick(logits, settings, keys, steps, seen)  # (B,)
+    total = logits.logsumexp(-1)  # (B,)
+    logprobs = logits.gather(1, picked[:, None])[:, 0] - total  # (B,) under the model's own distribution
+    others: list[list[tuple[int, float]]] = [[]] * len(rows)
+    if settings.top_logprobs:
+        best, ids = logits.topk(min(settings.top_logprobs, logits.shape[1]))  # (B, n) each
+        pairs = zip(ids.tolist(), (best - total[:, None]).tolist(), strict=True)
+        others = [list(zip(*pair, strict=True)) for pair in pairs]
+    for row, id, logprob, other in zip(rows, picked.tolist(), logprobs.tolist(), others, strict=True):
+        if not row.finish_reason:
+            row.append(id, logprob, other)
+
+
+def keys_of(rows: list[Row], settings: Settings) -> Tensor:
+    """The rows' keys (B,) for their noise: from the seed, or fresh ones."""
+    n = settings.num_return_sequences
+    seeds = [secrets.randbits(63) if settings.seed is None else settings.seed for _ in rows]
+    return row_keys(seeds, [i % n for i in range(len(rows))])
+
+
+def device_of(model: Model) -> torch.device:
+    """Where the model's weights are."""
+    return next(model.parameters()).device
+
+
+def new_cache(model: Model, rows: list[Row]) -> KVCache:
+    """An empty cache with a row for each of the rows, as long as the longest can become."""
+    n_slots = min(model.config.n_ctx, max(len(row.ids) + row.limit for row in rows))
+    return KVCache(model.config, len(rows), n_slots, device_of(model), next(model.parameters()).dtype)

@@ -1,0 +1,64 @@
+"""The text of new tokens as it comes: whole characters only, and nothing past a stop string."""
+
+from collections.abc import Sequence
+
+from tokenizer import StreamDecoder, Tokenizer
+
+
+class StopStrings:
+    """Lets text through up to the first stop string; what may be the beginning of one waits until that is decided.
+
+    >>> gate = StopStrings(["END"])
+    >>> [gate.push(piece) for piece in ("an E", "N", "ergy EN", "D and more")], gate.found
+    (['an ', '', 'ENergy ', ''], True)
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.stop = stop
+        self.waiting = ""
+        self.found = False
+
+    def push(self, piece: str) -> str:
+        """What of the text so far is certain to stay and has not been given out."""
+        if self.found:
+            return ""
+        text = self.waiting + piece
+        cuts = [text.find(s) for s in self.stop if s in text]
+        if cuts:
+            self.found, self.waiting = True, ""
+            return text[: min(cuts)]
+        n = max((n for s in self.stop for n in range(1, len(s)) if text.endswith(s[:n])), default=0)
+        self.waiting = text[len(text) - n :]
+        return text[: len(text) - n]
+
+    def flush(self) -> str:
+        """What was waiting, at the end."""
+        waiting, self.waiting = self.waiting, ""
+        return waiting
+
+
+class TextReader:
+    """Turns one row's ids into text, piece by piece.
+
+    >>> reader = TextReader(Tokenizer({bytes([i]): i for i in range(256)}), stop=("b",))
+    >>> [reader.push(i) for i in b"aab"], reader.found
+    (['a', 'a', ''], True)
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop: tuple[str, ...] = ()) -> None:
+        self.known = tokenizer.tokens
+        self.decoder = StreamDecoder(tokenizer)
+        self.gate = StopStrings(stop)
+
+    @property
+    def found(self) -> bool:
+        """Whether a stop string has come."""
+        return self.gate.found
+
+    def push(self, id: int) -> str:
+        """The text that is certain now that `id` has come, often none; ids that only pad the vocabulary have none."""
+        return self.gate.push(self.decoder.push(id)) if id in self.known else ""
+
+    def flush(self) -> str:
+        """The rest, at the end of the row."""
+        return self.gate.push(self.decoder.flush()) + self.gate.flush()

@@ -139,7 +139,7 @@ def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtyp
 
 
 def convert(tensor: Stored, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The tensor's values on the device in the dtype; where a copy is made, the file's pages are given back as it grows."""
+    """The tensor's values on the device in the dtype; where they are copied, the file's pages are given back."""
     value = tensor.read()
     if device.type == "cpu" and value.dtype == dtype:
         return value

@@ -118,13 +118,14 @@ def mapped(pages: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:
     return Stored(shape, dtype, entry["dtype"], values, drop)
 
 
-def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Writes a safetensors file, one tensor at a time, beside its name; then it is renamed."""
+def write(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
+    """Writes a safetensors file, tensor by tensor, in this dtype or their own, beside its name; then renames it."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     at = 0
     for name, tensor in tensors.items():
-        n_bytes = tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, at + n_bytes]}
+        kind = dtype or tensor.dtype
+        n_bytes = tensor.numel() * kind.itemsize
+        header[name] = {"dtype": NAMES[kind], "shape": list(tensor.shape), "data_offsets": [at, at + n_bytes]}
         at += n_bytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the numbers are aligned
@@ -133,7 +134,7 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
         with part.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for tensor in tensors.values():
-                flat = tensor.detach().cpu().contiguous().view(-1)
+                flat = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous().view(-1)
                 file.write(flat.view(torch.uint8).numpy().data)
         part.replace(path)
     except BaseException:

@@ -1,0 +1,95 @@
+"""Writing a model in Hugging Face layout: a folder that transformers and `load_checkpoint` read."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from minigpt.gpt2 import GPT2
+from minigpt.llama import Llama
+from weights import tensors
+from weights.gpt2 import GPT2_FAMILY
+from weights.llama import LLAMA_FAMILY
+
+if TYPE_CHECKING:
+    from tokenizer import Tokenizer
+
+SHARD = 5_000_000_000  # bytes in one file, as the Hub likes it
+
+
+def save_checkpoint(
+    model: GPT2 | Llama,
+    folder: str | Path,
+    tokenizer: "Tokenizer | None" = None,
+    dtype: torch.dtype | None = None,
+    generation_config: Mapping[str, Any] | None = None,
+    chat_template: str | None = None,
+    shard_bytes: int = SHARD,
+) -> None:
+    """Writes config.json, the weights as safetensors, and the vocabulary, the generation defaults and the chat template
+    where given; loading them gives the same numbers, bit by bit, unless another dtype is asked for.
+
+    config.json is written last, so that a folder that has one is whole. Weights above `shard_bytes` bytes are spread
+    over several files with an index.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
+    named = {}
+    for name, parameter in model.named_parameters():
+        key = name if name.startswith("lm_head.") else family.prefixes[0] + name
+        named[key] = parameter.T if family.transposed.fullmatch(name) else parameter
+    dtype = dtype or next(model.parameters()).dtype
+    written = write_shards(folder, named, dtype, shard_bytes)
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    special = {name: id for name, id in (generation_config or {}).items() if name.endswith("_token_id")}
+    write_json(folder / "generation_config.json", generation_config or {})
+    if chat_template is not None:
+        write_text(folder / "chat_template.jinja", chat_template)
+    numbers = str(dtype).removeprefix("torch.")
+    config = family.write_config(model.config)
+    write_json(folder / "config.json", {**config, "dtype": numbers, "torch_dtype": numbers, **special})
+    for file in folder.glob("model*.safetensors*"):
+        if file.name not in written:  # what an earlier model left here
+            file.unlink()
+
+
+def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, shard_bytes: int) -> set[str]:
+    """Writes model.safetensors, or several files and the index of which tensor is where; returns the files' names."""
+    shards: list[dict[str, Tensor]] = [{}]
+    filled = 0
+    for name, value in named.items():
+        n_bytes = value.numel() * dtype.itemsize
+        if filled and filled + n_bytes > shard_bytes:
+            shards.append({})
+            filled = 0
+        shards[-1][name] = value
+        filled += n_bytes
+    if len(shards) == 1:
+        tensors.write(folder / "model.safetensors", named, dtype)
+        return {"model.safetensors"}
+    where: dict[str, str] = {}
+    for i, shard in enumerate(shards, start=1):
+        file = f"model-{i:05}-of-{len(shards):05}.safetensors"
+        tensors.write(folder / file, shard, dtype)
+        where.update(dict.fromkeys(shard, file))
+    total = sum(value.numel() for value in named.values()) * dtype.itemsize
+    index = "model.safetensors.index.json"
+    write_json(folder / index, {"metadata": {"total_size": total}, "weight_map": where})
+    return {*where.values(), index}
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Writes a JSON file beside its name, then renames it."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file beside its name, then renames it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,6 +72,7 @@ class LanguageModel:
         chat_template: str | None = None,
         name: str = "",
         report: Any = None,
+        path: Path | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -78,6 +80,7 @@ class LanguageModel:
         self.chat_template = chat_template
         self.name = name
         self.report = report
+        self.path = path  # the folder or file it came from
 
     def generate(self, prompt: str | Sequence[int] | Sequence[str], **settings: Any) -> Any:
         """Continues a text, or several at once. The settings are those of `minigpt.settings.Settings`.
@@ -177,4 +180,5 @@ def load(name: str, device: str = "auto", dtype: torch.dtype | str | None = None
         checkpoint.chat_template,
         checkpoint.name,
         checkpoint.report,
+        checkpoint.path,
     )

@@ -17,7 +17,7 @@ from tokenizer import Tokenizer
 if TYPE_CHECKING:
     from minigpt.scoring import NextToken, Score
 
-Messages = Sequence[Mapping[str, Any]]  # [{"role": "user", "content": "…"}, …]
+Messages = Sequence[dict[str, str]]  # [{"role": "user", "content": "…"}, …]
 
 
 @dataclass(frozen=True)

@@ -100,10 +100,9 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
     >>> fit(GPT2Config(n_ctx=8), [1, 2, 3], Settings(max_new_tokens=9, context="stop"))
     ([1, 2, 3], 5, 'context')
     """
-    start = [i for i in (settings.bos_token_id, *settings.eos_token_id) if i is not None]
-    if not prompt and not start:
+    prompt = prompt or settings.start_ids
+    if not prompt:
         raise ValueError("an empty prompt needs a token to start from: give bos_token_id")
-    prompt = prompt or start[:1]
     for id in prompt:
         if not 0 <= id < config.vocab_size:
             raise ValueError(f"id {id} is not in the vocabulary: ids are 0 to {config.vocab_size - 1}")

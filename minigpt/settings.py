@@ -107,6 +107,11 @@ class Settings:
         """Whether tokens are drawn; otherwise the most likely one is taken."""
         return self.temperature > GREEDY_BELOW
 
+    @property
+    def start_ids(self) -> list[int]:
+        """What stands before all text: the bos token, else the first end token, else nothing."""
+        return [i for i in (self.bos_token_id, *self.eos_token_id) if i is not None][:1]
+
 
 def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = None) -> Settings:
     """The caller's settings; what he leaves out (or None) comes from the checkpoint's generation_config.json.

@@ -1,6 +1,6 @@
 """The text of new tokens as it comes: whole characters only, and nothing past a stop string."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tokenizer import StreamDecoder, Tokenizer
 
@@ -46,7 +46,7 @@ class TextReader:
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: tuple[str, ...] = ()) -> None:
-        self.known = tokenizer.tokens
+        self.tokenizer = tokenizer
         self.decoder = StreamDecoder(tokenizer)
         self.gate = StopStrings(stop)
 
@@ -57,8 +57,12 @@ class TextReader:
 
     def push(self, id: int) -> str:
         """The text that is certain now that `id` has come, often none; ids that only pad the vocabulary have none."""
-        return self.gate.push(self.decoder.push(id)) if id in self.known else ""
+        return self.gate.push(self.decoder.push(id)) if id in self.tokenizer.tokens else ""
 
     def flush(self) -> str:
         """The rest, at the end of the row."""
         return self.gate.push(self.decoder.flush()) + self.gate.flush()
+
+    def text_of(self, ids: Iterable[int]) -> str:
+        """The text of some ids, whatever this reader has read so far."""
+        return self.tokenizer.decode(id for id in ids if id in self.tokenizer.tokens)

@@ -30,6 +30,8 @@ class GPT2Config:
         check_sizes(self)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} does not divide into n_head {self.n_head} heads")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout}")
 
     @property
     def head_dim(self) -> int:

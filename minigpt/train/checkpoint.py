@@ -1,0 +1,53 @@
+"""Checkpoints that resume exactly: one file holds all that a run needs to go on as if it had never stopped."""
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minigpt.config import GPT2Config, LlamaConfig
+from minigpt.gpt2 import GPT2
+from minigpt.llama import Llama
+from minigpt.train.trainer import Trainer, TrainSettings
+
+FILE = "training.pt"
+
+
+def save(folder: Path, trainer: Trainer, log: list[dict[str, float]]) -> None:
+    """Write the run's state beside the old one, then take its name: a crash leaves one of the two whole."""
+    state = {
+        "family": type(trainer.model).__name__,
+        "config": asdict(trainer.model.config),
+        "settings": asdict(trainer.settings),
+        "step": trainer.step,
+        "model": trainer.model.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "log": log,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / f"{FILE}.part")
+    (folder / f"{FILE}.part").replace(folder / FILE)
+
+
+def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, list[dict[str, float]]]:
+    """The trainer as it was saved, and its log; the next step is the one that was due.
+
+    Raises FileNotFoundError where there is no run, ValueError where the file is none of ours.
+    """
+    file = folder / FILE
+    if not file.exists():
+        raise FileNotFoundError(f"no run to resume in {folder}: it has no {FILE}")
+    try:
+        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        sizes = state["config"]
+        model = GPT2(GPT2Config(**sizes)) if state["family"] == "GPT2" else Llama(LlamaConfig(**sizes))
+        model.load_state_dict(state["model"])
+        trainer = Trainer(model.to(device), TrainSettings(**state["settings"]))
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.step = state["step"]
+        return trainer, state["log"]
+    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{file} does not resume ({reason}): restore it from a copy, or start anew") from None

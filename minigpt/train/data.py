@@ -1,0 +1,100 @@
+"""From a text file to batches: x holds T tokens, y the same ones moved by one, the tokens to be predicted.
+
+B batch, T tokens in a block.
+"""
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tokenizer import Tokenizer
+
+END = "<|endoftext|>"
+
+
+def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+    """The text of a file, with line ends as \\n and without a byte-order mark.
+
+    Raises ValueError where the bytes are not in the encoding, naming the place and the way out.
+    """
+    data = Path(path).read_bytes()
+    if data.startswith(codecs.BOM_UTF8):
+        data = data[3:]
+    try:
+        text = data.decode(encoding)
+    except LookupError:
+        raise ValueError(f"unknown encoding {encoding!r}: common ones are utf-8, cp1252, latin-1, utf-16") from None
+    except UnicodeDecodeError as error:
+        byte = f"byte {data[error.start]:#04x} at offset {error.start}"
+        raise ValueError(f"{path} is not {encoding}: {byte}; name its encoding, as in --encoding cp1252") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def split_documents(text: str) -> list[str]:
+    """The documents of a text, separated by <|endoftext|>, without the line ends around the separators.
+
+    >>> split_documents("one\\n<|endoftext|>\\ntwo\\n")
+    ['one', 'two']
+    """
+    return [document.strip("\n") for document in text.split(END) if document.strip("\n")]
+
+
+def hold_out(text: str, share: float = 0.05) -> tuple[str, str]:
+    """The text without its last `share`, and that share: cut at a line end, or anywhere where lines are longer.
+
+    >>> hold_out("a\\nb\\nc\\nd\\n", share=0.3)
+    ('a\\nb\\n', 'c\\nd\\n')
+    """
+    cut = int(len(text) * (1 - share))
+    cut = text.rfind("\n", cut // 2, cut) + 1 or cut
+    return text[:cut], text[cut:]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What to learn from and what to test on, each as one row of ids (N,), with the unseen text's length in bytes."""
+
+    learn: Tensor
+    unseen: Tensor
+    unseen_bytes: int
+
+    @classmethod
+    def of(cls, learn: str, unseen: str, tokenizer: Tokenizer) -> "Texts":
+        """Both texts encoded; a ValueError where the second holds nothing to test on."""
+        documents = split_documents(unseen)
+        if not documents:
+            raise ValueError("there is no unseen text to test on: give more text, or a file with --val")
+        n_bytes = sum(len(document.encode()) for document in documents)
+        learn_ids = encode_documents(split_documents(learn), tokenizer)
+        return cls(learn_ids, encode_documents(documents, tokenizer), n_bytes)
+
+
+def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Tensor:
+    """All documents as one row of ids (N,) int64, each after an <|endoftext|>: the sign under which texts begin."""
+    if END not in tokenizer.special_tokens:
+        raise ValueError(f"the tokenizer has no special token {END}, which separates documents")
+    end = tokenizer.special_tokens[END]
+    ids = [i for document in documents for i in (end, *tokenizer.encode(document))]
+    return torch.tensor([*ids, end])
+
+
+def draw_batch(ids: Tensor, block_size: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """x and y, (B, T) each: blocks that start anywhere in the ids (N,); y[b, t] is the token after x[b, t].
+
+    >>> x, y = draw_batch(torch.arange(9), 4, 2, torch.Generator().manual_seed(0))
+    >>> bool((y == x + 1).all())
+    True
+    """
+    last = len(ids) - block_size  # y needs one token more than x
+    if last < 1:
+        raise ValueError(
+            f"the text has {len(ids)} tokens, but a block of {block_size} needs at least {block_size + 1}: "
+            f"give more text or a smaller block"
+        )
+    starts = torch.randint(last, (batch_size,), generator=generator)  # (B,)
+    blocks = ids[starts[:, None] + torch.arange(block_size + 1)]  # (B, T + 1)
+    return blocks[:, :-1], blocks[:, 1:]

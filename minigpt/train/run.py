@@ -1,0 +1,54 @@
+"""A whole run: steps, a look at unseen text now and then, and the best model kept in Hugging Face layout."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.train.checkpoint import save
+from minigpt.train.data import END, Texts
+from minigpt.train.trainer import Scores, Trainer, evaluate
+from tokenizer import Tokenizer
+from weights import save_checkpoint
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step reports: its number, its loss, and the scores on unseen text where they were taken."""
+
+    step: int
+    loss: float
+    scores: Scores | None = None
+    best: bool = False
+
+
+def run(
+    trainer: Trainer,
+    tokenizer: Tokenizer,
+    texts: Texts,
+    folder: Path,
+    log: list[dict[str, float]],
+    evaluate_every: int,
+) -> Iterator[Progress]:
+    """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, and the
+    model too where it predicts unseen text better than ever before. Whoever stops asking stops the run; the state
+    is saved then as well."""
+    end = tokenizer.special_tokens[END]
+    defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
+    saved = trainer.step
+    try:
+        while trainer.step < trainer.settings.steps:
+            loss = trainer.do_step(texts.learn)
+            if trainer.step % evaluate_every and trainer.step != trainer.settings.steps:
+                yield Progress(trainer.step, loss)
+                continue
+            scores = evaluate(trainer.model, texts.unseen, texts.unseen_bytes, trainer.settings)
+            best = scores.loss < min((entry["unseen"] for entry in log), default=float("inf"))
+            log.append({"step": trainer.step, "train": loss, "unseen": scores.loss, "bpb": scores.bits_per_byte})
+            if best:
+                save_checkpoint(trainer.model, folder, tokenizer, generation_config=defaults)
+            save(folder, trainer, log)
+            saved = trainer.step
+            yield Progress(trainer.step, loss, scores, best)
+    finally:
+        if trainer.step != saved:
+            save(folder, trainer, log)

@@ -65,9 +65,9 @@ def special_names(config: Mapping[str, Any], tokens: Mapping[int, bytes], path: 
         given = {role: data.get(role) for role in ROLES}  # a text, or an object with one
         texts = {role: value.get("content") if isinstance(value, dict) else value for role, value in given.items()}
         return {role: text for role, text in texts.items() if isinstance(text, str)}
-    ids = {role: config.get(f"{role}_id") for role in ROLES}
+    ids: dict[str, Any] = {role: config.get(f"{role}_id") for role in ROLES}
     first = {role: value[0] if isinstance(value, list) and value else value for role, value in ids.items()}
-    return {role: tokens[id].decode() for role, id in first.items() if id in tokens}
+    return {role: tokens[id].decode() for role, id in first.items() if isinstance(id, int) and id in tokens}
 
 
 def fit(chat: ChatFormat, messages: Sequence[Message], room: int) -> tuple[list[int], list[Message]]:

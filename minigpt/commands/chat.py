@@ -1,0 +1,186 @@
+"""A conversation with an instruction-tuned model. /? inside it lists what can be done; Ctrl-C stops an answer."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minigpt.commands.arguments import add_model, add_sampling, settings_of, spinner
+
+if TYPE_CHECKING:
+    from minigpt.language_model import LanguageModel
+    from minigpt.template import Message
+
+HELP = "a conversation with an instruction-tuned model"
+COMMANDS = """\
+/clear           forget the conversation; the system message stays
+/system TEXT     tell the model who it is; without TEXT: take that back
+/save FILE       write the conversation to a JSON file
+/set NAME VALUE  temperature, top_k, top_p, max_new_tokens, seed, …; without VALUE: the checkpoint's own
+/?               this list
+/bye             leave, as the end of input does
+\"\"\"              begins and ends a message of several lines"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `minigpt chat`."""
+    add_model(parser, default="smollm2-135m-instruct")
+    parser.add_argument("--system", metavar="TEXT", help="tell the model who it is")
+    parser.add_argument("-n", "--max-new-tokens", type=int, metavar="N", help="tokens of an answer (default: 512)")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same answers (default: a fresh one)")
+    add_sampling(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the model and talk until /bye or the end of input."""
+    with spinner(f"loading {args.model}"):
+        from minigpt.language_model import load
+
+        lm = load(args.model, device=args.device, dtype=args.dtype)
+    session = Session(lm, settings_of(args), args.system)
+    note(f"{lm.name}, {lm.model.config.n_ctx} tokens of context; /? for help, /bye to leave")
+    while (text := read()) is not None:
+        try:
+            if not session.handle(text):
+                break
+        except (ValueError, TypeError, OSError) as error:
+            note(" ".join(str(error).split()))
+    return 0
+
+
+class Session:
+    """One conversation: what was said, and the settings in force."""
+
+    def __init__(self, lm: "LanguageModel", settings: dict[str, Any], system: str | None = None) -> None:
+        from minigpt.chat import format_of
+
+        self.lm, self.settings = lm, settings
+        self.format = format_of(lm)
+        self.lm.settings(settings)  # a bad one is refused before the first question
+        self.messages: list[Message] = []
+        self.set_system(system or "")
+
+    def handle(self, text: str) -> bool:
+        """Do what a line asks for, or answer it; False where it says goodbye."""
+        command, _, rest = text.strip().partition(" ")
+        rest = rest.strip()
+        if command == "/bye":
+            return False
+        if command in ("/?", "/help"):
+            note(COMMANDS)
+        elif command == "/clear":
+            self.messages = [message for message in self.messages if message["role"] == "system"]
+            note("forgotten")
+        elif command == "/system":
+            self.set_system(rest)
+            note("the model is told so from now on" if rest else "no system message")
+        elif command == "/save":
+            self.save(rest)
+        elif command == "/set":
+            self.set(rest)
+        elif command.startswith("/") and command[1:].isalpha():
+            note(f"{command} is no command; /? lists them")
+        elif text.strip():
+            self.answer(text)
+        return True
+
+    def set_system(self, text: str) -> None:
+        """Replace the system message; an empty one is none."""
+        rest = [message for message in self.messages if message["role"] != "system"]
+        self.messages = ([{"role": "system", "content": text}] if text else []) + rest
+
+    def save(self, name: str) -> None:
+        """Write the conversation as JSON."""
+        if not name:
+            raise ValueError("/save needs a file's name, such as /save talk.json")
+        path = Path(name).expanduser()
+        record = {"model": self.lm.name, "settings": self.settings, "messages": self.messages}
+        path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        note(f"saved to {path}")
+
+    def set(self, text: str) -> None:
+        """Change one setting, or show them; a bad value changes nothing."""
+        name, _, value = text.partition(" ")
+        if name:
+            changed = {key: old for key, old in self.settings.items() if key != name}
+            changed[name] = parsed(value.strip()) if value.strip() else None
+            self.lm.settings(changed)
+            self.settings = {key: new for key, new in changed.items() if new is not None}
+        own = ", ".join(f"{key} {value}" for key, value in self.settings.items()) or "none of your own"
+        note(f"settings: {own}")
+
+    def answer(self, text: str) -> None:
+        """Ask the model, show the answer as it grows, and remember both."""
+        from minigpt.chat import fit, with_defaults
+        from minigpt.columns import plain
+
+        settings = {"context": "stop"} | with_defaults(self.lm, self.format, self.settings)
+        n_ctx = self.lm.model.config.n_ctx
+        wanted = settings.get("max_new_tokens") or settings["usual_new_tokens"]
+        pieces: list[str] = []
+        try:
+            asked: list[Message] = [*self.messages, {"role": "user", "content": text}]
+            ids, kept = fit(self.format, asked, n_ctx - min(wanted, n_ctx // 2))
+            if len(kept) < len(asked):
+                gone = sum(m["role"] == "user" for m in asked) - sum(m["role"] == "user" for m in kept)
+                note(f"the context is full: the oldest {'turn is' if gone == 1 else f'{gone} turns are'} forgotten")
+            stream = self.lm.stream(ids, **settings)
+            for piece in stream:
+                pieces.append(piece)
+                print(plain(piece) if sys.stdout.isatty() else piece, end="", flush=True)
+            print(flush=True)
+            if stream.completion.finish_reason in ("length", "context"):
+                note(f"cut off after {len(stream.completion.ids)} tokens ({stream.completion.finish_reason})")
+        except KeyboardInterrupt:
+            print(flush=True)
+            note("stopped")
+            if not pieces:  # nothing to remember
+                return
+        self.messages = [*kept, {"role": "assistant", "content": "".join(pieces)}]
+
+
+def parsed(value: str) -> Any:
+    """A setting's value: a number or true/false where it reads as one, else the text.
+
+    >>> [parsed(text) for text in ("0.7", "40", "true", "slide")]
+    [0.7, 40, True, 'slide']
+    """
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def read() -> str | None:
+    """The next message, several lines of it between triple quotes; None at the end of input."""
+    text = read_line(">>> ")
+    if text is None or not text.lstrip().startswith('"""'):
+        return text
+    lines = [text.lstrip()[3:]]
+    while not lines[-1].rstrip().endswith('"""'):
+        more = read_line("... ")
+        if more is None:
+            return "\n".join(lines)
+        lines.append(more)
+    return "\n".join(lines).rstrip()[:-3]
+
+
+def read_line(prompt: str) -> str | None:
+    """One line, asked for on a terminal only; Ctrl-C there takes the line back."""
+    while True:
+        try:
+            if sys.stdin.isatty():
+                return input(prompt)
+            return line.rstrip("\r\n") if (line := sys.stdin.readline()) else None
+        except EOFError:
+            return None
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+            note("\n/bye leaves")
+
+
+def note(text: str) -> None:
+    """Say something that is not the model's."""
+    print(text, file=sys.stderr, flush=True)

@@ -8,12 +8,14 @@ import torch
 
 from minigpt.gpt2 import GPT2
 from minigpt.llama import Llama
+from weights import beside, gguf_llama, selfcheck, sources
 from weights.devices import pick_device, pick_dtype
-from weights.files import read_json, read_tensors
+from weights.files import read_json, read_tensors, weight_files
 from weights.gpt2 import GPT2_FAMILY
 from weights.llama import LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY
 from weights.loading import load_model
-from weights.report import LoadReport
+from weights.report import LoadReport, size_text
+from weights.verify import verify
 
 if TYPE_CHECKING:
     from tokenizer import Tokenizer
@@ -40,14 +42,19 @@ def load_checkpoint(
     dtype: torch.dtype | str | None = None,
     force: bool = False,
 ) -> Checkpoint:
-    """The checkpoint of a folder in Hugging Face layout.
+    """The checkpoint of a registered name, a Hub id, a folder in Hugging Face layout, or a GGUF file.
 
     `device` "auto" is cuda, else mps, else cpu. Without a dtype it is the checkpoint's own; half-precision files load
-    as float32 on a CPU. Raises ValueError for what is wrong with a file, OSError for what is not there.
+    as float32 on a CPU. Where logits are stored for a probe, the device must give them, unless `force` is set.
+    Raises ValueError for what is wrong with a file, OSError for what is not there and cannot be fetched.
     """
     place = pick_device(device)
-    del force  # until there is a self-check
-    return load_folder(Path(name_or_path), str(name_or_path), place, pick_dtype(dtype, place))
+    number = pick_dtype(dtype, place)
+    found = sources.obtain(name_or_path)
+    load = load_gguf if found.path.suffix == ".gguf" else load_folder
+    checkpoint = load(found.path, found.name, place, number)
+    selfcheck.check(checkpoint, selfcheck.probe_of(found), force)
+    return checkpoint
 
 
 def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
@@ -62,50 +69,24 @@ def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtyp
         config = family.read_config(data)
     except ValueError as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from None
-    stored, files = read_tensors(folder)
+    files = weight_files(folder)
+    verified = [f"{file.name}, {size_text(file.stat().st_size)}, {verify(file)}" for file in files]
     where = str(files[0] if len(files) == 1 else folder)
-    model, report = load_model(config, family, stored, where, device, dtype)
-    report.files = [file.name for file in files]
+    model, report = load_model(config, family, read_tensors(files), where, device, dtype)
+    report.files = verified
     assert isinstance(model, GPT2 | Llama)
-    return Checkpoint(
-        name=name,
-        path=folder,
-        model=model,
-        tokenizer=read_vocabulary(folder, config.vocab_size),
-        generation_config=read_generation_config(folder, data),
-        chat_template=read_chat_template(folder),
-        report=report,
-    )
+    tok = beside.read_vocabulary(folder, config.vocab_size)
+    defaults = beside.read_generation_config(folder, data)
+    return Checkpoint(name, folder, model, tok, defaults, beside.read_chat_template(folder), report)
 
 
-def read_vocabulary(folder: Path, vocab_size: int) -> "Tokenizer | None":
-    """The folder's tokenizer, or None without one; a ValueError where it has ids that the model has no row for."""
-    from tokenizer import Tokenizer
-
-    if not (folder / "tokenizer.json").exists() and not (folder / "vocab.json").exists():
-        return None
-    tok = Tokenizer.load(folder)
-    if tok.n_vocab > vocab_size:
-        raise ValueError(f"{folder}: the vocabulary has {tok.n_vocab} ids, the model only {vocab_size} (vocab_size)")
-    return tok
-
-
-def read_generation_config(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """generation_config.json, with config.json's special ids where it does not say."""
-    path = folder / "generation_config.json"
-    values = read_json(path) if path.exists() else {}
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if values.get(name) is None and config.get(name) is not None:
-            values[name] = config[name]
-    return values
-
-
-def read_chat_template(folder: Path) -> str | None:
-    """The Jinja text of chat_template.jinja or, as it was before, of tokenizer_config.json."""
-    if (folder / "chat_template.jinja").exists():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    path = folder / "tokenizer_config.json"
-    template = read_json(path).get("chat_template") if path.exists() else None
-    if isinstance(template, list):  # several, each with a name
-        template = {entry["name"]: entry["template"] for entry in template}.get("default")
-    return template if isinstance(template, str) else None
+def load_gguf(path: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
+    """The checkpoint of a GGUF file, which holds the vocabulary and the chat template too."""
+    verified = f"{path.name}, {size_text(path.stat().st_size)}, {verify(path)}"
+    values, config, stored, reordered = gguf_llama.read(path)
+    model, report = load_model(config, LLAMA_FAMILY, stored, str(path), device, dtype)
+    report.files, report.transposed = [verified], reordered
+    assert isinstance(model, Llama)
+    tok = beside.read_gguf_vocabulary(path, config.vocab_size)
+    defaults = gguf_llama.read_generation_config(values)
+    return Checkpoint(name, path, model, tok, defaults, values.get("tokenizer.chat_template"), report)

@@ -60,9 +60,8 @@ def shards(index: Path) -> list[str]:
     return sorted(set(where.values()))
 
 
-def read_tensors(folder: Path) -> tuple[dict[str, Stored], list[Path]]:
-    """All tensors of a folder's weights, and the files they are in. See `weight_files` for the errors."""
-    files = weight_files(folder)
+def read_tensors(files: list[Path]) -> dict[str, Stored]:
+    """All tensors of a folder's weights, one file or several; a ValueError for one that is there twice."""
     read = next(read for name, read in FORMS.items() if files[0].suffix == Path(name).suffix)
     stored: dict[str, Stored] = {}
     for file in files:
@@ -70,4 +69,4 @@ def read_tensors(folder: Path) -> tuple[dict[str, Stored], list[Path]]:
             if name in stored:
                 raise ValueError(f"{file}: {name} is in another part too; expected every tensor once")
             stored[name] = tensor
-    return stored, files
+    return stored

@@ -86,7 +86,7 @@ def start_run(args: argparse.Namespace) -> "Run":
     import tokenizer
     from minigpt.config import GPT2Config
     from minigpt.gpt2 import GPT2
-    from minigpt.train.data import Texts, split_documents
+    from minigpt.train.data import Texts, check_length, split_documents
     from minigpt.train.trainer import Trainer, TrainSettings, fast_precision
     from weights import load_checkpoint
     from weights.devices import pick_device
@@ -125,6 +125,7 @@ def start_run(args: argparse.Namespace) -> "Run":
         )
         model = GPT2(config).to(device)
     texts = Texts.of(learn, unseen, tok)
+    check_length(texts.learn, settings.block_size)
     args.out.mkdir(parents=True, exist_ok=True)
     tok.save(args.out)
     return Trainer(model, settings), tok, texts, []

@@ -48,6 +48,6 @@ def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, l
         trainer.optimizer.load_state_dict(state["optimizer"])
         trainer.step = state["step"]
         return trainer, state["log"]
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{file} does not resume ({reason}): restore it from a copy, or start anew") from None

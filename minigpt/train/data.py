@@ -89,12 +89,16 @@ def draw_batch(ids: Tensor, block_size: int, batch_size: int, generator: torch.G
     >>> bool((y == x + 1).all())
     True
     """
-    last = len(ids) - block_size  # y needs one token more than x
-    if last < 1:
+    check_length(ids, block_size)
+    starts = torch.randint(len(ids) - block_size, (batch_size,), generator=generator)  # (B,)
+    blocks = ids[starts[:, None] + torch.arange(block_size + 1)]  # (B, T + 1)
+    return blocks[:, :-1], blocks[:, 1:]
+
+
+def check_length(ids: Tensor, block_size: int) -> None:
+    """Refuse ids (N,) that do not fill one block and the token to be predicted after it."""
+    if len(ids) <= block_size:
         raise ValueError(
             f"the text has {len(ids)} tokens, but a block of {block_size} needs at least {block_size + 1}: "
             f"give more text or a smaller block"
         )
-    starts = torch.randint(last, (batch_size,), generator=generator)  # (B,)
-    blocks = ids[starts[:, None] + torch.arange(block_size + 1)]  # (B, T + 1)
-    return blocks[:, :-1], blocks[:, 1:]

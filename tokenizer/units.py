@@ -1,0 +1,80 @@
+"""Fast ways through a text: in blocks of bounded size, and within a block in units larger than pieces."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tokenizer.patterns import UNITS
+from tokenizer.splitting import compile_pattern, members
+
+_WHITE = re.findall(f"[{members('s')}]", "".join(map(chr, range(0x3001))))
+_WORD_END = re.compile(r"[A-Za-z0-9](?= )")
+_LAST_WORD_END = re.compile(r"(?s:.*)[A-Za-z0-9](?= )")
+
+
+def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:
+    """The text in lists of units, each list with the character to put before every unit of it.
+
+    In prose nearly all units are words with one space between them, and `str.split` finds those fastest.
+
+    >>> from tokenizer.patterns import GPT2_PATTERN
+    >>> list(units("one two, three", GPT2_PATTERN))
+    [('', ['one']), (' ', ['two,', 'three'])]
+    >>> list(units("one  two", GPT2_PATTERN))
+    [('', ['one', '  two'])]
+    """
+    if pattern not in UNITS:
+        yield "", compile_pattern(pattern)(text)
+        return
+    for block in blocks(text):
+        if any(space in block and space + " " in block for space in _WHITE):
+            yield "", compile_pattern(UNITS[pattern])(block)
+        else:
+            first, *rest = block.split(" ")
+            yield "", [first]
+            yield " ", rest
+
+
+def blocks(text: str, size: int = 1 << 16) -> Iterator[str]:
+    """The text in blocks of `size` characters or somewhat more, cut between a word and a space.
+
+    >>> list(blocks("one two three", size=4))
+    ['one two', ' three']
+    """
+    start = 0
+    while start < len(text):
+        cut = _WORD_END.search(text, start + size)
+        end = cut.end() if cut else len(text)
+        yield text[start:end]
+        start = end
+
+
+def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int = 1 << 22) -> Iterator[str]:
+    """A UTF-8 file in blocks of about `size` characters, cut where the pattern cuts and no special token stands."""
+    if pattern not in UNITS or any(map(_WORD_END.search, names)):
+        size = -1  # then nowhere is safe, and the file is read whole
+    rest = ""
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            while block := file.read(size):
+                block = rest + block
+                cut = _LAST_WORD_END.match(block) if size > 0 else None
+                end = cut.end() if cut else 0
+                yield block[:end]
+                rest = block[end:]
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8 ({error.reason}): save it as UTF-8, or give its text") from None
+    yield rest
+
+
+def whole(text: str) -> str:
+    """The text without surrogates: halves of a pair join, a lone half becomes U+FFFD, as in tiktoken.
+
+    >>> whole("\\ud83d\\ude00 \\ud83d")
+    '😀 \ufffd'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from socket import gaierror
@@ -75,11 +75,13 @@ def fetch(
     size: int | None = None,
     progress: Progress | None = None,
     timeout: float = 20.0,
+    headers: Mapping[str, str] | None = None,
 ) -> Path:
     """The file at `url` under `destination`, which is left alone if it is there and right; resumes what broke off.
 
-    `timeout` is in seconds, for each answer. An OSError says what the server or the disk said, a ValueError what
-    is wrong with the bytes; either way `destination` never holds anything but the right file.
+    `timeout` is in seconds, for each answer; `headers` go to the named server only, not where it redirects to. An
+    OSError says what the server or the disk said, a ValueError what is wrong with the bytes; either way
+    `destination` never holds anything but the right file.
     """
     destination = Path(destination)
     if right(destination, sha256, size):
@@ -88,7 +90,7 @@ def fetch(
     part.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(TRIES):
         try:
-            _download(url, part, size, progress, timeout)
+            _download(url, part, size, progress, timeout, headers or {})
             break
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             if attempt == TRIES - 1 or _hopeless(error):
@@ -122,11 +124,15 @@ def _hopeless(error: Exception) -> bool:
     return isinstance(error, URLError) and isinstance(error.reason, gaierror)  # no such host, or no network
 
 
-def _download(url: str, part: Path, size: int | None, progress: Progress | None, timeout: float) -> None:
+def _download(
+    url: str, part: Path, size: int | None, progress: Progress | None, timeout: float, headers: Mapping[str, str]
+) -> None:
     have = part.stat().st_size if part.exists() else 0
     if have and size is not None and have >= size:
         have = 0
     request = Request(url, headers={"User-Agent": "minigpt"} | ({"Range": f"bytes={have}-"} if have else {}))
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
     try:
         answer = urlopen(request, timeout=timeout)
     except HTTPError as error:

@@ -25,11 +25,9 @@ def compile_pattern(pattern: str) -> Split:
 
         return _covering(pattern, regex)
 
-    @cache
-    def compiled(ascii_only: bool) -> Split:
-        return _covering(translate(pattern, ascii_only) or "", re)
-
-    return lambda text: compiled(text.isascii())(text)
+    narrow = _covering(translate(pattern, ascii_only=True) or "", re)
+    wide = cache(lambda: _covering(translate(pattern, ascii_only=False) or "", re))  # its classes compile slowly
+    return lambda text: narrow(text) if text.isascii() else wide()(text)
 
 
 def _covering(pattern: str, module: ModuleType) -> Split:

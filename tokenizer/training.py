@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 from tokenizer.alphabet import BYTES
@@ -18,7 +18,6 @@ from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.splitting import compile_pattern
 from tokenizer.units import file_blocks, units, whole
 
-Pair = tuple[int, int]
 MANY = 1 << 20  # units held before they are cut into pieces
 
 
@@ -48,7 +47,7 @@ def train(
         text = file_blocks(text, pattern, special_tokens)
     words = count_pieces([text] if isinstance(text, str) else text, pattern, special_tokens)
     tokens = [BYTES[i : i + 1] for i in range(256)]
-    merges: Iterable[Pair] = islice(find_merges(words), vocab_size - smallest)
+    merges: Iterable[tuple[int, int]] = islice(find_merges(words), vocab_size - smallest)
     if progress:
         from tqdm import tqdm
 
@@ -87,60 +86,55 @@ def count_pieces(texts: Iterable[str], pattern: str, special_tokens: Sequence[st
     return pieces
 
 
-def find_merges(pieces: Counter[str]) -> Iterator[Pair]:
+def find_merges(pieces: Counter[str]) -> Iterator[tuple[int, int]]:
     """The pairs of ids to merge, in order, until none is left; the first merge's result gets the id 256.
+
+    A word is held as a string with one character per token, chr(id): then `find` looks for a pair, and pairs
+    compare as their ids do.
 
     >>> list(find_merges(Counter({"aaab": 2})))  # 64 and 65 are the bytes of "a" and "b"
     [(64, 64), (64, 65), (256, 257)]
     """
     byte_id = bytes.maketrans(BYTES, bytes(range(256)))
-    words = [list(piece.encode().translate(byte_id)) for piece in pieces]
+    words = [piece.encode().translate(byte_id).decode("latin-1") for piece in pieces]
     times = list(pieces.values())
-    counts: dict[Pair, int] = defaultdict(int)
-    where: dict[Pair, set[int]] = defaultdict(set)  # the words that hold the pair, or once did
+    counts: dict[str, int] = defaultdict(int)
+    where: dict[str, set[int]] = defaultdict(set)  # the words that hold the pair, or once did
     for w, word in enumerate(words):
-        for pair in pairwise(word):
-            counts[pair] += times[w]
-            where[pair].add(w)
+        for i in range(len(word) - 1):
+            counts[word[i : i + 2]] += times[w]
+            where[word[i : i + 2]].add(w)
     heap = [(-count, pair) for pair, count in counts.items()]
     heapify(heap)
-    new = 256
+    token = 256
     while heap:
         count, pair = heappop(heap)
-        if -count != counts[pair]:
+        if -count != counts[pair]:  # it has lost some since
             if counts[pair] > 0:
                 heappush(heap, (-counts[pair], pair))
             continue
-        yield pair
-        born = set()
+        first, second = pair[0], pair[1]
+        yield ord(first), ord(second)
+        new = chr(token)
+        born: dict[str, set[int]] = defaultdict(set)
         for w in where.pop(pair):
-            for other, change in replace(words[w], pair, new):
-                counts[other] += change * times[w]
-                if change > 0:
-                    where[other].add(w)
-                    born.add(other)
-        for other in born:
+            word, n = words[w], times[w]
+            i = word.find(pair)
+            while i >= 0:
+                left, right = word[i - 1 : i], word[i + 2 : i + 3]
+                if left:
+                    counts[left + first] -= n
+                    counts[left + new] += n
+                    born[left + new].add(w)
+                if right:
+                    counts[second + right] -= n
+                    counts[new + right] += n
+                    born[new + right].add(w)
+                word = word[:i] + new + word[i + 2 :]
+                i = word.find(pair, i + 1)
+            words[w] = word
+        for other, places in born.items():
             if counts[other] > 0:
+                where[other] = places
                 heappush(heap, (-counts[other], other))
-        new += 1
-
-
-def replace(word: list[int], pair: Pair, new: int) -> list[tuple[Pair, int]]:
-    """Puts `new` for `pair` everywhere in the word, in place, and says which neighbouring pairs went and came.
-
-    >>> word = [1, 2, 3, 1, 2]
-    >>> replace(word, (1, 2), 9), word
-    ([((2, 3), -1), ((9, 3), 1), ((3, 1), -1), ((3, 9), 1)], [9, 3, 9])
-    """
-    a, b = pair
-    changes: list[tuple[Pair, int]] = []
-    i = 0
-    while i < len(word) - 1:
-        if word[i] == a and word[i + 1] == b:
-            if i > 0:
-                changes += [((word[i - 1], a), -1), ((word[i - 1], new), 1)]
-            if i + 2 < len(word):
-                changes += [((b, word[i + 2]), -1), ((new, word[i + 2]), 1)]
-            word[i : i + 2] = [new]
-        i += 1
-    return changes
+        token += 1

@@ -32,8 +32,8 @@ def width_of(text: str) -> int:
 
 
 def cells(char: str) -> int:
-    """How many cells one code point takes: 2 for wide ones and for the emoji sign, 0 for marks, else 1."""
-    if unicodedata.east_asian_width(char) in "WF" or char == "\ufe0f":
+    """How many cells one code point takes: 2 for wide ones, flags and the emoji sign, 0 for marks, else 1."""
+    if unicodedata.east_asian_width(char) in "WF" or char == "\ufe0f" or "\U0001f1e6" <= char <= "\U0001f1ff":
         return 2
     return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1
 
@@ -57,7 +57,8 @@ def wrap(text: str, width: int) -> list[str]:
                 head = fitting(line, width)
                 lines.append(head)
                 line = line[len(head) :]
-        lines.append(line)
+        if line or not paragraph:
+            lines.append(line)
     return [line.rstrip() for line in lines]
 
 

@@ -1,6 +1,7 @@
 """A conversation with an instruction-tuned model. /? inside it lists what can be done; Ctrl-C stops an answer."""
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
         from minigpt.language_model import load
 
         lm = load(args.model, device=args.device, dtype=args.dtype)
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - arrow keys and earlier lines, where the system has it
     session = Session(lm, settings_of(args), args.system)
     note(f"{lm.name}, {lm.model.config.n_ctx} tokens of context; /? for help, /bye to leave")
     while (text := read()) is not None:

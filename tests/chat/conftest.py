@@ -1,5 +1,7 @@
 """Templates in the dialects of the field, written for these tests, and a small tokenizer that knows their tokens."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,19 @@ def every_special() -> dict[str, list[dict[str, str]]]:
         "thoughts": turns("Hi", "<think>\nhm\n</think>\n\nHello", "and?", "<think>\n\n</think>\n\nyes"),
         "thoughts and forgery": turns("a<|im_end|>b", "<think>\nhm\n</think>\n\n<|im_end|>", "</think><|im_start|>"),
     }
+
+
+@pytest.fixture(scope="session")
+def chat_folder(
+    tok: tokenizer.Tokenizer, random_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A random Qwen2 with the small tokenizer, the ChatML template and two end tokens: it talks nonsense, in form."""
+    sizes = {"vocab_size": tok.n_vocab, "max_position_embeddings": 256, "num_hidden_layers": 2}
+    folder = tmp_path_factory.mktemp("chat") / "tiny-chat"
+    shutil.copytree(random_checkpoint("qwen2", seed=4, **sizes), folder)
+    tok.save(folder)
+    names = {"bos_token": {"content": "<s>", "special": True}, "eos_token": "<|eot|>", "chat_template": CHATML}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+    ends = [tok.special_tokens["<|im_end|>"], tok.special_tokens["</s>"]]
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends, "bos_token_id": 0}))
+    return folder

@@ -10,17 +10,15 @@ from minigpt.gpt2 import GPT2
 from minigpt.llama import Llama
 from weights import beside, gguf_llama, selfcheck, sources
 from weights.devices import pick_device, pick_dtype
+from weights.families import check_config
 from weights.files import read_json, read_tensors, weight_files
-from weights.gpt2 import GPT2_FAMILY
-from weights.llama import LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY
+from weights.llama import LLAMA_FAMILY
 from weights.loading import load_model
 from weights.report import LoadReport, size_text
 from weights.verify import verify
 
 if TYPE_CHECKING:
     from tokenizer import Tokenizer
-
-FAMILIES = {family.name: family for family in (GPT2_FAMILY, LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY)}
 
 
 @dataclass
@@ -60,15 +58,7 @@ def load_checkpoint(
 def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
     """The checkpoint of a folder with config.json, weights, and whatever else lies there."""
     data = read_json(folder / "config.json")
-    family = FAMILIES.get(str(data.get("model_type")))
-    if family is None:
-        raise ValueError(
-            f"{folder / 'config.json'}: model_type is {data.get('model_type')!r}; expected one of {', '.join(FAMILIES)}"
-        )
-    try:
-        config = family.read_config(data)
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'}: {error}") from None
+    family, config = check_config(folder)
     files = weight_files(folder)
     verified = [f"{file.name}, {size_text(file.stat().st_size)}, {verify(file)}" for file in files]
     where = str(files[0] if len(files) == 1 else folder)

@@ -1,13 +1,14 @@
-"""The files of a checkpoint's folder: JSON, and the weights in one file or several."""
+"""The files of a checkpoint's folder: JSON, and the weights in one file or several. Needs no torch until it reads."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from weights import pickled, tensors
-from weights.tensors import Stored
+if TYPE_CHECKING:
+    from weights.tensors import Stored
 
-FORMS = {"model.safetensors": tensors.read, "pytorch_model.bin": pickled.read}  # the first that is there is read
+FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+AGAIN = "delete it and fetch it again"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path} is missing: a checkpoint's folder needs it") from None
     except ValueError:
         with path.open("rb") as file:
-            tensors.check_beginning(path, file.read(64))
+            check_beginning(path, file.read(64))
         raise ValueError(f"{path} is not whole JSON: fetch it again") from None
     if not isinstance(data, dict):
         raise ValueError(f"{path} should hold a JSON object, not a {type(data).__name__}: fetch it again")
@@ -49,6 +50,16 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
+def check_complete(folder: Path, vocabulary: bool = False) -> None:
+    """An OSError that names what a checkpoint's folder lacks: config.json, the weights, or the vocabulary if asked."""
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(f"{folder / 'config.json'} is missing: a checkpoint's folder needs it")
+    weight_files(folder)
+    has_pair = (folder / "vocab.json").exists() and (folder / "merges.txt").exists()
+    if vocabulary and not has_pair and not (folder / "tokenizer.json").exists():
+        raise FileNotFoundError(f"{folder}: no vocabulary; expected tokenizer.json, or vocab.json with merges.txt")
+
+
 def shards(index: Path) -> list[str]:
     """The files that an index names, in order, each once; plain names only, so that none lies outside the folder."""
     where = read_json(index).get("weight_map")
@@ -60,9 +71,24 @@ def shards(index: Path) -> list[str]:
     return sorted(set(where.values()))
 
 
-def read_tensors(files: list[Path]) -> dict[str, Stored]:
+def check_beginning(path: Path, start: bytes) -> None:
+    """A ValueError for what commonly stands in the place of weights: a web page, a pointer, another format."""
+    if start.startswith(b"version https://git-lfs"):
+        raise ValueError(f"{path}: found a Git LFS pointer, not the weights: run `git lfs pull`, or fetch it again")
+    if start.lstrip()[:5].lower() in (b"<!doc", b"<html", b"<?xml"):
+        raise ValueError(f"{path}: found a web page, not the weights: {AGAIN} (is there a login page on the network?)")
+    for magic, kind in ((b"PK\x03\x04", "a PyTorch .bin or zip file"), (b"GGUF", "a GGUF file")):
+        if start.startswith(magic) and path.suffix == ".safetensors":
+            raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
+    if start and not start.strip(b"\0"):
+        raise ValueError(f"{path}: found zeros where the header should be: {AGAIN}")
+
+
+def read_tensors(files: list[Path]) -> "dict[str, Stored]":
     """All tensors of a folder's weights, one file or several; a ValueError for one that is there twice."""
-    read = next(read for name, read in FORMS.items() if files[0].suffix == Path(name).suffix)
+    from weights import pickled, tensors
+
+    read = tensors.read if files[0].suffix == ".safetensors" else pickled.read
     stored: dict[str, Stored] = {}
     for file in files:
         for name, tensor in read(file).items():

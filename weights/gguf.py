@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from weights.tensors import AGAIN, Stored, check_beginning
+from weights.files import AGAIN, check_beginning
+from weights.tensors import Stored
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from weights.tensors import AGAIN, Stored, check_beginning
+from weights.files import AGAIN, check_beginning
+from weights.tensors import Stored
 
 KINDS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 

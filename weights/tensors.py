@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from weights.files import AGAIN, check_beginning
+
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -27,7 +29,6 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-AGAIN = "delete it and fetch it again"
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,6 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     if size != 8 + length + at:
         raise ValueError(f"{path}: expected {8 + length + at:,} bytes, found {size:,}: {AGAIN}")
     return dict(entries), 8 + length
-
-
-def check_beginning(path: Path, start: bytes) -> None:
-    """A ValueError for what commonly stands in the place of weights: a web page, a pointer, another format."""
-    if start.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path}: found a Git LFS pointer, not the weights: run `git lfs pull`, or fetch it again")
-    if start.lstrip()[:5].lower() in (b"<!doc", b"<html", b"<?xml"):
-        raise ValueError(f"{path}: found a web page, not the weights: {AGAIN} (is there a login page on the network?)")
-    for magic, kind in ((b"PK\x03\x04", "a PyTorch .bin or zip file"), (b"GGUF", "a GGUF file")):
-        if start.startswith(magic) and path.suffix == ".safetensors":
-            raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
-    if start and not start.strip(b"\0"):
-        raise ValueError(f"{path}: found zeros where the header should be: {AGAIN}")
 
 
 def read(path: Path) -> dict[str, Stored]:

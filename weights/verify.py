@@ -6,13 +6,7 @@ import json
 import re
 from pathlib import Path
 
-try:
-    from tokenizer.fetch import cache_dir
-except ImportError:  # until tokenizer/fetch.py is there
-
-    def cache_dir() -> Path:
-        return Path.home() / ".cache" / "minigpt"
-
+from tokenizer.fetch import cache_dir
 
 SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
 

@@ -55,11 +55,9 @@ def beams_of(model: Model, row: Row, settings: Settings) -> list[tuple[float, Be
         ranked = extend(logits, row, running, settings)
         ends = [length == row.limit or is_end(beam, row, settings) for beam in ranked]
         running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
-        full = len(finished) == n_beams
-        if not (full and settings.early_stopping is True):  # only the first n_beams may finish; the rest are spares
-            done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]
-            finished += [(beam.total / length**penalty, beam) for beam in done]
-            finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
+        done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
+        finished += [(beam.total / length**penalty, beam) for beam in done]
+        finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
         if not running or not worth_going_on(running[0], length, finished, row.limit, settings):
             break
         cache = follow(cache, [beam.parent for beam in running], n_slots=row.n_prompt + length - 1)

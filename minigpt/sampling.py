@@ -75,15 +75,17 @@ def filtered(scores: Tensor, settings: Settings, total: Tensor | None = None) ->
 def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
     """What the filters leave of scores (B, V): scores and ids, both (B, K), -inf where dropped.
 
-    Sorting a vocabulary is slow, so the filters see its N_BEST best tokens; if the last of those survives in some row,
-    tokens beyond might as well, and they see everything.
+    Sorting a vocabulary is slow, so the filters see its N_BEST best tokens first; if the last of those survives in
+    some row, or equals the k-th, then tokens beyond might as well, and the filters see everything.
     """
-    if settings.top_k or settings.top_p < 1 or settings.min_p:
-        best, ids = scores.topk(min(N_BEST, scores.shape[-1]))  # (B, K) each
-        best = filtered(best, settings, scores.logsumexp(-1, keepdim=True))
-        if best[:, -1].isinf().all():
-            return best, ids
-        scores = filtered(scores, settings)
+    n, k = min(N_BEST, scores.shape[-1]), settings.top_k
+    if k < n and (k or settings.top_p < 1 or settings.min_p):
+        best, ids = scores.topk(n)  # (B, K) each, best first
+        tied = k and (best[:, k - 1] == best[:, -1]).any()
+        kept = filtered(best, settings, scores.logsumexp(-1, keepdim=True))
+        if kept[:, -1].isinf().all() and not tied:
+            return kept, ids
+    scores = filtered(scores, settings)
     return scores, torch.arange(scores.shape[-1], device=scores.device).expand(scores.shape)
 
 

@@ -71,6 +71,8 @@ class Settings:
             raise ValueError(f"context must be one of {', '.join(CONTEXT_POLICIES)}, not {self.context!r}")
         if not all(isinstance(s, str) and s for s in self.stop):
             raise ValueError(f"stop must hold non-empty strings, not {self.stop!r}")
+        if self.prompt_lookup_num_tokens and self.context == "slide":
+            raise ValueError("context='slide' computes every token anew and prompt_lookup_num_tokens cannot: drop one")
         if self.num_beams > 1:
             self._check_beams()
 

@@ -22,9 +22,16 @@ pytestmark = [
     pytest.mark.skipif(FOUND is None, reason=f"{NAME} is not on this machine: minigpt download {NAME}"),
 ]
 SIZES: dict[str, Any] = {
-    **{"vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30},
-    **{"num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5},
-    **{"rope_parameters": {"rope_type": "default", "rope_theta": 100000.0}, "tie_word_embeddings": True},
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
+    "tie_word_embeddings": True,
 }
 ANSWERS = {
     "What is 2+2?": "The answer to this classic math problem is 4.",

@@ -164,9 +164,9 @@ def read() -> str | None:
     while not lines[-1].rstrip().endswith('"""'):
         more = read_line("... ")
         if more is None:
-            return "\n".join(lines)
+            break
         lines.append(more)
-    return "\n".join(lines).rstrip()[:-3]
+    return "\n".join(lines).rstrip().removesuffix('"""').removeprefix("\n").removesuffix("\n")
 
 
 def read_line(prompt: str) -> str | None:

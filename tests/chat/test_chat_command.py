@@ -151,7 +151,7 @@ def test_lines_between_quotes_are_one_message(monkeypatch: pytest.MonkeyPatch) -
         return list(iter(chat.read, None))
 
     assert read_all('a\n"""b\nc"""\nd') == ["a", "b\nc", "d"]
-    assert read_all('"""one"""\n"""\ntwo\n\n"""') == ["one", "\ntwo\n\n"]
+    assert read_all('"""one"""\n"""\ntwo\n\n"""') == ["one", "two\n"]
     assert read_all('"""open\nto the end') == ["open\nto the end"]
     assert read_all('say "hi"\n\n  """x"""') == ['say "hi"', "", "x"]
 

@@ -2,6 +2,7 @@
 
 import torch
 
+HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}  # by the files' names for them
 DTYPES = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float16, torch.bfloat16, torch.float64)}
 
 

@@ -101,13 +101,14 @@ def place(found: Promise, repo: str, name: str, snapshot: Path, bar: Bar) -> Pat
             raise OSError(
                 f"{name} has {found.size:,} bytes, {blob.parent} room for {free:,}: make room, or set HF_HOME"
             )
-        token = get_token() if urlsplit(found.url).netloc == urlsplit(constants.ENDPOINT).netloc else None
+        same_host = urlsplit(found.url).netloc == urlsplit(constants.ENDPOINT).netloc
+        token = get_token() if same_host and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else None
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         new = blob.with_name(f"{found.etag}.new")
         try:
             fetch(found.url, new, found.sha256, found.size, bar(name), headers=headers)
         except (OSError, ValueError) as error:
-            raise type(error)(f"{name}: {error}") from None
+            raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
         check_git(new, found, name)
         new.replace(blob)
     snapshot.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def save_checkpoint(
     where given; loading them gives the same numbers, bit by bit, unless another dtype is asked for.
 
     config.json is written last, so that a folder that has one is whole. Weights above `shard_bytes` bytes are spread
-    over several files with an index.
+    over several files with an index. `weights.selfcheck.write_probe(folder)` then adds what a load checks itself by.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,9 +53,9 @@ def save_checkpoint(
     numbers = str(dtype).removeprefix("torch.")
     config = family.write_config(model.config)
     write_json(folder / "config.json", {**config, "dtype": numbers, "torch_dtype": numbers, **special})
-    for file in folder.glob("model*.safetensors*"):
+    for file in (*folder.glob("model*.safetensors*"), folder / "probe.json"):
         if file.name not in written:  # what an earlier model left here
-            file.unlink()
+            file.unlink(missing_ok=True)
 
 
 def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, shard_bytes: int) -> set[str]:

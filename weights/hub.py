@@ -42,9 +42,10 @@ def promise(repo: str, name: str, revision: str = "main") -> Promise | None:
             if pause is None or status is None or status < 500:
                 raise OSError(f"{repo}: {explain(error, url)}") from None
             time.sleep(pause)
-    if not found.etag or not found.commit_hash or not re.fullmatch("[0-9a-f]{40,64}", found.commit_hash):
+    commit, etag = found.commit_hash or "", found.etag or ""
+    if not re.fullmatch("[0-9a-f]{40,64}", commit) or not re.fullmatch(r"[\w-]+", etag):
         raise OSError(f"{url}: the answer is not a Hub's (a login page, or a wrong HF_ENDPOINT?)")
-    return Promise(found.location, found.commit_hash, found.etag, found.size)
+    return Promise(found.location, commit, etag, found.size)
 
 
 def explain(error: Exception, url: str) -> str:

@@ -3,6 +3,7 @@
 The format: https://github.com/huggingface/safetensors, section "Format".
 """
 
+import hashlib
 import json
 import mmap
 from collections.abc import Callable, Mapping
@@ -108,23 +109,35 @@ def mapped(pages: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:
 
 def write(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
     """Writes a safetensors file, tensor by tensor, in this dtype or their own, beside its name; then renames it."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    metadata = {"format": "pt", "sha256": "0" * 64}  # of the numbers, put in when they are all written
+    header: dict[str, Any] = {"__metadata__": metadata}
     at = 0
     for name, tensor in tensors.items():
         kind = dtype or tensor.dtype
         n_bytes = tensor.numel() * kind.itemsize
         header[name] = {"dtype": NAMES[kind], "shape": list(tensor.shape), "data_offsets": [at, at + n_bytes]}
         at += n_bytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    checksum = hashlib.sha256()
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
+            file.write(header_bytes(header))
             for tensor in tensors.values():
                 flat = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous().view(-1)
-                file.write(flat.view(torch.uint8).numpy().data)
+                data = flat.view(torch.uint8).numpy().data
+                checksum.update(data)
+                file.write(data)
+            metadata["sha256"] = checksum.hexdigest()
+            file.seek(0)
+            file.write(header_bytes(header))
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def header_bytes(header: Mapping[str, Any]) -> bytes:
+    """A header as it stands in the file: its length, then JSON, with spaces so that the numbers are aligned."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text

@@ -1,0 +1,37 @@
+"""Bring a model to this machine, verified; afterwards it loads without a network."""
+
+import argparse
+import sys
+
+HELP = "bring a model to this machine, verified"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `minigpt download`."""
+    parser.add_argument("name", metavar="NAME", help="a registered name (see minigpt models) or a Hub id, ORG/MODEL")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--from", dest="folder", metavar="FOLDER", help="take the files from a folder instead")
+    way.add_argument("--by-hand", action="store_true", help="print how to bring the files without this command")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, check, and print the folder."""
+    from pathlib import Path
+
+    from weights import byhand, sources
+    from weights.registry import REGISTRY, lookup
+
+    entry = lookup(args.name)
+    if entry is None and (args.folder or args.by_hand or not sources.is_hub_id(args.name)):
+        raise ValueError(f"no model {args.name!r}; there are {', '.join(REGISTRY)}, or a Hub id ORG/MODEL")
+    if entry is not None and not entry.repo:
+        print(f"{entry.name} is embedded: nothing to fetch", file=sys.stderr)
+        return 0
+    if args.by_hand and entry is not None:
+        print(byhand.instructions(entry), end="")
+        return 0
+    if args.folder and entry is not None:
+        print(byhand.adopt(entry, Path(args.folder).expanduser()))
+        return 0
+    print(sources.fetch_model(args.name, entry).path)
+    return 0

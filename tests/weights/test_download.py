@@ -1,0 +1,226 @@
+"""Downloads from a Hub that does everything wrong: the right file or one clear line, never a wrong file with a name."""
+
+import errno
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tokenizer.fetch
+import weights.download
+from weights import load_checkpoint, sources
+from weights.download import cached, download, home
+
+WEIGHTS = "model.safetensors"
+REPO = "someone/model"
+
+
+def bring() -> Path:
+    return download(REPO, Path.exists, lambda _: print)
+
+
+@pytest.fixture
+def served(hub: Any, random_checkpoint: Callable[..., Path], tmp_path: Path) -> Any:
+    """The Hub with a random GPT-2 and a vocabulary."""
+    import tokenizer as t
+
+    folder = tmp_path / "served"
+    shutil.copytree(random_checkpoint("gpt2", vocab_size=300), folder)
+    t.train("the cat sat on the mat, the cat ate the rat", 270).save(folder)
+    hub.serve_folder(folder)
+    return hub
+
+
+def nothing_wrong_has_a_name() -> bool:
+    """Every blob is what its name says, and every name in a snapshot leads to one."""
+    for blob in (home(REPO) / "blobs").glob("*"):
+        if not blob.name.endswith((".part", ".new")):
+            data = blob.read_bytes()
+            names = hashlib.sha256(data).hexdigest(), hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            if blob.name not in names:
+                return False
+    snapshots = [path for path in (home(REPO) / "snapshots").glob("*/*") if not path.name.endswith(".part")]
+    return all(path.resolve().parent.name == "blobs" and path.exists() for path in snapshots)
+
+
+def test_whole_download_has_the_hubs_own_layout(served: Any) -> None:
+    from huggingface_hub import try_to_load_from_cache
+
+    snapshot = bring()
+    for name, data in served.files.items():
+        assert (snapshot / name).read_bytes() == data
+        found = try_to_load_from_cache(REPO, name, cache_dir=str(home(REPO).parent))
+        assert found is not None
+        assert Path(str(found)).samefile(snapshot / name)
+    assert cached(REPO) == snapshot
+    assert nothing_wrong_has_a_name()
+
+
+def test_weights_come_last_and_once(served: Any) -> None:
+    bring()
+    got = served.asked("GET")
+    assert got[0] == "config.json"
+    assert got[-1] == WEIGHTS
+    assert len(got) == len(set(got))
+    bring()  # what is there is not fetched again
+    assert served.asked("GET") == got
+
+
+@pytest.mark.parametrize("fault", ["cut", "503 GET", "503 HEAD"])
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
+def test_recovers(served: Any, fault: str, name: str) -> None:
+    served.faults[name] = fault
+    snapshot = bring()
+    assert (snapshot / name).read_bytes() == served.files[name]
+    assert nothing_wrong_has_a_name()
+
+
+def test_recovers_from_a_stall(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer.fetch.fetch, "__defaults__", (None, None, None, 0.3, None))
+    served.faults[WEIGHTS] = "stall"
+    assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+
+
+def test_resumes_in_another_run(served: Any) -> None:
+    served.faults[WEIGHTS] = "cut always"
+    with pytest.raises(OSError, match=WEIGHTS):
+        bring()
+    assert cached(REPO) is None
+    assert nothing_wrong_has_a_name()
+    n_before = len(served.log)
+    del served.faults[WEIGHTS]
+    assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+    ranges = [part for verb, name, part, _ in served.log[n_before:] if verb == "GET" and name == WEIGHTS]
+    assert len(ranges) == 1
+    assert ranges[0] not in (None, "bytes=0-")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("wrong", "SHA-256"),
+        ("html later", "HTML|bytes"),
+        ("lfs", "LFS|bytes"),
+        ("html", "not a Hub's"),
+    ],
+)
+def test_refuses_what_is_not_the_file(served: Any, fault: str, says: str) -> None:
+    served.faults[WEIGHTS] = fault
+    with pytest.raises((OSError, ValueError), match=says) as caught:
+        bring()
+    assert "\n" not in str(caught.value)
+    assert WEIGHTS in str(caught.value)
+    assert cached(REPO) is None
+    assert nothing_wrong_has_a_name()
+    assert not list((home(REPO) / "snapshots").rglob(WEIGHTS))
+
+
+def test_refuses_a_small_file_with_wrong_bytes(served: Any) -> None:
+    served.faults["merges.txt"] = "wrong"
+    with pytest.raises(ValueError, match=r"merges\.txt"):
+        bring()
+    assert nothing_wrong_has_a_name()
+
+
+@pytest.mark.parametrize(("name", "says"), [("config.json", "has no config.json"), (WEIGHTS, "has no weights")])
+def test_a_missing_file_is_named(served: Any, name: str, says: str) -> None:
+    del served.files[name]
+    with pytest.raises(OSError, match=says):
+        bring()
+
+
+def test_a_missing_vocabulary_is_no_error(served: Any) -> None:
+    for name in ("vocab.json", "merges.txt", "tokenizer.json"):
+        del served.files[name]
+    assert load_checkpoint(bring(), "cpu").tokenizer is None
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "no such model"), (403, "licence"), (500, "status 500"), (418, "status 418")]
+)
+def test_the_servers_refusal_in_one_line(served: Any, status: int, says: str) -> None:
+    served.status = status
+    with pytest.raises(OSError, match=says) as caught:
+        bring()
+    assert "\n" not in str(caught.value)
+
+
+def test_offline_asks_nobody(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE"):
+        bring()
+    assert not served.log
+
+
+def test_no_room_is_said_before_the_first_byte(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(weights.download.shutil, "disk_usage", lambda _: usage._replace(free=100))
+    with pytest.raises(OSError, match="make room"):
+        bring()
+    assert not served.asked("GET")
+
+
+@pytest.mark.usefixtures("served")
+def test_a_disk_that_fills_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(weights.download, "fetch", full)
+        with pytest.raises(OSError, match=r"config\.json: .*No space left"):
+            bring()
+    assert nothing_wrong_has_a_name()
+    assert cached(REPO) is None
+    bring()
+    assert cached(REPO) is not None
+
+
+def test_an_unknown_family_is_refused_before_the_weights(served: Any) -> None:
+    served.files["config.json"] = served.files["config.json"].replace(b'"gpt2"', b'"bert"')
+    with pytest.raises(OSError, match="model_type is 'bert'"):
+        sources.obtain(REPO)
+    assert WEIGHTS not in served.asked("GET")
+
+
+def test_parts(served: Any, random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    random_reference("llama").save_pretrained(tmp_path / "parts", max_shard_size="60KB")
+    served.serve_folder(tmp_path / "parts")
+    assert len([name for name in served.files if name.endswith(".safetensors")]) > 1
+    checkpoint = load_checkpoint(bring(), "cpu")
+    assert checkpoint.report.files[0].endswith("SHA-256 as expected")
+
+
+def test_the_token_goes_to_the_hub(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    bring()
+    assert {sent for *_, sent in served.log} == {"Bearer hf_secret"}
+
+
+def test_a_name_loads_and_then_needs_no_network(served: Any) -> None:
+    first = load_checkpoint(REPO, "cpu")
+    n = len(served.log)
+    second = load_checkpoint(REPO, "cpu")
+    assert len(served.log) == n
+    ids = torch.arange(9)[None]
+    assert torch.equal(first.model(ids), second.model(ids))
+    assert second.tokenizer is not None
+
+
+@pytest.mark.usefixtures("served")
+def test_a_cached_file_that_went_bad_is_refused_and_fetched_again() -> None:
+    snapshot = bring()
+    load_checkpoint(REPO, "cpu")
+    blob = (snapshot / WEIGHTS).resolve()
+    data = bytearray(blob.read_bytes())
+    data[-5] ^= 1
+    blob.write_bytes(data)
+    with pytest.raises(ValueError, match=r"model\.safetensors: expected SHA-256"):
+        load_checkpoint(REPO, "cpu")
+    bring()
+    load_checkpoint(REPO, "cpu")

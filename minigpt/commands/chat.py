@@ -176,7 +176,8 @@ def read_line(prompt: str) -> str | None:
             if sys.stdin.isatty():
                 return input(prompt)
             return line.rstrip("\r\n") if (line := sys.stdin.readline()) else None
-        except EOFError:
+        except EOFError:  # Ctrl-D
+            note("")
             return None
         except KeyboardInterrupt:
             if not sys.stdin.isatty():

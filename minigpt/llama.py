@@ -17,8 +17,8 @@ Turn = tuple[Tensor, Tensor]  # cosine and sine of every position's angles, (B, 
 def rotation(pos: Tensor, head_dim: int, theta: float) -> Turn:
     """How far each pair of values turns at each position (Su et al. 2021, section 3.2.2): fast pairs first.
 
-    Pair i turns by pos / theta^(2i/D) radians: pos (B, T) -> cosine and sine, (B, 1, T, D/2) each. They are float32
-    whatever the model's type, as in the official code: every released weight was trained with these roundings.
+    Pair i turns by pos / theta^(2i/D) radians: pos (B, T) -> cosine and sine, (B, 1, T, D/2) each, in float32
+    whatever the model's type, as in transformers (models/llama/modeling_llama.py).
 
     >>> cosine, sine = rotation(torch.tensor([[0, 1]]), head_dim=4, theta=100.0)
     >>> torch.atan2(sine, cosine)[0, 0]  # position 0 does not turn; 1 turns by 1 and by 1/10 radian

@@ -45,7 +45,8 @@ def twins(random_reference: Callable[..., Any], shape: str, dtype: torch.dtype) 
     family, sizes = SHAPES[shape]
     sizes = dict(sizes)
     theta = sizes.pop("rope_theta", 10000.0)
-    reference = random_reference(family, rope_parameters={"rope_type": "default", "rope_theta": theta}, **sizes)
+    rope = {"rope_type": "default", "rope_theta": theta}  # as transformers 5 says it; 4 says it without the dict
+    reference = random_reference(family, rope_theta=theta, rope_parameters=rope, **sizes)
     names = reference.config
     config = LlamaConfig(
         vocab_size=names.vocab_size,

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = ("generate", "next", "tokens", "models", "inspect", "train")
+COMMANDS = (
+    *("generate", "chat", "compare", "next", "tokens", "train"),
+    *("models", "download", "inspect", "export", "parity", "eval", "doctor"),
+)
 
 
 class Parser(argparse.ArgumentParser):

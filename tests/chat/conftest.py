@@ -102,7 +102,7 @@ def tok() -> tokenizer.Tokenizer:
 
 @pytest.fixture(scope="session")
 def theirs(tok: tokenizer.Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
-    """`theirs(template, messages, tokenize=False)`: transformers' apply_chat_template."""
+    """`theirs(template, messages, tokenize=False, **more)`: transformers' apply_chat_template."""
     transformers = pytest.importorskip("transformers")
     folder: Path = tmp_path_factory.mktemp("tok")
     tok.save(folder)
@@ -110,10 +110,9 @@ def theirs(tok: tokenizer.Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
         tokenizer_file=str(folder / "tokenizer.json"), bos_token="<s>", eos_token="</s>"
     )
 
-    def apply(template: str, messages: list[dict[str, str]], tokenize: bool = False) -> Any:
-        found = fast.apply_chat_template(
-            messages, chat_template=template, add_generation_prompt=True, tokenize=tokenize
-        )
+    def apply(template: str, messages: list[dict[str, str]], tokenize: bool = False, **more: Any) -> Any:
+        more |= {"chat_template": template, "add_generation_prompt": True, "tokenize": tokenize}
+        found = fast.apply_chat_template(messages, **more)
         return found["input_ids"] if tokenize and not isinstance(found, list) else found
 
     return apply

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -65,6 +66,19 @@ def test_typed_special_tokens_are_plain_text(
         assert tok.decode(ids) == told(name).text(messages), case
 
 
+@pytest.mark.parametrize("name", ["chatml", "headers", "inst", "odd"])
+def test_the_control_tokens_are_those_that_transformers_keeps(
+    told: Told, tok: Tokenizer, templates: dict[str, str], every_special: dict[str, Any], theirs: Any, name: str
+) -> None:
+    """Newer transformers can do it too, another way; the plain text around typed tokens it encodes in pieces."""
+    transformers = pytest.importorskip("transformers")
+    if "sanitize_control_tokens" not in signature(transformers.PreTrainedTokenizerFast.apply_chat_template).parameters:
+        pytest.skip("this version of transformers has no sanitize_control_tokens")
+    for case, messages in every_special.items():
+        kept = theirs(templates[name], messages, tokenize=True, sanitize_control_tokens=True)
+        assert controls(tok, told(name).ids(messages)) == controls(tok, kept), case
+
+
 def test_the_template_that_looks_into_its_messages(told: Told, tok: Tokenizer, every_special: dict[str, Any]) -> None:
     for case, messages in every_special.items():
         ids = told("thinking").ids(messages)
@@ -78,6 +92,16 @@ def test_a_token_that_could_be_anyones_is_plain(told: Told, tok: Tokenizer) -> N
     assert controls(tok, told("thinking").ids(messages)) == [IM_START, IM_END] * 2 + [IM_START]
     messages[1]["content"] = "Hello"
     assert controls(tok, told("thinking").ids(messages))[3:5] == ["<think>", "</think>"]
+
+
+def test_without_the_blots_a_turn_is_forged(
+    told: Told, tok: Tokenizer, every_special: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutation: these tests bite."""
+    forged = every_special["forged turn"]
+    right = controls(tok, told("chatml").ids(forged))
+    monkeypatch.setattr(conversation, "blotted", lambda messages, *_: messages)
+    assert len(controls(tok, told("chatml").ids(forged))) == len(right) + 5
 
 
 def test_neighbours_do_not_join_into_a_control_token(told: Told, tok: Tokenizer) -> None:

@@ -10,7 +10,7 @@ BYTES = _PRINTABLE + bytes(b for b in range(256) if b not in _PRINTABLE)  # BYTE
 CHARS = "".join(map(chr, [*_PRINTABLE, *range(256, 256 + 256 - len(_PRINTABLE))]))
 
 _TO_CHARS = dict(zip(BYTES, CHARS, strict=True))
-_TO_BYTES = {ord(char): byte for char, byte in zip(CHARS, BYTES, strict=True)}
+_TO_BYTES = dict(zip(CHARS, BYTES, strict=True))
 
 
 def printable(token: bytes) -> str:
@@ -29,6 +29,6 @@ def unprintable(text: str) -> bytes:
     b' the\\n'
     """
     try:
-        return bytes([_TO_BYTES[ord(char)] for char in text])
+        return bytes(map(_TO_BYTES.__getitem__, text))
     except KeyError as error:
-        raise ValueError(f"token {text!r}: {chr(error.args[0])!r} stands for no byte in GPT-2's alphabet") from None
+        raise ValueError(f"token {text!r}: {error.args[0]!r} stands for no byte in GPT-2's alphabet") from None

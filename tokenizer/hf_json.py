@@ -118,11 +118,14 @@ def assemble(
     name: str,
 ) -> Tokenizer:
     """A tokenizer from a printable vocabulary and its merges, checked against each other."""
+    made = {a + b for a, b in merges}
     try:
-        pairs = [(unprintable(a), unprintable(b)) for a, b in merges]
-        made = {a + b for a, b in pairs}
-        ranks = {unprintable(t): i for t, i in vocab.items() if t not in special or t.encode() in made}
+        token = {text: unprintable(text) for text in vocab if text not in special or text in made}
+        pairs = [(token[a], token[b]) for a, b in merges]
+        ranks = {token[text]: vocab[text] for text in token}
         check_merges(ranks, pairs)
+    except KeyError as error:
+        raise ValueError(f"{name}: a merge names {error.args[0]!r}, which is not in the vocabulary") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return Tokenizer(ranks, pattern, special, normalizer)

@@ -64,7 +64,7 @@ def translate(pattern: str, ascii_only: bool) -> str | None:
             inside = found != "]"
         elif found == "$" and not inside:
             return r"\Z"  # in `re` a dollar also fits before a last line end
-        elif found[0] == "\\" and found[1] in "pPsS":
+        elif found in (r"\s", r"\S") or found.endswith("}"):
             chars = members(found[3] if found[1] in "pP" else "s", ascii_only)
             if inside:
                 return chars if found[1].islower() else "\0"

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tokenizer.patterns import UNITS
-from tokenizer.splitting import compile_pattern, members
+from tokenizer.splitting import compile_pattern
 
-_WHITE = re.findall(f"[{members('s')}]", "".join(map(chr, range(0x3001))))
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _WORD_END = re.compile(r"[A-Za-z0-9](?= )")
 _LAST_WORD_END = re.compile(r"(?s:.*)[A-Za-z0-9](?= )")
 

@@ -1,0 +1,93 @@
+"""Four ways to merge, one result; and the files' merges against the ranks."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tokenizer
+from tokenizer.alphabet import BYTES, CHARS, printable, unprintable
+from tokenizer.derivation import Below, check_merges, joins_earlier, merges_of
+from tokenizer.merging import NONE, islands, joints, merge, merge_long, merge_short, merge_steps
+
+CORPUS = "banana bandana abba babab aaaa aaaaaaaa ananan née né où déjà 中文中文字 文字 日本語 日本 本語"
+TOK = tokenizer.train(CORPUS * 3, 330)
+PIECES = st.text(st.sampled_from("abn é中文日本"), max_size=40).map(str.encode) | st.binary(max_size=30)
+
+
+def by_hand(piece, ranks):
+    parts = [piece[i : i + 1] for i in range(len(piece))]
+    for _, parts in merge_steps(piece, ranks):  # noqa: B007
+        pass
+    return parts
+
+
+@settings(deadline=None, max_examples=500)
+@given(piece=PIECES)
+def test_all_ways_agree(piece):
+    expected = by_hand(piece, TOK.ranks)
+    assert merge(piece, TOK.ranks) == merge_short(piece, TOK.ranks) == merge_long(piece, TOK.ranks) == expected
+    parts = islands(piece, joints(TOK.ranks))
+    assert b"".join(parts) == piece
+    assert [token for part in parts for token in merge(part, TOK.ranks)] == expected
+
+
+def test_every_token_merges_to_itself():
+    for token in TOK.ranks:
+        assert merge(token, TOK.ranks) == [token]
+
+
+def test_merges_and_ranks_agree():
+    merges = merges_of(TOK.ranks)
+    assert [a + b for a, b in merges] == [token for token in TOK.ranks if len(token) > 1]
+    check_merges(TOK.ranks, merges)
+
+
+@settings(deadline=None, max_examples=500)
+@given(a=st.sampled_from(sorted(TOK.ranks)), b=st.sampled_from(sorted(TOK.ranks)))
+def test_the_seam_walk_equals_merging(a, b):
+    """`joins_earlier` says what merging the two tokens' bytes would do, for any two tokens."""
+    halves = {x + y: (x, y) for x, y in merges_of(TOK.ranks)}
+    limit = TOK.ranks.get(a + b, NONE)
+    assert joins_earlier(a, b, TOK.ranks, halves) == (merge(a + b, Below(TOK.ranks, limit)) != [a, b])
+
+
+def test_wrong_merges_are_refused():
+    ranks = {bytes([i]): i for i in range(256)} | {b"ab": 256, b"abc": 257}
+    check_merges(ranks, [(b"a", b"b"), (b"ab", b"c")])
+    with pytest.raises(ValueError, match="comes from no merge"):
+        check_merges(ranks, [(b"a", b"b")])
+    with pytest.raises(ValueError, match="can never happen"):
+        check_merges({**ranks, b"ab": 257, b"abc": 256}, [(b"a", b"b"), (b"ab", b"c")])
+    with pytest.raises(ValueError, match="lacks"):
+        check_merges(ranks, [(b"a", b"b"), (b"ab", b"d")])
+    with pytest.raises(ValueError, match="not the merge of two others"):
+        merges_of({b"a": 0, b"abc": 1})
+
+
+def test_the_alphabet():
+    assert sorted(BYTES) == list(range(256))
+    assert len(set(CHARS)) == 256
+    assert CHARS == "".join(sorted(CHARS))
+    assert all(unprintable(printable(bytes([i]))) == bytes([i]) for i in range(256))
+    with pytest.raises(ValueError, match="stands for no byte"):
+        unprintable("a b")
+
+
+class Counting(dict):
+    """Ranks that count how often they are asked."""
+
+    asked = 0
+
+    def get(self, *args):
+        self.asked += 1
+        return super().get(*args)
+
+
+@pytest.mark.parametrize("unit", ["a", "banana", "中", " "])
+def test_look_ups_grow_linearly(unit):
+    asked = []
+    for n in (1000, 2000, 4000):
+        ranks = Counting(TOK.ranks)
+        merge((unit * n).encode(), ranks)
+        asked.append(ranks.asked / n)
+    assert max(asked) < 1.2 * min(asked)

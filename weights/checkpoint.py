@@ -77,6 +77,6 @@ def load_gguf(path: Path, name: str, device: torch.device, dtype: torch.dtype | 
     model, report = load_model(config, LLAMA_FAMILY, stored, str(path), device, dtype)
     report.files, report.transposed = [verified], reordered
     assert isinstance(model, Llama)
-    tok = beside.read_gguf_vocabulary(path, config.vocab_size)
+    tok = beside.read_gguf_vocabulary(path, config.vocab_size) if "tokenizer.ggml.tokens" in values else None
     defaults = gguf_llama.read_generation_config(values)
     return Checkpoint(name, path, model, tok, defaults, values.get("tokenizer.chat_template"), report)

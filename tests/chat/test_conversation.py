@@ -101,7 +101,7 @@ def test_without_the_blots_a_turn_is_forged(
     forged = every_special["forged turn"]
     right = controls(tok, told("chatml").ids(forged))
     monkeypatch.setattr(conversation, "blotted", lambda messages, *_: messages)
-    assert len(controls(tok, told("chatml").ids(forged))) == len(right) + 5
+    assert len(controls(tok, told("chatml").ids(forged))) == len(right) + 4
 
 
 def test_neighbours_do_not_join_into_a_control_token(told: Told, tok: Tokenizer) -> None:

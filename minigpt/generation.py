@@ -11,7 +11,7 @@ from torch import Tensor
 
 from minigpt.cache import KVCache
 from minigpt.rows import Model, Row, Steps, plan
-from minigpt.sampling import pick, row_keys
+from minigpt.sampling import pick, row_key
 from minigpt.settings import Settings, resolve
 
 
@@ -117,10 +117,10 @@ def choose(logits: Tensor, rows: list[Row], keys: Tensor, settings: Settings) ->
 
 
 def keys_of(rows: list[Row], settings: Settings) -> Tensor:
-    """The rows' keys (B,) for their noise: from the seed, or fresh ones."""
+    """The rows' keys (B,) for their noise: from the seed and the prompt, or fresh ones."""
     n = settings.num_return_sequences
     seeds = [secrets.randbits(63) if settings.seed is None else settings.seed for _ in rows]
-    return row_keys(seeds, [i % n for i in range(len(rows))])
+    return torch.stack([row_key(seed, i % n, row.ids) for i, (seed, row) in enumerate(zip(seeds, rows, strict=True))])
 
 
 def device_of(model: Model) -> torch.device:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,11 +119,11 @@ class LanguageModel:
 
         return next_tokens(self, prompt, k, settings)
 
-    def score(self, text: str | Sequence[int]) -> Score:
-        """How well the model foresaw a text: log-probability of every token, perplexity, bits per byte."""
+    def score(self, text: str | Sequence[int], allow_special: str | Collection[str] = ()) -> Score:
+        """How well the model foresees a text: log-probability of every token, perplexity, bits per byte."""
         from minigpt.scoring import score
 
-        return score(self, text)
+        return score(self, text, allow_special)
 
     def chat(self, messages: Messages, **settings: Any) -> Completion:
         """The answer to a conversation; instruction-tuned models only. See `minigpt.chat`."""
@@ -145,13 +145,13 @@ class LanguageModel:
             config["eos_token_id"] = end
         return resolve(given, config)
 
-    def encode(self, prompt: str | Sequence[int]) -> list[int]:
-        """A prompt's ids; ids are left as they are."""
+    def encode(self, prompt: str | Sequence[int], allow_special: str | Collection[str] = ()) -> list[int]:
+        """A text's ids; ids are left as they are."""
         if not isinstance(prompt, str):
             return list(prompt)
         if self.tokenizer is None:
             raise ValueError("this checkpoint has no vocabulary: give ids, not text")
-        return self.tokenizer.encode(prompt)
+        return self.tokenizer.encode(prompt, allow_special)
 
     def _plan(self, prompts: Sequence[str | Sequence[int]], settings: Settings) -> list[Row]:
         return plan(self.model, [self.encode(p) for p in prompts], settings, self.tokenizer)

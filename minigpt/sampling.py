@@ -5,6 +5,7 @@ repetition penalty, temperature, top-k, top-p, min-p. B rows, V vocabulary, K ca
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -96,10 +97,15 @@ def mix(x: Tensor) -> Tensor:
     return x ^ (x >> 31 & (1 << 33) - 1)
 
 
-def row_keys(seeds: list[int], sequences: list[int]) -> Tensor:
-    """One key (B,) per row from its seed and its number among the sequences of one prompt."""
-    seed, sequence = torch.tensor([s % 2**63 for s in seeds]), torch.tensor(sequences)  # (B,) each
-    return mix(mix(seed * GOLDEN) + sequence * GOLDEN)
+def row_key(seed: int, sequence: int, prompt: Sequence[int]) -> Tensor:
+    """A row's key, a single int64: from the seed, its number among the sequences of its prompt, and the prompt.
+
+    >>> row_key(1, 0, [5, 6]) == row_key(1, 0, [5, 6]), row_key(1, 0, [5, 6]) == row_key(1, 0, [6, 5])
+    (tensor(True), tensor(False))
+    """
+    numbers = torch.tensor([seed % 2**63, sequence, *prompt])
+    places = torch.arange(len(numbers))
+    return mix(mix(mix(numbers * GOLDEN) + places * GOLDEN).sum())
 
 
 def gumbel(keys: Tensor, step: Tensor, ids: Tensor) -> Tensor:
@@ -120,7 +126,7 @@ def pick(logits: Tensor, settings: Settings, keys: Tensor, step: Tensor, seen: T
     (Gumbel 1954, the Gumbel-max trick). Unlike a walk along the summed probabilities it gives the same token when the
     logits differ in their last bits, as they do between a row alone and the same row in a batch.
 
-    >>> key, step = row_keys([7], [0]), torch.tensor([0])
+    >>> key, step = row_key(7, 0, [1, 2])[None], torch.tensor([0])
     >>> logits = torch.tensor([[0.0, 9.0, 1.0]])
     >>> pick(logits, Settings(), key, step).tolist(), pick(logits, Settings(temperature=1), key, step).tolist()
     ([1], [1])

@@ -6,7 +6,7 @@ T tokens, V vocabulary, K tokens looked at.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import torch
 from minigpt.generation import device_of, encode
 from minigpt.rows import Row, fit
 from minigpt.sampling import filtered, repetition_penalty
+from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from minigpt.language_model import LanguageModel
@@ -38,7 +39,7 @@ class Score:
 
     ids: list[int]
     logprobs: list[float] = field(repr=False)  # natural logarithm, one per id that was scored: the last ones of `ids`
-    n_bytes: int  # UTF-8 bytes of the tokens that were scored
+    n_bytes: int  # of the tokens that were scored, special ones not counted: they are no text
 
     @property
     def perplexity(self) -> float:
@@ -85,15 +86,16 @@ def text_of(lm: LanguageModel, id: int) -> str:
 
 
 @torch.inference_mode()
-def score(lm: LanguageModel, text: str | Sequence[int]) -> Score:
+def score(lm: LanguageModel, text: str | Sequence[int], allow_special: str | Collection[str] = ()) -> Score:
     """The log-probability of every token of a text.
 
     The text is preceded by <|endoftext|> (the model's bos or end token), so that its first token is foreseen as well;
     a model without one leaves the first token out. Where the text is longer than the context it is read in windows
     of n_ctx tokens that overlap by half: every token but those of the first window sees at least n_ctx / 2 before it.
+    Special tokens in the text are plain text unless allowed, as in `Tokenizer.encode`.
     """
     model, n_ctx = lm.model, lm.model.config.n_ctx
-    ids = lm.encode(text)
+    ids = lm.encode(text, allow_special)
     start = lm.settings({}).start_ids
     whole = torch.tensor(start + ids, device=device_of(model))  # (T,)
     logprobs: list[float] = []
@@ -107,5 +109,10 @@ def score(lm: LanguageModel, text: str | Sequence[int]) -> Score:
             found = logits.log_softmax(-1).gather(1, wanted[:, None])[:, 0]
             logprobs += found.tolist()
     scored = ids if start else ids[1:]
-    n_bytes = len(lm.tokenizer.decode_bytes(scored)) if lm.tokenizer else 0
-    return Score(ids, logprobs, n_bytes)
+    return Score(ids, logprobs, n_bytes_of(lm.tokenizer, scored) if lm.tokenizer else 0)
+
+
+def n_bytes_of(tokenizer: Tokenizer, ids: Sequence[int]) -> int:
+    """The bytes of the text that ids stand for."""
+    special = set(tokenizer.special_tokens.values())
+    return sum(len(tokenizer.tokens[id]) for id in ids if id not in special)

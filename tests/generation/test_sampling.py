@@ -9,59 +9,65 @@ import torch
 import minigpt
 from minigpt.gpt2 import GPT2
 from minigpt.language_model import LanguageModel
-from minigpt.sampling import gumbel, pick, row_keys
+from minigpt.sampling import gumbel, pick, row_key
 from minigpt.settings import Settings
 
-CHI_SQUARE_999 = {5: 20.5, 9: 27.9, 19: 43.8}  # a sound generator exceeds these once in a thousand runs
 
-
-def chi_square(counts: list[int], probs: list[float]) -> float:
-    n = sum(counts)
-    return sum((count - n * p) ** 2 / (n * p) for count, p in zip(counts, probs, strict=True))
+def p_value(*tables: tuple[list[int], list[float]]) -> float:
+    """How often chance alone would put counts at least this far from what the probabilities say (Pearson's test)."""
+    square = sum((n - sum(ns) * p) ** 2 / (sum(ns) * p) for ns, ps in tables for n, p in zip(ns, ps, strict=True))
+    freedom = sum(len(ns) - 1 for ns, _ in tables)
+    return torch.special.gammaincc(*torch.tensor([freedom / 2, square / 2], dtype=torch.float64)).item()
 
 
 def draws(logits: torch.Tensor, n: int, chosen: Settings) -> list[int]:
-    """n picks from the same logits (V,), as n sequences of one prompt at their first step would make them."""
-    keys = row_keys([chosen.seed or 0] * n, list(range(n)))
-    return pick(logits.expand(n, -1), chosen, keys, torch.zeros(n, dtype=torch.int64)).tolist()
+    """n picks from the same logits (V,): the first hundred steps of n / 100 sequences of one prompt."""
+    keys = torch.stack([row_key(chosen.seed or 0, i, [1, 2]) for i in range(n // 100)]).repeat_interleave(100)
+    return pick(logits.expand(n, -1), chosen, keys, torch.arange(n) % 100).tolist()
 
 
-@pytest.mark.parametrize("n_vocab", [6, 10, 20])
-@pytest.mark.parametrize("seed", [0, 1, 12345])
-def test_frequencies(n_vocab: int, seed: int) -> None:
-    logits = torch.randn(n_vocab, generator=torch.Generator().manual_seed(seed))
-    counts = Counter(draws(logits, 40_000, Settings(temperature=1, seed=seed)))
-    probs = logits.softmax(0).tolist()
-    assert chi_square([counts[i] for i in range(n_vocab)], probs) < CHI_SQUARE_999[n_vocab - 1]
+def logits_of(n_vocab: int, seed: int) -> torch.Tensor:
+    return torch.randn(n_vocab, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("n_vocab", [2, 6, 20])
+def test_frequencies(n_vocab: int) -> None:
+    tables = []
+    for seed in range(10):
+        logits = logits_of(n_vocab, seed)
+        counts = Counter(draws(logits, 8000, Settings(temperature=1, seed=seed)))
+        tables.append(([counts[i] for i in range(n_vocab)], logits.softmax(0).tolist()))
+    assert p_value(*tables) > 1e-3
+    assert p_value(*[(counts, logits_of(n_vocab, 99).softmax(0).tolist()) for counts, _ in tables]) < 1e-9
 
 
 def test_frequencies_after_filters() -> None:
-    logits = torch.randn(500, generator=torch.Generator().manual_seed(3))
-    counts = Counter(draws(logits, 40_000, Settings(temperature=0.7, top_k=6, seed=5)))
+    logits = logits_of(500, 3)
+    counts = Counter(draws(logits, 20_000, Settings(temperature=0.7, top_k=6, seed=5)))
     best = logits.topk(6)
     assert set(counts) == set(best.indices.tolist())
     probs = (best.values / 0.7).softmax(0).tolist()
-    assert chi_square([counts[i] for i in best.indices.tolist()], probs) < CHI_SQUARE_999[5]
+    assert p_value(([counts[i] for i in best.indices.tolist()], probs)) > 1e-3
 
 
 def test_frequencies_along_steps() -> None:
     """One row with one key, step after step; and pairs of neighbouring steps, which must not know of each other."""
-    n, logits = 40_000, torch.randn(5, generator=torch.Generator().manual_seed(4))
-    key = row_keys([9], [0]).expand(n)
+    n, logits = 40_000, logits_of(5, 4)
+    key = row_key(9, 0, [1]).expand(n)
     picked = pick(logits.expand(n, -1), Settings(temperature=1), key, torch.arange(n)).tolist()
     pairs = Counter(zip(picked[::2], picked[1::2], strict=True))
     probs = logits.softmax(0).tolist()
-    table = [(pairs[i, j], probs[i] * probs[j]) for i in range(5) for j in range(5)]
-    assert chi_square(*map(list, zip(*table, strict=True))) < 51.2  # 24 degrees of freedom, one in a thousand
+    both = [(i, j) for i in range(5) for j in range(5)]
+    assert p_value(([pairs[i, j] for i, j in both], [probs[i] * probs[j] for i, j in both])) > 1e-3
 
 
 def test_noise_is_uniform_and_differs_everywhere() -> None:
-    keys = row_keys([0, 0, 1], [0, 1, 0])
-    noise = gumbel(keys, torch.tensor([0, 0, 0]), torch.arange(50_000).expand(3, -1))
+    keys = torch.stack([row_key(*who) for who in ((0, 0, [1, 2]), (0, 1, [1, 2]), (1, 0, [1, 2]), (0, 0, [2, 1]))])
+    noise = gumbel(keys, torch.zeros(4, dtype=torch.int64), torch.arange(50_000).expand(4, -1))
     uniform = (-(-noise).exp()).exp()
     for row in uniform:
         counts = torch.histc(row.float(), bins=20, min=0, max=1).tolist()
-        assert chi_square([int(c) for c in counts], [0.05] * 20) < CHI_SQUARE_999[19]
+        assert p_value(([int(c) for c in counts], [0.05] * 20)) > 1e-3
     assert torch.corrcoef(uniform).fill_diagonal_(0).abs().max() < 0.02
     assert torch.isfinite(noise).all()
 
@@ -91,6 +97,8 @@ def test_seeds(lm: LanguageModel) -> None:
     before = torch.random.get_rng_state()
     ids(seed=1)
     assert torch.equal(before, torch.random.get_rng_state())  # nobody else's randomness is used up
+    rows = lm.generate(["a", "b"], max_new_tokens=12, temperature=1.0, seed=1)
+    assert rows[0].ids != rows[1].ids  # another prompt has other luck
     rows = lm.generate(["a", "a"], max_new_tokens=12, temperature=1.0)
     assert rows[0].ids != rows[1].ids  # without a seed every row has luck of its own
 

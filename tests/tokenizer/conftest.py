@@ -11,14 +11,19 @@ from tokenizer import Tokenizer, sources
 
 TEXTS = {
     "english": (
-        "Once upon a time, there was a fisherman's wife who wasn't content. \"I'll go,\" she said; \"we've waited!\"\n\n"
+        "Once upon a time, there was a fisherman's wife who wasn't content. \"I'll go,\" she said; "
+        '"we\'ve waited!"\n\n'
         "It's 1812.  They'd sailed 3,000 miles — and DIDN'T sink: 'twas luck. He'LL never know…\r\n\tThe end. \n"
     ),
     "code": (
-        "def f(x: int) -> dict[str, int]:\n    '''doc'''\n    if x >= 10_000:\n\n        return {'a': x**2, \"b\": ~x}\n"
+        "def f(x: int) -> dict[str, int]:\n    '''doc'''\n    if x >= 10_000:\n\n"
+        "        return {'a': x**2, \"b\": ~x}\n"
         "\t\t// C style;\r\n#define MAX(a,b)   ((a)>(b)?(a):(b))\n<html>&nbsp;</html>   \n\n\n"
     ),
-    "cjk": "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。日本語のテキスト、カタカナ。안녕하세요 세계! 我有２个苹果。　全角",
+    "cjk": (
+        "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。我有２个苹果。　全角"
+        "日本語のテキスト、カタカナ。안녕하세요 세계!"
+    ),
     "scripts": "Привет, мир! Γειά σου Κόσμε. שלום עולם مرحبا بالعالم नमस्ते दुनिया สวัสดีชาวโลก ສະບາຍດີ မြန်မာဘာသာ ភាសាខ្មែរ",
     "emoji": "🌟👨‍👩‍👧‍👦🏳️‍🌈👍🏽 e\u0301 \U0001f1e9\U0001f1ea #️⃣ 𝒳𝔸 𠜎𠮷 ½²³ Ⅻ ①",
     "spaces": " a  b   c\td\n e \n\n f\r\n\r\ng \u00a0h\u3000i\u2028j\x1ck\x85l \t \n  \n m   ",

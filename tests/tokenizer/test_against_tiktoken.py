@@ -13,10 +13,15 @@ from tokenizer.splitting import members
 
 EVERY = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 TRICKY = st.sampled_from(
-    [*" \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u2003\u2028\u3000\ufeff'’sStTdDmMlLvVeErRſK", *"aZéßж中あ안0٣²Ⅻ!。…🌟𝒳𠜎\u0301\u200d"]
-    + ["'s", "'LL", "'ve", "'Re", "  ", "\r\n", "\n\n", "<|endoftext|>", "ab", "the", " the", "12", "中文", "\U0010ffff"]
+    [
+        *" \t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u2003\u2028\u3000\ufeff'’sStTdDmMlLvVeErRſK",
+        *"aZéßж中あ안0٣²Ⅻ!。…🌟𝒳𠜎\u0301\u200d\U0010ffff",
+        *("'s", "'LL", "'ve", "'Re", "  ", "\r\n", "\n\n", "<|endoftext|>", "ab", "the", " the", "12", "中文"),
+    ]
 )
 STRINGS = st.lists(st.one_of(TRICKY, st.characters(exclude_categories=["Cs"])), max_size=40).map("".join)
+FORMS = ["{0}", " {0}", "a{0}1", "1{0}a", "'{0}", "{0}{0}", " {0}\n", "\n{0} ", ".{0}\r\n", "{0}'s", "\t{0}{0}!"]
+LONG = ["a" * 3000, "ab" * 2000, "lol" * 999, " " * 5000, "中" * 1500, "🌟" * 700, "\n" * 999 + "x"]
 SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -39,9 +44,23 @@ def agreed() -> list[str]:
 
 def test_the_edges_of_every_class_in_several_surroundings(both, agreed):
     ours, theirs = both
-    ends = {int(end, 16) for end in re.split(r"[-\s]+", f"{unicode.LETTERS} {unicode.NUMBERS} {unicode.WHITE_SPACE}") if end}
+    ends = {
+        int(end, 16) for end in re.split(r"[-\s]+", f"{unicode.LETTERS} {unicode.NUMBERS} {unicode.WHITE_SPACE}") if end
+    }
     edges = sorted({chr(end + step) for end in ends for step in (-1, 0, 1)} & set(agreed))
-    for form in ("{0}", " {0}", "a{0}1", "1{0}a", "'{0}", "{0}{0}", " {0}\n", "\n{0} ", ".{0}\r\n", "{0}'s", "\t{0}{0}!"):
+    for form in (
+        "{0}",
+        " {0}",
+        "a{0}1",
+        "1{0}a",
+        "'{0}",
+        "{0}{0}",
+        " {0}\n",
+        "\n{0} ",
+        ".{0}\r\n",
+        "{0}'s",
+        "\t{0}{0}!",
+    ):
         text = "|x".join(map(form.format, edges))  # "|x" ends whatever came before, in both patterns
         if ours.encode(text) != theirs.encode_ordinary(text):
             wrong = [c for c in edges if ours.encode(form.format(c)) != theirs.encode_ordinary(form.format(c))]
@@ -110,7 +129,7 @@ def test_any_ids_decode_to_the_same_bytes(gpt2, tiktoken_gpt2, ids):
     assert gpt2.decode(ids) == tiktoken_gpt2.decode(ids)
 
 
-@pytest.mark.parametrize("text", ["a" * 3000, "ab" * 2000, "lol" * 999, " " * 5000, "中" * 1500, "🌟" * 700, "\n" * 999 + "x"])
+@pytest.mark.parametrize("text", LONG, ids=[text[:3].encode().hex() for text in LONG])
 def test_long_words(both, text):
     ours, theirs = both
     assert ours.encode(text) == theirs.encode_ordinary(text)

@@ -87,7 +87,12 @@ def test_a_bad_allow_special_is_named(wish):
 
 @pytest.mark.parametrize(
     ("ranks", "special", "message"),
-    [({}, {}, "empty"), ({b"a": 0, b"b": 0}, {}, "share"), (BYTES, {"<x>": 5}, "another token"), (BYTES, {"": 300}, "empty")],
+    [
+        ({}, {}, "empty"),
+        ({b"a": 0, b"b": 0}, {}, "share"),
+        (BYTES, {"<x>": 5}, "another token"),
+        (BYTES, {"": 300}, "empty"),
+    ],
 )
 def test_a_bad_vocabulary_is_refused(ranks, special, message):
     with pytest.raises(ValueError, match=message):
@@ -168,5 +173,6 @@ def test_import_needs_no_heavy_module():
     import subprocess
     import sys
 
-    code = "import sys, tokenizer; print([m for m in ('torch', 'numpy', 'regex', 'huggingface_hub', 'tqdm') if m in sys.modules])"
+    heavy = ("torch", "numpy", "regex", "huggingface_hub", "tqdm")
+    code = f"import sys, tokenizer; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

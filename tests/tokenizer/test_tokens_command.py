@@ -1,0 +1,76 @@
+"""`minigpt tokens`: what it writes, and that it needs no torch."""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import tokenizer
+from minigpt.commands import tokens
+from tests.tokenizer.conftest import TEXTS
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tokenizer.train(TEXTS["mixed"], 400).save(tmp_path)
+    return str(tmp_path)
+
+
+def run(*argv: str) -> int:
+    parser = argparse.ArgumentParser()
+    tokens.add_arguments(parser)
+    return tokens.run(parser.parse_args(argv))
+
+
+def test_tokens_ids_and_json(folder, capsys):
+    tok = tokenizer.Tokenizer.load(folder)
+    text = "The 🌟 end\x00"
+    assert run(text, "--tokenizer", folder) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{folder}: vocabulary of 400, ")
+    assert "\x1b" not in shown
+    assert run(text, "--tokenizer", folder, "--color", "always") == 0
+    assert "\x1b[" in capsys.readouterr().out
+    assert run(text, "--tokenizer", folder, "--ids") == 0
+    assert capsys.readouterr().out == " ".join(map(str, tok.encode(text))) + "\n"
+    assert run(text, "--tokenizer", folder, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [token["id"] for token in data["tokens"]] == tok.encode(text)
+    assert bytes.fromhex("".join(token["bytes"] for token in data["tokens"])).decode() == text
+    assert run("the", "--tokenizer", folder, "--trace") == 0
+    assert capsys.readouterr().out.startswith("the\n")
+
+
+def test_compare(folder, capsys):
+    assert run("a b", "--compare", f"{folder},{folder}/tokenizer.json", "--json") == 0
+    assert [view["n_vocab"] for view in json.loads(capsys.readouterr().out)] == [400, 400]
+    assert run("a b", "--compare", f"{folder},{folder}/tokenizer.json") == 0
+    assert capsys.readouterr().out.count("vocabulary of") == 2
+
+
+def test_standard_input(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("né".encode())))
+    assert run("--tokenizer", folder, "--ids") == 0
+    ids = [int(i) for i in capsys.readouterr().out.split()]
+    assert ids == tokenizer.Tokenizer.load(folder).encode("né")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
+    with pytest.raises(ValueError, match="not UTF-8 .* at byte 3"):
+        run("--tokenizer", folder)
+
+
+def test_errors_are_left_to_the_command_line(folder):
+    with pytest.raises(ValueError, match="no vocabulary 'gpt9'"):
+        run("a", "--tokenizer", "gpt9")
+    with pytest.raises(SystemExit):
+        run("a", "--ids", "--json")
+
+
+def test_no_torch(folder):
+    code = f"""import sys
+from minigpt.cli import main
+assert main(["tokens", "hi", "--tokenizer", {folder!r}]) == 0
+assert "torch" not in sys.modules"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -107,7 +107,7 @@ def below(answer: Answer, width: int) -> list[str]:
 
 
 def body(answer: Answer, width: int) -> list[str]:
-    """An answer's text in lines; an ellipsis says that it was cut off, a dot in brackets that there was none."""
+    """An answer's text in lines; an ellipsis says that it was cut off, "(nothing)" that it ended at once."""
     text = answer.text.strip("\n") + (" …" if answer.finish_reason in ("length", "context") else "")
     return wrap(text if text.strip() else "(nothing)", width)
 
@@ -125,5 +125,5 @@ def legend(comparison: Comparison, width: int) -> list[str]:
         "on conversations, and its template says where the question ends and the answer begins."
     )
     if len(comparison.answers) > 2:
-        text += " Without the template the same weights are handed bare text, and mostly continue it."
+        text += " Without the template the same weights are handed bare text: they go on with it, or end it."
     return wrap(text, max(width, 1))

@@ -55,7 +55,8 @@ def grow(model: Model, rows: list[Row], settings: Settings) -> Steps:
 
     Rows of one prompt lie side by side, num_return_sequences of them. Closing the iterator stops the work.
     """
-    if all(row.finish_reason for row in rows):
+    rows = [row for row in rows if not row.finish_reason]  # without those that may get no token
+    if not rows:
         return
     n = settings.num_return_sequences
     cache = new_cache(model, rows[::n])
@@ -102,18 +103,24 @@ def choose(logits: Tensor, rows: list[Row], keys: Tensor, settings: Settings) ->
         seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)  # (B, V)
         for i, row in enumerate(rows):
             seen[i, row.ids] = True
-    steps = torch.tensor([len(row.new_ids) for row in rows])  # (B,)
+    steps = torch.tensor([len(row.logprobs) for row in rows])  # (B,)
     picked = pick(logits, settings, keys, steps, seen)  # (B,)
-    total = logits.logsumexp(-1)  # (B,)
-    logprobs = logits.gather(1, picked[:, None])[:, 0] - total  # (B,) under the model's own distribution
-    others: list[list[tuple[int, float]]] = [[]] * len(rows)
-    if settings.top_logprobs:
-        best, ids = logits.topk(min(settings.top_logprobs, logits.shape[1]))  # (B, n) each
-        pairs = zip(ids.tolist(), (best - total[:, None]).tolist(), strict=True)
-        others = [list(zip(*pair, strict=True)) for pair in pairs]
+    logprobs = logits.log_softmax(-1)  # (B, V), the model's own, before any filter
+    others = alternatives(logprobs, settings.top_logprobs)
+    logprobs = logprobs.gather(1, picked[:, None])[:, 0]  # (B,)
     for row, id, logprob, other in zip(rows, picked.tolist(), logprobs.tolist(), others, strict=True):
         if not row.finish_reason:
             row.append(id, logprob, other)
+
+
+def alternatives(logprobs: Tensor, n: int) -> list[list[tuple[int, float]]]:
+    """Each row's n best ids with their log-probabilities (B, V), best first.
+
+    >>> alternatives(torch.tensor([[-2.0, -0.25, -3.0]]), 2)
+    [[(1, -0.25), (0, -2.0)]]
+    """
+    best, ids = logprobs.topk(min(n, logprobs.shape[1]))  # (B, n) each
+    return [list(zip(*pair, strict=True)) for pair in zip(ids.tolist(), best.tolist(), strict=True)]
 
 
 def keys_of(rows: list[Row], settings: Settings) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minigpt.settings import Settings
 
-N_BEST = 256  # filters look at this many best tokens first, and at all where these do not suffice
+N_BEST = (256, 4096)  # filters look at so many best tokens first, and at all where these do not suffice
 GOLDEN, MIX_1, MIX_2 = (c - 2**64 for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
@@ -77,16 +77,18 @@ def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
     """What the filters leave of scores (B, V): scores and ids, both (B, K), -inf where dropped.
 
     Sorting a vocabulary is slow, so the filters see its N_BEST best tokens first; if the last of those survives in
-    some row, or equals the k-th, then tokens beyond might as well, and the filters see everything.
+    some row, or equals the k-th, then tokens beyond might as well, and the filters see more.
     """
-    n, k = min(N_BEST, scores.shape[-1]), settings.top_k
-    if k < n and (k or settings.top_p < 1 or settings.min_p):
-        best, ids = scores.topk(n)  # (B, K) each, best first
-        tied = k and (best[:, k - 1] == best[:, -1]).any()
-        kept = filtered(best, settings, scores.logsumexp(-1, keepdim=True))
-        if kept[:, -1].isinf().all() and not tied:
-            return kept, ids
-    scores = filtered(scores, settings)
+    k = settings.top_k
+    if k or settings.top_p < 1 or settings.min_p:
+        for n in N_BEST:
+            if k < n < scores.shape[-1]:
+                best, ids = scores.topk(n)  # (B, K) each, best first
+                tied = k and (best[:, k - 1] == best[:, -1]).any()
+                kept = filtered(best, settings, scores.logsumexp(-1, keepdim=True))
+                if kept[:, -1].isinf().all() and not tied:
+                    return kept, ids
+        scores = filtered(scores, settings)
     return scores, torch.arange(scores.shape[-1], device=scores.device).expand(scores.shape)
 
 
@@ -123,8 +125,8 @@ def pick(logits: Tensor, settings: Settings, keys: Tensor, step: Tensor, seen: T
     """The next token of each row: logits (B, V) -> ids (B,). `keys` and `step` (B,) name the noise; see `gumbel`.
 
     A draw is the best token after Gumbel noise has been added to the scores: token i wins with its probability
-    (Gumbel 1954, the Gumbel-max trick). Unlike a walk along the summed probabilities it gives the same token when the
-    logits differ in their last bits, as they do between a row alone and the same row in a batch.
+    (Gumbel 1954, the Gumbel-max trick). A row's logits differ in their last bits when other rows are in the batch;
+    that changes this pick only where the two best of them are that close, a walk along the summed probabilities more.
 
     >>> key, step = row_key(7, 0, [1, 2])[None], torch.tensor([0])
     >>> logits = torch.tensor([[0.0, 9.0, 1.0]])

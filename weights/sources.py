@@ -39,7 +39,7 @@ def local(name_or_path: str | Path) -> Found | None:
     entry = lookup(str(name_or_path)) if isinstance(name_or_path, str) else None
     if entry is None:
         path = Path(name_or_path).expanduser()
-        if path.exists():
+        if str(name_or_path) and path.exists():
             return Found(str(name_or_path), checkpoint_in(path), "folder")
         if not is_hub_id(name_or_path):
             return None

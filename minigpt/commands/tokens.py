@@ -2,11 +2,12 @@
 
 import argparse
 import json
-import shutil
+import os
 import sys
+from typing import TYPE_CHECKING
 
-import tokenizer
-from tokenizer import display
+if TYPE_CHECKING:
+    from tokenizer import Tokenizer
 
 HELP = "the tokens of a text, coloured, with ids"
 
@@ -27,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the tokens of the text to stdout; returns 0."""
+    from tokenizer import Tokenizer, display  # here, so that the other commands do not wait for it
+
     text = read_stdin() if args.text is None else args.text
     names = args.compare.split(",") if args.compare else [args.tokenizer]
-    loaded = {name: tokenizer.Tokenizer.load(name) for name in names}
+    loaded = {name: Tokenizer.load(name) for name in names}
     if args.json:
         results = [as_json(name, tok, text) for name, tok in loaded.items()]
         print(json.dumps(results if args.compare else results[0], ensure_ascii=False))
@@ -37,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     if args.ids:
         print("\n".join(" ".join(map(str, tok.encode(text))) for tok in loaded.values()))
         return 0
-    color, width = display.use_color(args.color), shutil.get_terminal_size().columns
+    color = display.use_color(args.color)
+    width = os.get_terminal_size().columns if sys.stdout.isatty() else 80
     if args.trace:
         print("\n\n".join(display.show_trace(tok, text) for tok in loaded.values()))
     else:
@@ -45,10 +49,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def as_json(name: str, tok: tokenizer.Tokenizer, text: str) -> dict[str, object]:
+def as_json(name: str, tok: "Tokenizer", text: str) -> dict[str, object]:
     """One vocabulary's view of a text; bytes in hexadecimal, since a token need not be text.
 
-    >>> tok = tokenizer.Tokenizer({bytes([i]): i for i in range(256)})
+    >>> from tokenizer import Tokenizer
+    >>> tok = Tokenizer({bytes([i]): i for i in range(256)})
     >>> as_json("bytes", tok, "A")["tokens"]
     [{'id': 65, 'text': 'A', 'bytes': '41'}]
     """

@@ -106,7 +106,7 @@ def test_offline_is_honoured(empty_cache, monkeypatch, tmp_path):
         sources.from_hub(sources.VOCABULARIES["gpt2"][0], empty_cache / "x")
 
 
-def test_names_and_paths(tmp_path, monkeypatch):
+def test_names_and_paths(tmp_path):
     with pytest.raises(ValueError, match="no vocabulary 'gpt-2'"):
         Tokenizer.load("gpt-2")
     with pytest.raises(ValueError, match="no such file or folder"):

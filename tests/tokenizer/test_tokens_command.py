@@ -57,11 +57,11 @@ def test_standard_input(folder, capsys, monkeypatch):
     ids = [int(i) for i in capsys.readouterr().out.split()]
     assert ids == tokenizer.Tokenizer.load(folder).encode("né")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
-    with pytest.raises(ValueError, match="not UTF-8 .* at byte 3"):
+    with pytest.raises(ValueError, match=r"not UTF-8 .* at byte 3"):
         run("--tokenizer", folder)
 
 
-def test_errors_are_left_to_the_command_line(folder):
+def test_errors_are_left_to_the_command_line():
     with pytest.raises(ValueError, match="no vocabulary 'gpt9'"):
         run("a", "--tokenizer", "gpt9")
     with pytest.raises(SystemExit):

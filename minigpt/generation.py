@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from minigpt.cache import KVCache
-from minigpt.rows import Model, Row, Steps, plan
+from minigpt.rows import Model, Row, Steps, is_batch, plan
 from minigpt.sampling import pick, row_key
 from minigpt.settings import Settings, resolve
 
@@ -28,7 +28,8 @@ def generate(model: Model, ids: list[int] | list[list[int]], **settings: Any) ->
     5
     """
     chosen = resolve(settings)
-    several = bool(ids) and not isinstance(ids[0], int)
+    ids = ids.tolist() if isinstance(ids, Tensor) else ids
+    several = is_batch(ids) and bool(ids)
     rows = plan(model, ids if several else [ids], chosen)  # type: ignore[arg-type, list-item]
     for _ in run(model, rows, chosen):
         pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from minigpt import generation
-from minigpt.rows import Model, Row, Steps, plan
+from minigpt.rows import Model, Row, Steps, is_batch, plan
 from minigpt.settings import Settings, resolve
 from tokenizer import Tokenizer
 
@@ -57,7 +57,7 @@ class Stream:
 
     @property
     def completion(self) -> Completion:
-        """What the row has so far: everything after the last piece."""
+        """What the row has so far, and after the last piece all of it; a stream that was closed ends with "stop"."""
         return completion(self._row)
 
 
@@ -91,7 +91,7 @@ class LanguageModel:
         Raises TypeError for an unknown setting, ValueError for a bad value, before anything is computed.
         """
         chosen = self.settings(settings)
-        several = not isinstance(prompt, str) and not (prompt and isinstance(prompt[0], int))
+        several = is_batch(prompt)
         rows = self._plan(prompt if several else [prompt], chosen)  # type: ignore[arg-type, list-item]
         for _ in generation.run(self.model, rows, chosen):
             pass

@@ -2,7 +2,8 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from numbers import Integral
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.nn import Parameter
@@ -55,7 +56,8 @@ class Row:
         """One more token; ends the row at an end token, at a stop string, or at its limit."""
         self.ids.append(id)
         self.logprobs.append(logprob)
-        self.top_logprobs.append(others or [])
+        if others:
+            self.top_logprobs.append(others)
         if id in self.eos:
             self.finish_reason = "eos"
         elif self.reader:
@@ -68,6 +70,19 @@ class Row:
 
 
 Steps = Generator[list[Row], None, None]  # after every step, the rows that got tokens; close() stops the work
+
+
+def is_batch(prompts: Any) -> bool:
+    """Whether these are several prompts, and not a single one: a text, or a list of ids.
+
+    >>> is_batch("a"), is_batch([1, 2]), is_batch(["a", "b"]), is_batch([[1], [2]])
+    (False, False, True, True)
+    """
+    if not isinstance(prompts, str | Sequence):
+        raise TypeError(
+            f"a prompt is a text or a list of ids, several are a list, but this is {type(prompts).__name__}"
+        )
+    return not isinstance(prompts, str) and not (len(prompts) and isinstance(prompts[0], Integral))
 
 
 def plan(

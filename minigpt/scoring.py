@@ -65,7 +65,7 @@ def next_tokens(
         raise ValueError(f"k must be at least 1, not {k}")
     settings = lm.settings(dict(given or {}) | {"max_new_tokens": 0})
     ids, _, _ = fit(lm.model.config, lm.encode(prompt), settings)
-    logits = encode(lm.model, [Row(ids, len(ids), 0)])[0].double().cpu()  # (V,)
+    logits = encode(lm.model, [Row(ids, len(ids), 0)])[0].cpu().double()  # (V,)
     scores = logits
     if settings.repetition_penalty != 1:
         seen = torch.zeros(logits.shape, dtype=torch.bool)

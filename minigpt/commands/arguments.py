@@ -6,7 +6,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
+
+from minigpt.settings import resolve
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 GENERATION = (
@@ -47,21 +50,43 @@ def add_generation(parser: argparse.ArgumentParser) -> None:
     add("--prompt-lookup-num-tokens", type=int, metavar="N", help="draft N tokens from the text itself; same text")
 
 
+def misuse(message: object) -> NoReturn:
+    """End with one line on stderr and the exit code for wrong usage."""
+    print(f"minigpt: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, under their Python names."""
+    """The settings that were given, under their Python names; a bad one ends the command before a model is loaded."""
     given = {name: getattr(args, name, None) for name in (*SAMPLING, *GENERATION)}
     if given["early_stopping"] is not None:
         given["early_stopping"] = {"false": False, "true": True, "never": "never"}[given["early_stopping"]]
-    return {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        resolve(given)
+    except ValueError as error:
+        misuse(error)
+    return given
 
 
 def prompt_of(prompt: str | None) -> str:
-    """The prompt: the argument, or what is piped in (without the line end that closes it); else a ValueError."""
+    """The prompt: the argument, or what is piped in, without the line end that closes it."""
     if prompt is not None:
         return prompt
     if sys.stdin is None or sys.stdin.isatty():
-        raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
+        misuse('no prompt: give one, as in "Once upon a time", or pipe one in')
     return sys.stdin.read().removesuffix("\n")
+
+
+def read_text(file: Path) -> str:
+    """The text of a file in UTF-8; ValueError where it is not, or where there is none."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 (byte {error.start}): convert it first") from None
+    if not text:
+        raise ValueError(f"{file} is empty: there is nothing to read")
+    return text
 
 
 @contextmanager

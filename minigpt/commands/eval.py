@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from minigpt.commands.arguments import spinner
+from minigpt.commands.arguments import read_text, spinner
 
 HELP = "how well a model foresees a text"
 
@@ -21,12 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the text in overlapping windows and report."""
-    try:
-        text = args.text.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{args.text} is not UTF-8 (byte {error.start}): convert it first") from None
-    if not text:
-        raise ValueError(f"{args.text} is empty: there is nothing to foresee")
+    text = read_text(args.text)
     with spinner(f"loading {args.model}"):
         from minigpt.language_model import load
 

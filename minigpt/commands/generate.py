@@ -8,7 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.commands.arguments import add_generation, add_model, add_sampling, prompt_of, settings_of, spinner
+from minigpt.commands.arguments import (
+    add_generation,
+    add_model,
+    add_sampling,
+    misuse,
+    prompt_of,
+    read_text,
+    settings_of,
+    spinner,
+)
 
 if TYPE_CHECKING:
     from minigpt.language_model import Completion, LanguageModel
@@ -31,14 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the continuations; a single one as it grows."""
     if args.prompts and args.prompt is not None:
-        raise ValueError("give PROMPT or --prompts FILE, not both")
-    prompts = read_prompts(args.prompts) if args.prompts else [prompt_of(args.prompt)]
+        misuse("give PROMPT or --prompts FILE, not both")
+    given = settings_of(args)
+    if args.prompts:
+        prompts = read_text(args.prompts).removesuffix("\n").split("\n")
+    else:
+        prompts = [prompt_of(args.prompt)]
     start = time.perf_counter()
     with spinner(f"loading {args.model}"):
         from minigpt.language_model import load
 
         lm = load(args.model, device=args.device, dtype=args.dtype)
-    loaded, given = time.perf_counter(), settings_of(args)
+    loaded = time.perf_counter()
     chosen = lm.settings(given)
     if args.json or len(prompts) > 1 or chosen.num_return_sequences > 1 or chosen.num_beams > 1:
         found = all_at_once(lm, prompts, given, args.json, loaded)
@@ -52,14 +65,6 @@ def run(args: argparse.Namespace) -> int:
         speed = f"{n / (end - loaded):.1f} tokens/s" if n else "no tokens"
         print(f"{lm.name or args.model}: loaded in {loaded - start:.2f} s; {speed}", file=sys.stderr)
     return 0
-
-
-def read_prompts(file: Path) -> list[str]:
-    """The lines of a file, without their ends; an empty line is an empty prompt."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    if not lines:
-        raise ValueError(f"{file} is empty: write one prompt per line")
-    return lines
 
 
 def as_it_grows(lm: "LanguageModel", prompt: str, given: dict[str, Any]) -> "Completion":
@@ -89,7 +94,8 @@ def all_at_once(
     for i, (prompt, completion) in enumerate(pairs):
         if as_json:
             data = {"prompt": prompt, **asdict(completion), "seconds": round(seconds, 3)}
-            print(json.dumps({name: value for name, value in data.items() if value is not None}, ensure_ascii=False))
+            optional = {"score", "top_logprobs"}
+            print(json.dumps({k: v for k, v in data.items() if v or k not in optional}, ensure_ascii=False))
         else:
             print(f"{RULE}\n" * (i > 0) + prompt + completion.text)
     return [completion for _, completion in pairs]

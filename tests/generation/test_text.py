@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,24 @@ def test_shapes_of_the_answer(lm: LanguageModel) -> None:
     assert minigpt.generate(lm.model, [97], max_new_tokens=3) == lm.generate("a", max_new_tokens=3).ids
     assert minigpt.generate(lm.model, [[97], [98, 99]], max_new_tokens=3)[0] == lm.generate("a", max_new_tokens=3).ids
     assert len(minigpt.generate(lm.model, [97], max_new_tokens=3, num_return_sequences=4)) == 4
+
+
+def test_prompts_of_other_kinds(lm: LanguageModel) -> None:
+    expected = lm.generate("ab", max_new_tokens=3).ids
+    assert minigpt.generate(lm.model, torch.tensor([97, 98]), max_new_tokens=3) == expected
+    assert lm.generate(("ab",), max_new_tokens=3)[0].ids == expected
+    assert lm.generate([[97, 98], "ab"], max_new_tokens=3)[0].ids == expected
+    for nothing in (None, 5, {"a"}):
+        with pytest.raises(TypeError, match="a prompt is a text or a list of ids"):
+            lm.generate(nothing)
+
+
+def test_a_stream_leaves_gradients_on_meanwhile(lm: LanguageModel) -> None:
+    stream = lm.stream("ab", max_new_tokens=5, temperature=1, seed=0)
+    next(stream)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    stream.close()
 
 
 def test_empty_prompts_start_from_the_end_token(lm: LanguageModel) -> None:

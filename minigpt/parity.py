@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weights.checkpoint import Checkpoint
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
+ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and rotations transformers computes in float32 always
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ def ladder(checkpoint: "Checkpoint", ids: list[int]) -> list[Rung]:
     dtype = next(model.parameters()).dtype
     ours = traces(model, batch)
     expected = traces(theirs.to(dtype), batch)
+    tolerance = TOLERANCE.get(dtype, 0.05) if isinstance(model, GPT2) else {**TOLERANCE, **ROUGHER}.get(dtype, 0.05)
     rungs = []
     for name, value in ours.items():
         other = expected[name].reshape(value.shape)
         difference = (value - other).abs().max().item()
-        rungs.append(Rung(name, difference, other.abs().max().item(), TOLERANCE.get(dtype, 0.05)))
+        rungs.append(Rung(name, difference, other.abs().max().item(), tolerance))
     return rungs
 
 

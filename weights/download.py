@@ -45,7 +45,8 @@ def cached(repo: str) -> Path | None:
             snapshots = [folder / "snapshots" / main.read_text(encoding="utf-8").strip()]
         for snapshot in snapshots:
             with suppress(OSError, ValueError):
-                check_complete(snapshot, vocabulary=True)
+                no_vocabulary = (folder / ".no_exist" / snapshot.name / "tokenizer.json").exists()
+                check_complete(snapshot, vocabulary=not no_vocabulary)
                 return snapshot
     return None
 
@@ -68,6 +69,10 @@ def download(repo: str, check_config: Callable[[Path], Any], bar: Bar) -> Path:
             place(found, repo, name, snapshot, bar)
         elif name not in OPTIONAL:
             raise OSError(f"{repo} has no {name}")
+        else:  # noted as huggingface_hub does
+            absent = home(repo) / ".no_exist" / config.commit / name
+            absent.parent.mkdir(parents=True, exist_ok=True)
+            absent.touch()
     check_complete(snapshot)
     main = home(repo) / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
 """The models known by name: what is embedded, in a cache, or still on the Hub; how large, under which licence."""
 
 import argparse
+import json
+from math import prod
 from pathlib import Path
 
 HELP = "the models known by name: embedded, cached or on the Hub"
@@ -27,12 +29,20 @@ def run(args: argparse.Namespace) -> int:
             size = size_text(weight_bytes(found.path))
             where = found.source if found.source == "embedded" else f"on this machine ({found.source})"
             where += f": {found.path}" if args.paths else ""
-        rows.append((entry.name, f"{entry.n_parameters / 1e6:,.0f} M", size, entry.licence, where))
+        n = entry.n_parameters or (count(found.path / "model.safetensors") if found else 0)
+        rows.append((entry.name, f"{n / 1e6:,.0f} M", size, entry.licence, where))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         name, parameters, size, licence = (cell.ljust(n) for cell, n in zip(row[:4], widths, strict=True))
         print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {row[4]}")
     return 0
+
+
+def count(path: Path) -> int:
+    """The numbers in a safetensors file, from its header."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def weight_bytes(path: Path) -> int:

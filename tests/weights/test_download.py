@@ -136,7 +136,9 @@ def test_a_missing_file_is_named(served: Any, name: str, says: str) -> None:
 def test_a_missing_vocabulary_is_no_error(served: Any) -> None:
     for name in ("vocab.json", "merges.txt", "tokenizer.json"):
         del served.files[name]
-    assert load_checkpoint(bring(), "cpu").tokenizer is None
+    snapshot = bring()
+    assert load_checkpoint(snapshot, "cpu").tokenizer is None
+    assert cached(REPO) == snapshot  # the next load asks nobody
 
 
 @pytest.mark.parametrize(

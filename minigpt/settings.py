@@ -47,7 +47,9 @@ class Settings:
         set_ = object.__setattr__
         set_(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         eos = self.eos_token_id
-        set_(self, "eos_token_id", (int(eos),) if isinstance(eos, Integral) else tuple(eos))
+        set_(self, "eos_token_id", (eos,) if isinstance(eos, Integral) else tuple(eos))
+        if not all(isinstance(id, Integral) for id in self.eos_token_id):
+            raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
         if self.max_new_tokens is not None:
             self._whole("max_new_tokens", 0)
         self._whole("usual_new_tokens", 0)
@@ -63,9 +65,10 @@ class Settings:
             self._whole(name, 1)
         for name in ("top_logprobs", "prompt_lookup_num_tokens"):
             self._whole(name, 0)
-        if self.seed is not None:
-            self._whole("seed", None)
-        if self.early_stopping not in (False, True, "never"):
+        for name in ("seed", "bos_token_id"):
+            if getattr(self, name) is not None:
+                self._whole(name, None)
+        if self.early_stopping is not False and self.early_stopping is not True and self.early_stopping != "never":
             raise ValueError(f'early_stopping must be False, True or "never", not {self.early_stopping!r}')
         if self.context not in CONTEXT_POLICIES:
             raise ValueError(f"context must be one of {', '.join(CONTEXT_POLICIES)}, not {self.context!r}")
@@ -78,11 +81,8 @@ class Settings:
 
     def _number(self, name: str, low: float, high: float, allowed: str) -> None:
         value = getattr(self, name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, Real)
-            or not (math.isfinite(value) and low <= float(value) <= high)
-        ):
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (is_number and math.isfinite(value) and low <= float(value) <= high):
             raise ValueError(f"{name} must be {allowed}, not {value!r}")
         object.__setattr__(self, name, float(value))
 
@@ -136,17 +136,18 @@ def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = Non
     config = {name: value for name, value in (checkpoint or {}).items() if value is not None}
     chosen = {name: value for name, value in given.items() if value is not None}
     asked = Settings(**{name: value for name, value in chosen.items() if name in (*FILTERS, "temperature")})
-    wants = asked.samples or any(getattr(asked, name) != getattr(Settings, name) for name in FILTERS)
     do_sample = chosen.pop("do_sample", None)
-    if do_sample is False and asked.samples:
-        raise ValueError(f"do_sample=False and temperature={asked.temperature} contradict each other: leave one out")
-    beams = chosen.get("num_beams", config.get("num_beams", 1)) != 1
+    if "temperature" in chosen and do_sample is not None and bool(do_sample) != asked.samples:
+        raise ValueError(f"do_sample={do_sample} and temperature={asked.temperature} contradict each other: drop one")
     if "temperature" in chosen:
         samples = asked.samples
     elif do_sample is not None:
-        samples = do_sample
+        samples = bool(do_sample)
+    elif any(getattr(asked, name) != getattr(Settings, name) for name in FILTERS):
+        samples = True
     else:
-        samples = wants or (config.get("do_sample", False) and not beams)
+        beams = chosen.get("num_beams", config.get("num_beams", 1)) != 1
+        samples = config.get("do_sample", False) and not beams
     base = {name: config[name] for name in FROM_CHECKPOINT if name in config}
     if "max_new_tokens" in config:
         base["usual_new_tokens"] = config["max_new_tokens"]

@@ -74,8 +74,8 @@ def test_special_tokens_are_bits_but_no_bytes(lm: LanguageModel) -> None:
     assert lm.score("ab<|endoftext|>cd").n_bytes == 17
 
 
-@pytest.mark.parametrize("n_ctx", [1, 2, 7, 8, 64])
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 40])
+@pytest.mark.parametrize("n_ctx", [1, 2, 7, 8, 32])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 20])
 def test_long_texts_are_read_in_windows(
     random_model: Callable[..., GPT2], lm: LanguageModel, n_ctx: int, n: int
 ) -> None:

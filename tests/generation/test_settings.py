@@ -29,6 +29,9 @@ from minigpt.settings import Settings, resolve
         ("num_beams", 0),
         ("length_penalty", math.inf),
         ("early_stopping", "sometimes"),
+        ("early_stopping", 1),
+        ("eos_token_id", "end"),
+        ("bos_token_id", 1.5),
         ("num_return_sequences", 0),
         ("seed", 1.5),
         ("max_new_tokens", -1),
@@ -78,6 +81,7 @@ def test_numpy_numbers_are_numbers() -> None:
         ({"min_p": 0.1}, {}, {"temperature": 1, "min_p": 0.1}),
         ({"top_k": 0, "top_p": 1.0}, {}, {"temperature": 0}),  # filters that are off ask for nothing
         ({"do_sample": True}, {}, {"temperature": 1}),
+        ({"do_sample": False, "top_k": 5}, {}, {"temperature": 0}),
         ({"do_sample": False}, {"do_sample": True, "temperature": 0.7}, {"temperature": 0}),
         ({"num_beams": 3}, {"do_sample": True, "temperature": 0.7, "top_k": 5}, {"temperature": 0, "num_beams": 3}),
         ({}, {"eos_token_id": 5}, {"eos_token_id": (5,)}),
@@ -105,7 +109,9 @@ def test_where_settings_come_from(given: dict[str, Any], checkpoint: dict[str, A
         ({"num_beams": 2, "top_k": 5}, "num_beams 2 does not sample"),
         ({"num_beams": 2, "context": "slide"}, "num_beams 2 goes neither"),
         ({"num_beams": 2, "prompt_lookup_num_tokens": 3}, "num_beams 2 goes neither"),
-        ({"do_sample": False, "temperature": 0.7}, "contradict each other"),
+        ({"do_sample": False, "temperature": 0.7}, "do_sample=False and temperature=0.7 contradict each other"),
+        ({"do_sample": True, "temperature": 0}, "do_sample=True and temperature=0.0 contradict each other"),
+        ({"num_beams": 2, "do_sample": True}, "num_beams 2 does not sample"),
     ],
 )
 def test_what_does_not_go_together(given: dict[str, Any], message: str) -> None:

@@ -1,6 +1,5 @@
 """The embedded model writes the same text as transformers does with the same files."""
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def test_beams(lm: LanguageModel, reference: Any, num_beams: int) -> None:
 
 
 def test_a_batch_and_its_rows(lm: LanguageModel) -> None:
-    for settings in ({"temperature": 0}, {"temperature": 0.9, "top_p": 0.95, "seed": random.randrange(100)}):
+    for settings in ({"temperature": 0}, {"temperature": 0.9, "top_p": 0.95, "seed": 7}):
         alone = [lm.generate(p, max_new_tokens=30, **settings).ids for p in PROMPTS]
         assert [c.ids for c in lm.generate(PROMPTS, max_new_tokens=30, **settings)] == alone
 

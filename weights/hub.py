@@ -28,8 +28,10 @@ class Promise:
 
 def promise(repo: str, name: str, revision: str = "main") -> Promise | None:
     """What the Hub says of a file, or None where the repository does not have it."""
-    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
 
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set, so the Hub was not asked")
     url = hf_hub_url(repo, name, revision=revision)
     for pause in (*PAUSES, None):
         try:
@@ -56,8 +58,6 @@ def explain(error: Exception, url: str) -> str:
         return "its owner wants a licence accepted: do so on its page, then set HF_TOKEN"
     if isinstance(error, errors.RepositoryNotFoundError):
         return "no such model on the Hub, or a private one: check the name, or set HF_TOKEN"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set, so the Hub was not asked"
     status = getattr(getattr(error, "response", None), "status_code", None)
     reason = f"HTTP status {status}" if status else (str(error).strip().splitlines() or [type(error).__name__])[0]
     return f"{urlsplit(url).netloc} does not answer ({reason})" if not status else f"{urlsplit(url).netloc}: {reason}"

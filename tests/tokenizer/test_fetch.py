@@ -98,6 +98,12 @@ def test_what_broke_off_is_resumed(server, tmp_path):
     assert server.asked[-1] == ("/other", 1000)
 
 
+def test_without_a_checksum_nothing_old_is_continued(server, tmp_path):
+    (tmp_path / "file.part").write_bytes(b"x" * 1000)
+    assert fetch(server.url + "/file", tmp_path / "file").read_bytes() == DATA
+    assert server.asked == [("/file", 0)]
+
+
 def test_a_server_without_ranges_sends_it_anew(server, tmp_path):
     (tmp_path / "file.part").write_bytes(b"x" * 1000)
     assert fetch(server.url + "/no-ranges", tmp_path / "file", SHA).read_bytes() == DATA
@@ -225,7 +231,13 @@ def test_a_wheel_without_the_file(tmp_path):
         from_wheel("odd-package", "1.0", "odd_package/nothing", tmp_path / "cache" / "x")
     with pytest.raises(ValueError, match="expected 00"):
         from_wheel("odd-package", "1.0", "odd_package/data.bin", tmp_path / "cache" / "x", "00" * 32)
-    assert not (tmp_path / "cache" / "x").exists()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    (tmp_path / "x.whl").write_bytes(b"no zip")
+    with (tmp_path / "out").open("wb") as file, pytest.raises(ValueError, match=r"x\.whl is damaged"):
+        module._unpack(tmp_path / "x.whl", "a", file)
 
 
 def test_a_file_out_of_a_source_archive(tmp_path):

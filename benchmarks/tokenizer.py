@@ -3,10 +3,11 @@
     python benchmarks/tokenizer.py [--english FILE] [--source FOLDER] [--cjk FILE] [--pairs N] [--json FILE]
 
 Every contestant lives in a process of its own with one thread and holds the same text. Ids are compared before
-anything is timed. Times are of the processor, which neighbours on a busy machine disturb less than the clock's. A pair of measurements runs ours, theirs, theirs, ours; its ratio is their time over ours, so
-above 1 ours is faster. Reported: the median of the ratios and a 95 % bootstrap interval around it.
-The naive trainer's time is reckoned from its first merges, and too low rather than too high: all would take hours.
-Cold means a new tokenizer for each measurement, its construction not counted; warm, the text was encoded before.
+anything is timed. Times are of the processor, which neighbours on a busy machine disturb less than the clock's.
+A pair of measurements runs ours, theirs, theirs, ours; its ratio is their time over ours, so above 1 ours is
+faster. Reported: the median of the ratios and a 95 % bootstrap interval around it. Cold means a new tokenizer for
+each measurement, its construction not counted; warm, the text was encoded before. The naive trainer would take
+hours: its time is reckoned from its first merges, too low rather than too high.
 """
 
 import argparse

@@ -126,12 +126,14 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
     room = config.n_ctx - len(prompt)
     if limit <= room or settings.context == "slide":
         return prompt, limit, "length"
-    if settings.context == "error" and (wanted is not None or room <= 0):
-        ask = (
-            f"{len(prompt)} tokens of prompt and {limit} new ones" if room > 0 else f"a prompt of {len(prompt)} tokens"
-        )
+    if settings.context == "error" and room <= 0:
         raise ValueError(
-            f"{ask} exceed the context of {config.n_ctx}: shorten one, or choose "
-            "context='stop' (end early) or context='slide' (forget the beginning)"
+            f"the prompt's {len(prompt)} tokens leave no room in the context of {config.n_ctx}: shorten it, "
+            "or choose context='slide' (forget the beginning)"
+        )
+    if settings.context == "error" and wanted is not None:
+        raise ValueError(
+            f"{len(prompt)} tokens of prompt and {limit} new ones exceed the context of {config.n_ctx}: shorten one, "
+            "or choose context='stop' (end early) or context='slide' (forget the beginning)"
         )
     return prompt, max(room, 0), "context"

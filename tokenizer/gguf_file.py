@@ -15,6 +15,7 @@ from tokenizer.patterns import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
 PATTERNS = {"gpt-2": GPT2_PATTERN, "qwen2": QWEN2_PATTERN, "smollm": SMOLLM2_PATTERN}
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
+DAMAGE = (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError, RecursionError)
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens that stand outside the merges
 
 
@@ -46,32 +47,35 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         try:
-            magic, version, _, pairs = _unpack(file, "4sIQQ")
+            magic, version, _, pairs = unpack(file, "4sIQQ")
             if magic != b"GGUF" or version not in (2, 3):
                 raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
-            return {_string(file): _value(file, *_unpack(file, "I")) for _ in range(pairs)}
-        except (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError):
+            return {string(file): value(file, *unpack(file, "I")) for _ in range(pairs)}
+        except DAMAGE:
             raise ValueError(f"{path}: the header of this GGUF file is damaged or cut short") from None
 
 
-def _unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
+def unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
+    """The next numbers, by their letters in Python's struct; a struct.error where the file ends before."""
     return struct.unpack("<" + form, file.read(struct.calcsize("<" + form)))
 
 
-def _string(file: BinaryIO) -> str:
-    (length,) = _unpack(file, "Q")
+def string(file: BinaryIO) -> str:
+    """The next text: its length, then UTF-8."""
+    (length,) = unpack(file, "Q")
     data = file.read(min(length, 1 << 30))
     if len(data) < length:
         raise struct.error("cut short")
     return data.decode("utf-8")
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
+def value(file: BinaryIO, kind: int) -> Any:
+    """The next value of a kind: a number, a text, or a list of either; a KeyError for a kind that is none."""
     if kind == STRING:
-        return _string(file)
+        return string(file)
     if kind != ARRAY:
-        return _unpack(file, NUMBERS[kind])[0]
-    of, length = _unpack(file, "IQ")
+        return unpack(file, NUMBERS[kind])[0]
+    of, length = unpack(file, "IQ")
     if of in NUMBERS:
-        return list(_unpack(file, f"{length}{NUMBERS[of]}"))
-    return [_value(file, of) for _ in range(length)]
+        return list(unpack(file, f"{length}{NUMBERS[of]}"))
+    return [value(file, of) for _ in range(length)]

@@ -126,14 +126,10 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
     room = config.n_ctx - len(prompt)
     if limit <= room or settings.context == "slide":
         return prompt, limit, "length"
-    if settings.context == "error" and room <= 0:
+    if settings.context == "error" and (wanted is not None or room <= 0):
+        way_out = "choose fewer, or context='stop' (end early)" if room > 0 else "shorten the prompt"
         raise ValueError(
-            f"the prompt's {len(prompt)} tokens leave no room in the context of {config.n_ctx}: shorten it, "
-            "or choose context='slide' (forget the beginning)"
-        )
-    if settings.context == "error" and wanted is not None:
-        raise ValueError(
-            f"{len(prompt)} tokens of prompt and {limit} new ones exceed the context of {config.n_ctx}: shorten one, "
-            "or choose context='stop' (end early) or context='slide' (forget the beginning)"
+            f"{len(prompt)} tokens of prompt and {limit} new ones exceed the context of {config.n_ctx}: "
+            f"{way_out}, or context='slide' (forget the beginning)"
         )
     return prompt, max(room, 0), "context"

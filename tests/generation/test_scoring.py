@@ -44,7 +44,7 @@ def test_next_tokens_after_filters(lm: LanguageModel) -> None:
 def test_next_tokens_at_the_edges(lm: LanguageModel) -> None:
     assert lm.next_tokens("", 3) == lm.next_tokens([256], 3)
     assert len(lm.next_tokens("x" * 64, 3)) == 3  # a full context has a next token, too
-    with pytest.raises(ValueError, match="the prompt's 65 tokens leave no room"):
+    with pytest.raises(ValueError, match="65 tokens of prompt and 0 new ones exceed"):
         lm.next_tokens("x" * 65)
     with pytest.raises(ValueError, match="k must be at least 1, not 0"):
         lm.next_tokens("a", 0)

@@ -159,5 +159,5 @@ def test_up_to_the_edge_of_the_context(pair: Pair, n_prompt: int) -> None:
     if new:
         found = pair.ours([prompt], max_new_tokens=new)
         assert found == pair.theirs([prompt], max_new_tokens=new, eos_token_id=None)
-    with pytest.raises(ValueError, match=f"the context of {n_ctx}"):
+    with pytest.raises(ValueError, match=f"exceed the context of {n_ctx}"):
         pair.ours([prompt], max_new_tokens=new + 1)

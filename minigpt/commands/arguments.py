@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from minigpt.settings import resolve
 
@@ -50,22 +50,13 @@ def add_generation(parser: argparse.ArgumentParser) -> None:
     add("--prompt-lookup-num-tokens", type=int, metavar="N", help="draft N tokens from the text itself; same text")
 
 
-def misuse(message: object) -> NoReturn:
-    """End with one line on stderr and the exit code for wrong usage."""
-    print(f"minigpt: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, under their Python names; a bad one ends the command before a model is loaded."""
+    """The settings that were given, under their Python names; a bad one is a ValueError before a model is loaded."""
     given = {name: getattr(args, name, None) for name in (*SAMPLING, *GENERATION)}
     if given["early_stopping"] is not None:
         given["early_stopping"] = {"false": False, "true": True, "never": "never"}[given["early_stopping"]]
     given = {name: value for name, value in given.items() if value is not None}
-    try:
-        resolve(given)
-    except ValueError as error:
-        misuse(error)
+    resolve(given)
     return given
 
 
@@ -74,7 +65,7 @@ def prompt_of(prompt: str | None) -> str:
     if prompt is not None:
         return prompt
     if sys.stdin is None or sys.stdin.isatty():
-        misuse('no prompt: give one, as in "Once upon a time", or pipe one in')
+        raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
     return sys.stdin.read().removesuffix("\n")
 
 

@@ -12,7 +12,6 @@ from minigpt.commands.arguments import (
     add_generation,
     add_model,
     add_sampling,
-    misuse,
     prompt_of,
     read_text,
     settings_of,
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the continuations; a single one as it grows."""
     if args.prompts and args.prompt is not None:
-        misuse("give PROMPT or --prompts FILE, not both")
+        raise ValueError("give PROMPT or --prompts FILE, not both")
     given = settings_of(args)
     if args.prompts:
         prompts = read_text(args.prompts).removesuffix("\n").split("\n")

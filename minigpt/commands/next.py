@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from minigpt.commands.arguments import add_model, add_sampling, misuse, prompt_of, settings_of, spinner
+from minigpt.commands.arguments import add_model, add_sampling, prompt_of, settings_of, spinner
 
 if TYPE_CHECKING:
     from minigpt.scoring import NextToken
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw the tokens with their bars."""
     given, prompt = settings_of(args), prompt_of(args.prompt)
     if args.k < 1:
-        misuse(f"-k must be at least 1, not {args.k}")
+        raise ValueError(f"-k must be at least 1, not {args.k}")
     with spinner(f"loading {args.model}"):
         from minigpt.language_model import load
 

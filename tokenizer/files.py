@@ -27,7 +27,14 @@ TIKTOKEN = {
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes vocab.json, merges.txt and tokenizer.json, each beside its name first and then renamed."""
+    """Writes vocab.json, merges.txt and tokenizer.json, each beside its name first and then renamed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Tokenizer({b"a": 0}), Path(folder))
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['merges.txt', 'tokenizer.json', 'vocab.json']
+    """
     merges = (f"{printable(a)} {printable(b)}\n" for a, b in merges_of(tokenizer.ranks))
     contents = {
         "vocab.json": json.dumps(vocab_of(tokenizer), ensure_ascii=False),
@@ -59,7 +66,12 @@ def load_path(path: Path, pattern: str | None = None) -> Tokenizer:
 
 
 def load_file(path: Path, pattern: str | None = None) -> Tokenizer:
-    """The tokenizer of a tokenizer.json, a .tiktoken or a .gguf file."""
+    """The tokenizer of a tokenizer.json, a .tiktoken or a .gguf file.
+
+    >>> load_file(Path("notes.txt"))
+    Traceback (most recent call last):
+    ValueError: notes.txt: not a tokenizer.json, a .tiktoken or a .gguf file
+    """
     if path.suffix == ".tiktoken":
         return load_tiktoken(path, pattern)
     if path.suffix == ".gguf":
@@ -75,6 +87,14 @@ def load_lists(vocab_path: Path, merges_path: Path, pattern: str | None = None) 
     """GPT-2's pair of files: the ids of the tokens, and the merges, one a line; the pattern is GPT-2's if not given.
 
     Tokens that no merge makes, and that are no bytes, are the special ones.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "v").write_text('{"a": 0, "b": 1, "ab": 2, "<x>": 3}')
+    ...     _ = Path(folder, "m").write_text("a b")
+    ...     tok = load_lists(Path(folder, "v"), Path(folder, "m"))
+    >>> tok.ranks, tok.special_tokens
+    ({b'a': 0, b'b': 1, b'ab': 2}, {'<x>': 3})
     """
     vocab = read_json(vocab_path)
     lines = read_text(merges_path).split("\n")
@@ -88,7 +108,15 @@ def load_lists(vocab_path: Path, merges_path: Path, pattern: str | None = None) 
 
 
 def load_tiktoken(path: Path, pattern: str | None = None) -> Tokenizer:
-    """A .tiktoken file: a token in base64 and its rank on each line; pattern and special tokens go by its name."""
+    """A .tiktoken file: a token in base64 and its rank on each line; pattern and special tokens go by its name.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "cl100k_base.tiktoken")
+    ...     _ = path.write_text("YQ== 0")
+    ...     load_tiktoken(path).ranks
+    {b'a': 0}
+    """
     if path.stem not in TIKTOKEN and pattern is None:
         raise ValueError(f"{path}: the file does not say its pattern; load it with pattern=…")
     known, special = TIKTOKEN.get(path.stem, ("", {}))
@@ -103,7 +131,12 @@ def load_tiktoken(path: Path, pattern: str | None = None) -> Tokenizer:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; a ValueError where it is not UTF-8."""
+    """The text of a file; a ValueError where it is not UTF-8.
+
+    >>> import os
+    >>> read_text(Path(os.devnull))
+    ''
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -111,7 +144,13 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, int]:
-    """The object in a JSON file; a ValueError where there is none."""
+    """The object in a JSON file; a ValueError where there is none.
+
+    >>> import os
+    >>> read_json(Path(os.devnull))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: ...null is not JSON (Expecting value: line 1 column 1 (char 0))
+    """
     try:
         data = json.loads(read_text(path))
     except json.JSONDecodeError as error:

@@ -20,7 +20,13 @@ CONTROL, USER_DEFINED = 3, 4  # kinds of tokens that stand outside the merges
 
 
 def load_gguf(path: Path) -> Tokenizer:
-    """The tokenizer of a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern."""
+    """The tokenizer of a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern.
+
+    >>> import os
+    >>> load_gguf(Path(os.devnull))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: ...null: the header of this GGUF file is damaged or cut short
+    """
     data = read_header(path)
     if data.get("tokenizer.ggml.model") != "gpt2":
         raise ValueError(f"{path}: the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
@@ -56,12 +62,22 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    """The next numbers, by their letters in Python's struct; a struct.error where the file ends before."""
+    """The next numbers, by their letters in Python's struct; a struct.error where the file ends before.
+
+    >>> import io
+    >>> unpack(io.BytesIO(bytes([1, 2, 0])), "BH")
+    (1, 2)
+    """
     return struct.unpack("<" + form, file.read(struct.calcsize("<" + form)))
 
 
 def string(file: BinaryIO) -> str:
-    """The next text: its length, then UTF-8."""
+    """The next text: its length, then UTF-8.
+
+    >>> import io
+    >>> string(io.BytesIO(struct.pack("<Q", 2) + b"hi"))
+    'hi'
+    """
     (length,) = unpack(file, "Q")
     data = file.read(min(length, 1 << 30))
     if len(data) < length:
@@ -70,7 +86,12 @@ def string(file: BinaryIO) -> str:
 
 
 def value(file: BinaryIO, kind: int) -> Any:
-    """The next value of a kind: a number, a text, or a list of either; a KeyError for a kind that is none."""
+    """The next value of a kind: a number, a text, or a list of either; a KeyError for a kind that is none.
+
+    >>> import io
+    >>> value(io.BytesIO(struct.pack("<IQ3H", 2, 3, 7, 8, 9)), ARRAY)
+    [7, 8, 9]
+    """
     if kind == STRING:
         return string(file)
     if kind != ARRAY:

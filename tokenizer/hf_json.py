@@ -117,7 +117,11 @@ def assemble(
     normalizer: str | None,
     name: str,
 ) -> Tokenizer:
-    """A tokenizer from a printable vocabulary and its merges, checked against each other."""
+    """A tokenizer from a printable vocabulary and its merges, checked against each other.
+
+    >>> assemble({"a": 0, "b": 1, "ab": 2}, [["a", "b"]], {}, GPT2_PATTERN, None, "x").encode("ab")
+    [2]
+    """
     made = {a + b for a, b in merges}
     try:
         token = {text: unprintable(text) for text in vocab if text not in special or text in made}

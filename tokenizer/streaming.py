@@ -21,11 +21,22 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, id: int) -> str:
-        """The characters that are whole now that `id` has come, often none; a bad id is a ValueError."""
+        """The characters that are whole now that `id` has come, often none; a bad id is a ValueError.
+
+        >>> from tokenizer import Tokenizer
+        >>> StreamDecoder(Tokenizer({b"hi": 0})).push(0)
+        'hi'
+        """
         return self._decoder.decode(self._tokenizer.decode_bytes([id]))
 
     def flush(self) -> str:
-        """What is left at the end: U+FFFD where a character's last bytes never came."""
+        """What is left at the end: U+FFFD where a character's last bytes never came.
+
+        >>> from tokenizer import Tokenizer
+        >>> stream = StreamDecoder(Tokenizer({b"\\xf0": 0}))
+        >>> stream.push(0), stream.flush()
+        ('', '\ufffd')
+        """
         text = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         return text

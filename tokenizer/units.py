@@ -50,7 +50,15 @@ def blocks(text: str, size: int = 1 << 16) -> Iterator[str]:
 
 
 def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int = 1 << 22) -> Iterator[str]:
-    """A UTF-8 file in blocks of about `size` characters, cut where the pattern cuts and no special token stands."""
+    """A UTF-8 file in blocks of about `size` characters, cut where the pattern cuts and no special token stands.
+
+    >>> import tempfile
+    >>> from tokenizer.patterns import GPT2_PATTERN
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "text").write_text("one two three")
+    ...     list(file_blocks(Path(folder, "text"), GPT2_PATTERN, size=8))
+    ['one two', ' three']
+    """
     if pattern not in UNITS or any(map(_WORD_END.search, names)):
         size = -1  # then nowhere is safe, and the file is read whole
     rest = ""
@@ -60,7 +68,8 @@ def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int =
                 block = rest + block
                 cut = _LAST_WORD_END.match(block) if size > 0 else None
                 end = cut.end() if cut else 0
-                yield block[:end]
+                if end:
+                    yield block[:end]
                 rest = block[end:]
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 ({error.reason}): save it as UTF-8, or give its text") from None

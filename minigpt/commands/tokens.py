@@ -13,7 +13,13 @@ HELP = "the tokens of a text, coloured, with ids"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the command's arguments."""
+    """Declares the command's arguments.
+
+    >>> parser = argparse.ArgumentParser()
+    >>> add_arguments(parser)
+    >>> parser.parse_args(["hi", "--ids"]).ids
+    True
+    """
     parser.add_argument("text", nargs="?", help="the text; standard input if left out")
     parser.add_argument(
         "--tokenizer", metavar="NAME", default="storyteller", help="a name, folder or file (default: %(default)s)"
@@ -27,7 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the tokens of the text to stdout; returns 0."""
+    """Writes the tokens of the text to stdout; returns 0.
+
+    >>> parser = argparse.ArgumentParser()
+    >>> add_arguments(parser)
+    >>> run(parser.parse_args(["Once upon a time", "--ids"]))
+    2627 590 258 542
+    0
+    """
     from tokenizer import Tokenizer, display  # here, so that the other commands do not wait for it
 
     text = read_stdin() if args.text is None else args.text
@@ -63,7 +76,15 @@ def as_json(name: str, tok: "Tokenizer", text: str) -> dict[str, object]:
 
 
 def read_stdin() -> str:
-    """All of standard input, byte for byte; a ValueError where it is not UTF-8."""
+    """All of standard input, byte for byte; a ValueError where it is not UTF-8.
+
+    >>> import io
+    >>> sys.stdin, before = io.TextIOWrapper(io.BytesIO(b"caf\\xe9")), sys.stdin
+    >>> read_stdin()
+    Traceback (most recent call last):
+    ValueError: standard input is not UTF-8 (unexpected end of data at byte 3)
+    >>> sys.stdin = before
+    """
     data = sys.stdin.buffer.read()
     try:
         return data.decode("utf-8")

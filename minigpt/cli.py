@@ -20,11 +20,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def build_parser() -> Parser:
-    """The parser of all commands; no command's heavy imports happen here."""
+def build_parser(names: Sequence[str] = COMMANDS) -> Parser:
+    """The parser of these commands; no command's heavy imports happen here."""
     parser = Parser(prog="minigpt", description="GPT-2 from scratch: to read, run, break and teach.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in names:
         module = importlib.import_module(f"minigpt.commands.{name}")
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(command)
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = build_parser([name for name in words[:1] if name in COMMANDS] or COMMANDS).parse_args(words)
     try:
         code: int = args.run(args)
         sys.stdout.flush()

@@ -21,20 +21,27 @@ def blocks(language: str) -> list[str]:
 
 def commands() -> list[str]:
     lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
-    return sorted({line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")})
+    return list(dict.fromkeys(line.split("  #")[0].strip() for line in lines if line.strip()))
 
 
 NETWORK = ("smollm2", "gpt2", "compare", "chat", "download", "parity")  # words of commands that fetch something first
 
 
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the commands run one after the other, with the text of which they speak."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "my.txt").write_text("The cat sat on the mat. " * 400, encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("minigpt ")])
-def test_command_of_the_docs_runs(command: str, tmp_path: Path) -> None:
+def test_command_of_the_docs_runs(command: str, desk: Path) -> None:
     if any(word in command for word in NETWORK) and not os.environ.get("MINIGPT_ONLINE"):
         pytest.skip("fetches a model first; set MINIGPT_ONLINE=1 to run it")
-    (tmp_path / "my.txt").write_text("The cat sat on the mat. " * 3000, encoding="utf-8")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, shell=True, cwd=desk, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout or "train" in command

@@ -1,7 +1,7 @@
 """A completion model and an instruction-tuned one on the same prompt, side by side, and the second without template.
 
-Without PROMPT: the three prompts and strategies of the source notebook. As there, once the Hub has been reached:
-minigpt compare --completion gpt2 --instruct qwen1.5-1.8b-chat
+Without PROMPT: the three prompts and strategies of the source notebook. Its models, gpt2 and qwen1.5-1.8b-chat, are
+compared where both have been downloaded; else the embedded storyteller and smollm2-135m-instruct.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 
 from minigpt.commands.arguments import SAMPLING, add_sampling, settings_of, spinner
 
+PAIRS = (("gpt2", "qwen1.5-1.8b-chat"), ("storyteller", "smollm2-135m-instruct"))  # the first that is there
 HELP = "a completion model and an instruction-tuned one, side by side"
 
 
@@ -19,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `minigpt compare`."""
     add = parser.add_argument
     add("prompt", nargs="?", metavar="PROMPT", help="what both are given (default: the source notebook's three)")
-    add("--completion", default="storyteller", metavar="MODEL", help="a name or a folder (default: %(default)s)")
-    add("--instruct", default="smollm2-135m-instruct", metavar="MODEL", help="the same (default: %(default)s)")
+    add("--completion", metavar="MODEL", help="a name or a folder (default: see above)")
+    add("--instruct", metavar="MODEL", help="the same, of a model with a chat template")
     add("-n", "--max-new-tokens", type=int, default=80, metavar="N", help="tokens for each (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="the same seed, the same texts (default: %(default)s)")
     add("--no-trick", action="store_true", help="leave out the column without template")
@@ -41,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
         from minigpt.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
         from minigpt.language_model import load
 
-        completion = load(args.completion, device=args.device, dtype=args.dtype)
-        instruct = load(args.instruct, device=args.device, dtype=args.dtype)
+        usual = usual_pair()
+        completion = load(args.completion or usual[0], device=args.device, dtype=args.dtype)
+        instruct = load(args.instruct or usual[1], device=args.device, dtype=args.dtype)
     format_of(instruct)  # refused before anything is computed
     if prompt:
         cases = [(prompt, strategy_of(chosen), chosen or STRATEGIES["greedy"])]
@@ -60,6 +62,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         print("\n".join(legend(found, width)))
     return 0
+
+
+def usual_pair() -> tuple[str, str]:
+    """The source's pair where both are on this machine, else the pair that needs no Hub."""
+    from weights.sources import local
+
+    return next((pair for pair in PAIRS if all(local(name) for name in pair)), PAIRS[-1])
 
 
 def piped() -> str:

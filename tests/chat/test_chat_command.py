@@ -15,8 +15,7 @@ import minigpt
 from minigpt.commands import chat
 from minigpt.commands.chat import Session, parsed
 
-PROGRAM = "import sys, minigpt.cli as c; c.COMMANDS = ('chat', 'compare'); sys.exit(c.main(sys.argv[1:]))"
-COMMAND = [sys.executable, "-c", PROGRAM, "chat", "-m"]
+COMMAND = [sys.executable, "-m", "minigpt", "chat", "-m"]
 
 
 def talk(folder: Path, typed: str, *flags: str) -> "subprocess.CompletedProcess[str]":

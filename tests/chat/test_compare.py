@@ -28,7 +28,6 @@ from minigpt.compare import (
     strategy_of,
 )
 
-PROGRAM = "import sys, minigpt.cli as c; c.COMMANDS = ('chat', 'compare'); sys.exit(c.main(sys.argv[1:]))"
 LONG = "I'd suggest a 日本 party, with 🚀 rockets.\n\n- lanterns\n- tea " * 5
 
 
@@ -96,7 +95,7 @@ def arguments(*given: str) -> argparse.Namespace:
 
 def run(*given: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
     env = os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
-    line = [sys.executable, "-c", PROGRAM, "compare", *given]
+    line = [sys.executable, "-m", "minigpt", "compare", *given]
     return subprocess.run(line, input=typed, capture_output=True, encoding="utf-8", env=env, timeout=120, check=False)
 
 
@@ -125,3 +124,18 @@ def test_one_line_for_what_is_wrong(
     done = run("Hi", "--completion", str(chat_folder), "--instruct", base)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "it only continues text" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("here", "pair"),
+    [
+        ({"gpt2", "qwen1.5-1.8b-chat", "storyteller"}, ("gpt2", "qwen1.5-1.8b-chat")),
+        ({"gpt2", "storyteller"}, ("storyteller", "smollm2-135m-instruct")),
+        (set(), ("storyteller", "smollm2-135m-instruct")),
+    ],
+)
+def test_the_sources_pair_is_compared_where_both_were_downloaded(
+    monkeypatch: pytest.MonkeyPatch, here: set[str], pair: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("weights.sources.local", lambda name: name if name in here else None)
+    assert command.usual_pair() == pair

@@ -88,9 +88,9 @@ def test_every_path_and_link_exists() -> None:
 
 
 def test_every_source_file_is_on_the_map() -> None:
-    """The README's map of the source names every module of the reading path."""
+    """The README's map of the source names every module."""
     text = (ROOT / "README.md").read_text("utf-8")
-    for package in ("minigpt", "tokenizer"):
+    for package in ("minigpt", "tokenizer", "weights"):
         for file in (ROOT / package).glob("*.py"):
             if not file.name.startswith("__"):
                 assert f"`{file.stem}`" in text, f"README.md does not name {package}/{file.name}"

@@ -9,7 +9,6 @@ OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo]
 
 
 @pytest.mark.official
-@pytest.mark.usefixtures("real_caches")
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_official(name: str) -> None:
     found = sources.local(name)

@@ -55,7 +55,7 @@ def test_target_of_the_docs_exists(command: str) -> None:
 
 def test_installing_by_hand_is_what_make_does() -> None:
     """The venv and pip lines of the README are those of the Makefile, with its variables filled in."""
-    wanted = [line for line in commands() if "venv" in line or "pip install" in line]
+    wanted = [line for line in commands() if "-m venv" in line or "pip install" in line]
     done = subprocess.run(
         ["make", "-n", "story", "test", "VENV=elsewhere"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -11,7 +11,7 @@ help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
 
 story: $(VENV)/installed  ## write a story with the embedded model (make story PROMPT="The old king")
-	@$(BIN)/minigpt generate "$(PROMPT)" --max-new-tokens 200
+	@$(BIN)/minigpt generate "$(PROMPT)" --max-new-tokens 200 --repetition-penalty 1.15
 
 test: $(VENV)/installed-dev  ## run the whole test suite
 	$(BIN)/python -m pytest

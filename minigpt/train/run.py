@@ -33,7 +33,7 @@ def run(
     model too where it predicts unseen text better than ever before. Whoever stops asking stops the run; the state
     is saved then as well."""
     end = tokenizer.special_tokens[END]
-    defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
+    defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
     saved = trainer.step
     try:
         while trainer.step < trainer.settings.steps:

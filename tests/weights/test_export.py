@@ -86,6 +86,38 @@ def test_another_model_in_the_folder_goes(random_checkpoint: Callable[..., Path]
     load_checkpoint(tmp_path, "cpu")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "chat_template.jinja"),
+        *("generation_config.json", "pytorch_model.bin", "pytorch_model.bin.index.json"),
+    ],
+)
+def test_nothing_of_the_old_model_stays(name: str, random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / name).write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    save_checkpoint(load_checkpoint(random_checkpoint("gpt2"), "cpu").model, tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"config.json", "generation_config.json", "model.safetensors", "notes.txt"}
+    assert load_checkpoint(tmp_path, "cpu").tokenizer is None
+
+
+def test_a_disk_that_fills_loses_nothing(
+    random_checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_checkpoint(random_checkpoint("gpt2"), "cpu").model
+    save_checkpoint(model, tmp_path, chat_template="old")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("weights.export.write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(model, tmp_path, dtype=torch.float16)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_not_onto_itself(random_checkpoint: Callable[..., Path]) -> None:
     folder = random_checkpoint("gpt2")
     with pytest.raises(ValueError, match="own folder"):

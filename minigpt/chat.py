@@ -34,7 +34,7 @@ def chat_stream(lm: "LanguageModel", messages: Sequence[Message], **settings: An
 def with_defaults(lm: "LanguageModel", told: ChatFormat, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's settings, with every end token of the checkpoint and room for an answer of some length."""
     ends = lm.generation_config.get("eos_token_id")
-    ends = [] if ends is None else list(ends) if isinstance(ends, Sequence) else [ends]
+    ends = list(lm.settings({"eos_token_id": ends}).eos_token_id) if ends is not None else []
     name = told.variables.get("eos_token")
     if name in told.tokenizer.special_tokens:
         ends.append(told.tokenizer.special_tokens[name])

@@ -2,9 +2,11 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 COMMANDS = (
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Traceback (most recent call last):
     SystemExit: 2
     """
+    prepare_streams()
     words = sys.argv[1:] if argv is None else list(argv)
     args = build_parser([name for name in words[:1] if name in COMMANDS] or COMMANDS).parse_args(words)
     try:
@@ -54,6 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"minigpt: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     return code
+
+
+def prepare_streams() -> None:
+    """Streams that no text can break: UTF-8 into files and pipes whatever the system's habit, and none missing."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us, as daemons are
+            nowhere = Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        elif name != "stdin" and isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            wanted = None if os.environ.get("PYTHONIOENCODING") else "utf-8"  # a user's own wish goes first
+            stream.reconfigure(encoding=wanted, errors="replace")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ class ChatFormat:
             if found[0] not in doubtful:
                 ids += [*self.tokenizer.encode(text[start : found.start()]), special[found[0]]]
                 start = found.end()
-        return ids + self.tokenizer.encode(text[start:])
+        ids += self.tokenizer.encode(text[start:])
+        if not ids:
+            raise ValueError("the chat template wrote nothing for these messages: use another one")
+        return ids
 
     def _skeleton(self, messages: Sequence[Message]) -> tuple[str, str, set[str]]:
         """The text, the same with the contents blotted out, and the special tokens that could not be.

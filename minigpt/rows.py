@@ -108,6 +108,13 @@ def plan(
     return rows
 
 
+def check_ids(config: Config, ids: Sequence[int]) -> None:
+    """Refuse an id that the model has no row for, naming it."""
+    for id in ids:
+        if not 0 <= id < config.vocab_size:
+            raise ValueError(f"id {id} is not in the vocabulary: ids are 0 to {config.vocab_size - 1}")
+
+
 def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int], int, str]:
     """A prompt's ids, how many new tokens it may get, and the reason when they are used up; see `plan`.
 
@@ -118,9 +125,7 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
     prompt = prompt or settings.start_ids
     if not prompt:
         raise ValueError("an empty prompt needs a token to start from: give bos_token_id")
-    for id in prompt:
-        if not 0 <= id < config.vocab_size:
-            raise ValueError(f"id {id} is not in the vocabulary: ids are 0 to {config.vocab_size - 1}")
+    check_ids(config, prompt)
     wanted = settings.max_new_tokens
     limit = settings.usual_new_tokens if wanted is None else wanted
     room = config.n_ctx - len(prompt)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from minigpt.generation import device_of, encode
-from minigpt.rows import Row, fit
+from minigpt.rows import Row, check_ids, fit
 from minigpt.sampling import filtered, repetition_penalty
 from tokenizer import Tokenizer
 
@@ -96,6 +96,7 @@ def score(lm: LanguageModel, text: str | Sequence[int], allow_special: str | Col
     """
     model, n_ctx = lm.model, lm.model.config.n_ctx
     ids = lm.encode(text, allow_special)
+    check_ids(lm.model.config, ids)
     start = lm.settings({}).start_ids
     whole = torch.tensor(start + ids, device=device_of(model))  # (T,)
     logprobs: list[float] = []
@@ -115,4 +116,4 @@ def score(lm: LanguageModel, text: str | Sequence[int], allow_special: str | Col
 def n_bytes_of(tokenizer: Tokenizer, ids: Sequence[int]) -> int:
     """The bytes of the text that ids stand for."""
     special = set(tokenizer.special_tokens.values())
-    return sum(len(tokenizer.tokens[id]) for id in ids if id not in special)
+    return sum(len(tokenizer.tokens.get(id, b"")) for id in ids if id not in special)

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -45,8 +45,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
-        eos = self.eos_token_id
+        stop, eos = self.stop, self.eos_token_id
+        if not isinstance(stop, str | Iterable):
+            raise ValueError(f"stop must be a text or several, not {stop!r}")
+        set_(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
+        if not isinstance(eos, Integral | Iterable) or isinstance(eos, str):
+            raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
         set_(self, "eos_token_id", (eos,) if isinstance(eos, Integral) else tuple(eos))
         if not all(isinstance(id, Integral) for id in self.eos_token_id):
             raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
@@ -131,8 +135,9 @@ def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = Non
     names = [field.name for field in fields(Settings)]
     for name in given:
         if name not in (*names, "do_sample"):
-            close = difflib.get_close_matches(name, names, n=1) or [", ".join(names)]
-            raise TypeError(f"unknown setting {name!r}: did you mean {close[0]!r}?")
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+            raise TypeError(f"unknown setting {name!r}: {hint}")
     config = {name: value for name, value in (checkpoint or {}).items() if value is not None}
     chosen = {name: value for name, value in given.items() if value is not None}
     asked = Settings(**{name: value for name, value in chosen.items() if name in (*FILTERS, "temperature")})

@@ -66,7 +66,7 @@ def prompt_of(prompt: str | None) -> str:
         return prompt
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
-    return sys.stdin.read().removesuffix("\n")
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
 def read_text(file: Path) -> str:

@@ -108,7 +108,9 @@ class Session:
         if name:
             changed = {key: old for key, old in self.settings.items() if key != name}
             changed[name] = parsed(value.strip()) if value.strip() else None
-            self.lm.settings(changed)
+            chosen = self.lm.settings(changed)
+            if chosen.num_beams > 1 or chosen.num_return_sequences > 1:
+                raise ValueError(f"{name} must be 1 here: an answer is one text that grows as you read")
             self.settings = {key: new for key, new in changed.items() if new is not None}
         own = ", ".join(f"{key} {value}" for key, value in self.settings.items()) or "none of your own"
         note(f"settings: {own}")

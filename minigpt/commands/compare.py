@@ -79,4 +79,4 @@ def piped() -> str:
         waiting = select.select([sys.stdin], [], [], 1.0)[0]
     except (OSError, ValueError):  # Windows asks sockets only
         waiting = [sys.stdin]
-    return sys.stdin.read().removesuffix("\n") if waiting else ""
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r") if waiting else ""

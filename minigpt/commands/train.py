@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_argument_group("training")
     steps.add_argument("--steps", type=int, default=1000, metavar="N", help="default: %(default)s")
     steps.add_argument("--batch-size", type=int, default=16, metavar="N", help="blocks a step (default: %(default)s)")
-    steps.add_argument("--block-size", type=int, default=128, metavar="N", help="tokens a block (default: %(default)s)")
+    steps.add_argument("--block-size", type=int, metavar="N", help="tokens a block (default: 128)")
     steps.add_argument("--learning-rate", type=float, metavar="R", help="peak (default: 1e-3, with --finetune 1e-4)")
     steps.add_argument("--warmup", type=int, default=100, metavar="N", help="steps (default: %(default)s)")
     steps.add_argument("--evaluate-every", type=int, default=100, metavar="N", help="steps (default: %(default)s)")
@@ -94,11 +94,18 @@ def start_run(args: argparse.Namespace) -> "Run":
     if (args.out / "training.pt").exists():
         raise ValueError(f"{args.out} holds a run already: --resume goes on with it, --out names another folder")
     device = pick_device(args.device)
+    base = load_checkpoint(args.finetune, device, "float32") if args.finetune else None
+    block_size = args.block_size
+    if base is not None:
+        n_ctx = base.model.config.n_ctx
+        block_size = min(128, n_ctx) if block_size is None else block_size
+        if block_size > n_ctx:
+            raise ValueError(f"--block-size {block_size} exceeds the {n_ctx} positions of {args.finetune}: give less")
     usual_rate = 1e-4 if args.finetune else 1e-3
     settings = TrainSettings(
         steps=args.steps,
         batch_size=args.batch_size,
-        block_size=args.block_size,
+        block_size=128 if block_size is None else block_size,
         learning_rate=usual_rate if args.learning_rate is None else args.learning_rate,
         warmup=args.warmup,
         precision=fast_precision(device) if args.precision == "auto" else args.precision,
@@ -106,15 +113,14 @@ def start_run(args: argparse.Namespace) -> "Run":
         seed=args.seed,
     )
     learn, unseen = read_texts(args)
-    if args.finetune:
-        checkpoint = load_checkpoint(args.finetune, device, "float32")
-        model, tok = checkpoint.model, checkpoint.tokenizer
+    if base is not None:
+        model, tok = base.model, base.tokenizer
         if tok is None:
             raise ValueError(f"{args.finetune} has no vocabulary: a text cannot be encoded for it")
     else:
         usual_size = min(4096, max(512, len(learn) // 250))
         tok = tokenizer.train(split_documents(learn), usual_size if args.vocab_size is None else args.vocab_size)
-        torch.manual_seed(settings.seed)  # for the first weights
+        torch.manual_seed(settings.seed % 2**63)  # for the first weights
         config = GPT2Config(
             vocab_size=tok.n_vocab,
             n_ctx=settings.block_size,

@@ -37,6 +37,8 @@ class TrainSettings:
         for name in ("steps", "batch_size", "block_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.warmup < 0:
+            raise ValueError(f"warmup must be at least 0, not {self.warmup}")
         for name in ("learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}")
@@ -77,7 +79,7 @@ class Trainer:
     def do_step(self, ids: Tensor) -> float:
         """One step on a batch drawn from ids (N,): returns its loss, in nats per token."""
         settings = self.settings
-        seed = settings.seed * 1_000_003 + self.step
+        seed = (settings.seed * 1_000_003 + self.step) % 2**63
         torch.manual_seed(seed)  # for dropout
         x, y = draw_batch(ids, settings.block_size, settings.batch_size, torch.Generator().manual_seed(seed))
         for group in self.optimizer.param_groups:
@@ -85,6 +87,8 @@ class Trainer:
         self.model.train()
         with autocast(self.device, settings.precision):
             loss = self.loss(self.model, x.to(self.device), y.to(self.device))
+        if not loss.isfinite():
+            raise ValueError(f"the loss of step {self.step + 1} is {loss.item()}: choose a smaller learning rate")
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
         self.optimizer.step()

@@ -121,3 +121,9 @@ def test_without_system_message_nothing_stays(tok: Tokenizer) -> None:
 def test_a_conversation_beyond_the_context_is_refused_before_computing(lm: LanguageModel) -> None:
     with pytest.raises(ValueError, match=r"exceed the context of 256"):
         lm.chat([{"role": "user", "content": "Hello there " * 300}])
+
+
+def test_a_template_that_writes_nothing_is_refused(lm: LanguageModel, tok: Tokenizer) -> None:
+    silent = LanguageModel(lm.model, tok, lm.generation_config, chat_template="{# nothing #}")
+    with pytest.raises(ValueError, match="the chat template wrote nothing"):
+        silent.chat([{"role": "user", "content": "x"}], max_new_tokens=1)

@@ -105,6 +105,25 @@ def test_an_error_reaches_the_shell_as_a_line_and_a_code() -> None:
     assert done.stderr == "minigpt: temperature must be a finite number from 0 (greedy) up, not -1.0\n"
 
 
+@pytest.mark.parametrize("redirect", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["generate Wolf -n 2 -t 0", "generate", "tokens"])
+def test_closed_streams_give_no_traceback(command: str, redirect: str) -> None:
+    line = f"{sys.executable} -m minigpt {command} {redirect}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, input="Wolf", timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    if redirect == "2>&-" and command != "tokens":
+        assert done.stdout.startswith("Wolf")
+
+
+@pytest.mark.parametrize(("wish", "bar"), [({}, "█".encode()), ({"PYTHONIOENCODING": "ascii"}, b"?")])
+def test_any_text_goes_into_a_pipe_whatever_the_systems_encoding(wish: dict[str, str], bar: bytes) -> None:
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} | wish
+    command = [sys.executable, "-m", "minigpt", "next", "Once upon a", "-k", "2"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bar in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m minigpt --help | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

@@ -89,3 +89,9 @@ def test_long_texts_are_read_in_windows(
         views = [plain(small, whole[begin : i + 1])[-1, ids[i]].item() for begin in range(max(0, i + 1 - n_ctx), i + 1)]
         allowed = [view for seen, view in enumerate(reversed(views), 1) if seen >= min(i + 1, (n_ctx + 1) // 2)]
         assert min(abs(logprob - view) for view in allowed) < 1e-4
+
+
+@pytest.mark.parametrize("bad", [-1, -2, 10**6])
+def test_ids_that_the_model_does_not_have_are_named(lm: LanguageModel, bad: int) -> None:
+    with pytest.raises(ValueError, match=f"id {bad} is not in the vocabulary"):
+        lm.score([5, bad, 6])

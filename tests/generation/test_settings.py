@@ -117,3 +117,15 @@ def test_where_settings_come_from(given: dict[str, Any], checkpoint: dict[str, A
 def test_what_does_not_go_together(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         resolve(given)
+
+
+@pytest.mark.parametrize(("name", "value"), [("stop", 5), ("eos_token_id", 1.5), ("eos_token_id", [[1]])])
+def test_values_of_the_wrong_kind_are_named(name: str, value: object) -> None:
+    config = {"stop_strings" if name == "stop" else name: value}
+    with pytest.raises(ValueError, match=f"{name} must "):
+        resolve({}, config)
+
+
+def test_a_name_like_no_other_gets_the_list() -> None:
+    with pytest.raises(TypeError, match="unknown setting 'xyzzy': there are max_new_tokens, "):
+        resolve({"xyzzy": 1})

@@ -169,6 +169,16 @@ def test_senseless_settings_are_refused_by_name(name: str, value: object) -> Non
         replace(SETTINGS, **{name: value})
 
 
+def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_do() -> None:
+    trainer = Trainer(tiny(), replace(SETTINGS, learning_rate=1e30, warmup=0))
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is (nan|inf): choose a smaller learning rate"):
+        assert all(trainer.do_step(IDS) for _ in range(12))
+
+
+def test_any_seed_will_do() -> None:
+    assert Trainer(tiny(), replace(SETTINGS, seed=10**30)).do_step(IDS) > 0
+
+
 # --- Runs that stop and go on -----------------------------------------------------------------------------------
 
 
@@ -208,16 +218,14 @@ def test_a_crash_while_saving_leaves_the_last_state(tmp_path: Path, monkeypatch:
     assert resume(tmp_path)[0].step == 0
 
 
-@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
+@pytest.mark.parametrize("damage", [b"", b"junk", b"no checkpoint", b"<html>", b'{"a": 1}', None])
 def test_a_broken_state_is_refused_in_one_line(tmp_path: Path, damage: bytes | None) -> None:
     file = tmp_path / "training.pt"
     if damage is None:
         save(tmp_path, Trainer(tiny(), SETTINGS), [])
         damage = file.read_bytes()[:-2000]
     file.write_bytes(damage)
-    with pytest.raises(
-        ValueError, match=r"training\.pt does not resume .*restore it from a copy, or start anew"
-    ) as info:
+    with pytest.raises(ValueError, match=r"training\.pt is damaged or no run of ours .*restore it from a copy") as info:
         resume(tmp_path)
     assert "\n" not in str(info.value)
 
@@ -298,6 +306,7 @@ def test_command_refuses_to_overwrite_a_run(
         (TEXT.encode(), ["--resume"], "no run to resume in"),
         (TEXT.encode(), ["--learning-rate", "0"], "learning_rate must be a positive number, not 0.0"),
         (TEXT.encode(), ["--device", "cuda:99"], "cuda:99"),
+        (TEXT.encode(), ["--warmup", "-3"], "warmup must be at least 0, not -3"),
         (None, [], "my.txt"),
     ],
 )
@@ -316,6 +325,19 @@ def test_command_answers_bad_input_in_one_line_and_leaves_nothing(
     assert error.startswith("minigpt: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_finetuning_keeps_within_the_models_positions(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tmp_path / "base"
+    assert command("--text", text_file, "--steps", 5, "--out", base) == 0
+    tune = ["train", "--text", str(text_file), "--finetune", str(base), "--steps", "2", "--out", str(tmp_path / "t")]
+    assert main([*tune, "--block-size", "17"]) == 1
+    assert "--block-size 17 exceeds the 16 positions of" in capsys.readouterr().err
+    assert not (tmp_path / "t").exists()
+    assert main(tune) == 0  # without the flag a block is what the model holds
+    assert resume(tmp_path / "t")[0].settings.block_size == 16
 
 
 def test_finetuning_starts_from_the_checkpoint_and_its_tokenizer(text_file: Path, tmp_path: Path) -> None:

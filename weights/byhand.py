@@ -5,8 +5,8 @@ from pathlib import Path
 
 from weights.files import check_complete, weight_files
 from weights.registry import Entry
-from weights.sources import checkpoint_in, own_folder
-from weights.verify import SUFFIX, known_checksum, sha256
+from weights.sources import Found, checkpoint_in, own_folder
+from weights.verify import known_checksum, note_checksum, sha256
 
 COMPANIONS = (
     "generation_config.json",
@@ -52,18 +52,20 @@ def adopt(entry: Entry, folder: Path) -> Path:
     Raises ValueError for a damaged file or another model's, OSError for what is missing.
     """
     from weights.checkpoint import load_checkpoint
+    from weights.selfcheck import check, probe_of
 
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder; expected one with {', '.join(entry.files)}")
     path = checkpoint_in(folder)
     if path.suffix != ".gguf":
         check_complete(path, vocabulary=True)
-    model = load_checkpoint(path, "cpu", force=True).model
-    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    checkpoint = load_checkpoint(path, "cpu", force=True)
+    n_parameters = checkpoint.report.n_parameters
     if n_parameters != entry.n_parameters:
         raise ValueError(
             f"{path}: another model: expected {entry.n_parameters:,} parameters of {entry.name}, found {n_parameters:,}"
         )
+    check(checkpoint, probe_of(Found(entry.name, path, "folder", entry)))
     target = own_folder(entry.name)
     target.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".gguf":
@@ -90,5 +92,5 @@ def copy(file: Path, folder: Path, checksum: str | None = None) -> Path:
         raise ValueError(f"{file}: expected SHA-256 {checksum}, found {found}: damaged, or another version")
     part.replace(target)
     if file.suffix != ".json" and file.suffix != ".txt":
-        target.with_name(target.name + SUFFIX).write_text(f"{found}  {target.name}\n", encoding="utf-8")
+        note_checksum(target, found)
     return target

@@ -5,6 +5,7 @@ The bytes come by `tokenizer.fetch`, which resumes across runs and verifies; hug
 """
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -35,8 +36,11 @@ def home(repo: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / ("models--" + repo.replace("/", "--"))
 
 
-def cached(repo: str) -> Path | None:
-    """The snapshot with all that a load needs, or None: the one that main names, else any."""
+def cached(repo: str, vocabulary: bool = True) -> Path | None:
+    """The snapshot with all that a load needs, or None: the one that main names, else any.
+
+    Its vocabulary is needed too, unless the repository is known to have none, or `vocabulary` is False.
+    """
     folder = home(repo)
     with suppress(OSError):
         snapshots = sorted((folder / "snapshots").iterdir())
@@ -46,7 +50,7 @@ def cached(repo: str) -> Path | None:
         for snapshot in snapshots:
             with suppress(OSError, ValueError):
                 no_vocabulary = (folder / ".no_exist" / snapshot.name / "tokenizer.json").exists()
-                check_complete(snapshot, vocabulary=not no_vocabulary)
+                check_complete(snapshot, vocabulary=vocabulary and not no_vocabulary)
                 return snapshot
     return None
 
@@ -99,7 +103,7 @@ def place(found: Promise, repo: str, name: str, snapshot: Path, bar: Bar) -> Pat
     from huggingface_hub import constants, get_token
 
     blob = home(repo) / "blobs" / found.etag
-    if not blob.exists() or not right(blob, found.sha256, found.size):
+    if not whole(blob, found):
         blob.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(blob.parent).free
         if found.size is not None and found.size > free:
@@ -112,14 +116,15 @@ def place(found: Promise, repo: str, name: str, snapshot: Path, bar: Bar) -> Pat
         new = blob.with_name(f"{found.etag}.new")
         try:
             fetch(found.url, new, found.sha256, found.size, bar(name), headers=headers)
+            check_git(new, found)
+            new.replace(blob)
         except (OSError, ValueError) as error:
-            raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
-        check_git(new, found, name)
-        new.replace(blob)
+            if not whole(blob, found):  # else another download brought it meanwhile
+                raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
     snapshot.mkdir(parents=True, exist_ok=True)
     pointer = snapshot / name
     if not pointer.exists() or pointer.resolve() != blob.resolve():
-        part = snapshot / f"{name}.part"
+        part = snapshot / f"{name}.{os.getpid()}.part"  # two downloads at once do not meet
         part.unlink(missing_ok=True)
         try:
             part.symlink_to(Path("..", "..", "blobs", found.etag))
@@ -129,10 +134,21 @@ def place(found: Promise, repo: str, name: str, snapshot: Path, bar: Bar) -> Pat
     return pointer
 
 
-def check_git(path: Path, found: Promise, name: str) -> None:
+def whole(blob: Path, found: Promise) -> bool:
+    """Whether a file is there and is what the server promised."""
+    return right(blob, found.sha256, found.size) and is_gits(blob, found.etag)
+
+
+def check_git(path: Path, found: Promise) -> None:
     """A ValueError, and the file deleted, where a small file is not the one that git's SHA-1 names."""
-    if re.fullmatch("[0-9a-f]{40}", found.etag):
-        data = path.read_bytes()
-        if hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() != found.etag:
-            path.unlink()
-            raise ValueError(f"{name}: what came from {found.url} is not what the Hub promised: try again")
+    if not is_gits(path, found.etag):
+        path.unlink()
+        raise ValueError(f"what came from {found.url} is not what the Hub promised: try again")
+
+
+def is_gits(path: Path, etag: str) -> bool:
+    """Whether a file has git's SHA-1, where the etag is one."""
+    if not re.fullmatch("[0-9a-f]{40}", etag):
+        return True
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == etag

@@ -39,7 +39,7 @@ def save_checkpoint(
 
     All is written beside first and then moved, so that a disk that fills loses nothing. A model that was there goes,
     config.json first; the new one is moved last, so that a folder that has one is whole. Weights above `shard_bytes`
-    are spread over several files with an index. `weights.selfcheck.write_probe(folder)` adds what a load checks itself by.
+    are spread over several files with an index. `weights.selfcheck.write_probe(folder)` adds what a load is checked by.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

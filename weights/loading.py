@@ -56,8 +56,9 @@ def load_model(
     with Blank():
         model = family.build(config)
     parameters = dict(model.named_parameters())
-    report = LoadReport(family.name, kinds=dict(Counter(tensor.kind for tensor in stored.values())))
+    report = LoadReport(family.name)
     chosen = choose(stored, family, parameters, where, report)
+    report.kinds = dict(Counter(tensor.kind for tensor in chosen.values()))
     compare_shapes(chosen, family, parameters, where)
     dtype = dtype or own_dtype((tensor.dtype for tensor in chosen.values()), device)
     for name, tensor in chosen.items():

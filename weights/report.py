@@ -21,7 +21,7 @@ class LoadReport:
 
     family: str
     files: list[str] = field(default_factory=list)  # one line each: name, size, how it was verified
-    kinds: dict[str, int] = field(default_factory=dict)  # the files' types of numbers -> how many tensors
+    kinds: dict[str, int] = field(default_factory=dict)  # the files' types of numbers -> how many parameters
     used: list[str] = field(default_factory=list)  # parameters, in the files' order
     transposed: list[str] = field(default_factory=list)  # those stored as (in, out) or in another order of rows
     tied: list[str] = field(default_factory=list)  # stored twice and found equal

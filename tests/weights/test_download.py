@@ -126,6 +126,24 @@ def test_refuses_a_small_file_with_wrong_bytes(served: Any) -> None:
     assert nothing_wrong_has_a_name()
 
 
+def test_a_small_file_that_went_bad_is_fetched_again(served: Any) -> None:
+    name = bring() / "merges.txt"
+    name.resolve().write_bytes(b"?" * len(served.files["merges.txt"]))
+    assert (bring() / "merges.txt").read_bytes() == served.files["merges.txt"]
+    assert nothing_wrong_has_a_name()
+
+
+def test_another_download_is_ready_first(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = weights.download.fetch
+
+    def beaten(url: str, new: Path, *rest: Any, **more: Any) -> None:
+        fetch(url, new, *rest, **more)
+        new.replace(new.with_suffix(""))  # as the other one does; ours is gone
+
+    monkeypatch.setattr(weights.download, "fetch", beaten)
+    assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+
+
 @pytest.mark.parametrize(("name", "says"), [("config.json", "has no config.json"), (WEIGHTS, "has no weights")])
 def test_a_missing_file_is_named(served: Any, name: str, says: str) -> None:
     del served.files[name]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import tokenizer
 from minigpt.commands import export
@@ -109,13 +110,21 @@ def test_a_disk_that_fills_loses_nothing(
     save_checkpoint(model, tmp_path, chat_template="old")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, _: str) -> None:
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr("weights.export.write_text", full)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(model, tmp_path, dtype=torch.float16)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_mask_buffers_do_not_widen_the_export(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    source = Path(shutil.copytree(random_checkpoint("gpt2", dtype="float16"), tmp_path / "source"))
+    path = source / "model.safetensors"
+    save_file(load_file(path) | {"transformer.h.0.attn.bias": torch.ones(1, 1, 48, 48)}, path)
+    assert run(str(source), str(tmp_path / "made")) == 0
+    assert load_checkpoint(tmp_path / "made", "cpu").report.kinds == {"F16": 40}
 
 
 def test_not_onto_itself(random_checkpoint: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import tokenizer
 from tokenizer.fetch import from_wheel
-from weights import STORYTELLER, byhand, download, load_checkpoint, registry, sources
+from weights import STORYTELLER, byhand, download, load_checkpoint, registry, selfcheck, sources
 
 
 @pytest.fixture
@@ -87,6 +87,11 @@ class TestWithoutANetwork:
             (folder / "away").rename(folder / name)
         assert sources.local("tiny") is not None
 
+    def test_without_a_vocabulary_as_transformers_leaves_it(self, random_checkpoint: Callable[..., Path]) -> None:
+        folder = snapshot("someone/bare", random_checkpoint("gpt2"))
+        checkpoint = load_checkpoint("someone/bare", "cpu")
+        assert (checkpoint.path, checkpoint.tokenizer) == (folder, None)
+
     def test_our_cache_goes_before_the_hubs(self, model: Path, known: registry.Entry) -> None:
         snapshot(known.repo, model)
         assert byhand.adopt(known, model) == sources.own_folder("tiny")
@@ -122,6 +127,31 @@ class TestByHand:
         with pytest.raises(ValueError, match="another model: expected 7 parameters of tiny, found 60,660"):
             byhand.adopt(replace(known, n_parameters=7), model)
         assert not sources.own_folder("tiny").exists()
+
+    @pytest.mark.parametrize("own", [False, True], ids=["no probe beside it", "a probe beside it"])
+    def test_other_weights_of_the_same_size_are_refused(
+        self,
+        own: bool,
+        model: Path,
+        known: registry.Entry,
+        random_checkpoint: Callable[..., Path],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        probe = selfcheck.write_probe(random_checkpoint("gpt2", vocab_size=300, seed=1))
+        (tmp_path / "probes.json").write_text(f'{{"tiny": {probe.read_text()}}}')
+        probe.unlink()
+        monkeypatch.setattr(selfcheck, "REGISTERED", tmp_path / "probes.json")
+        if own:
+            selfcheck.write_probe(model)
+        with pytest.raises(ValueError, match="not those of the probe"):
+            byhand.adopt(known, model)
+        assert not sources.own_folder("tiny").exists()
+
+    @pytest.mark.parametrize("text", ["", "\n", "nonsense", "\xff"])
+    def test_a_checksum_that_is_none_is_ignored(self, text: str, model: Path) -> None:
+        (model / "model.safetensors.sha256").write_bytes(text.encode("latin-1"))
+        assert load_checkpoint(model, "cpu").report.files[0].endswith("no checksum known")
 
     def test_a_damaged_one_is_refused(self, model: Path, known: registry.Entry) -> None:
         (model / "model.safetensors").write_bytes(b"<!DOCTYPE html>")

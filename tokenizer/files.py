@@ -4,7 +4,7 @@ import base64
 import json
 from pathlib import Path
 
-from tokenizer.alphabet import BYTES, printable
+from tokenizer.alphabet import printable
 from tokenizer.bpe import Tokenizer
 from tokenizer.derivation import merges_of
 from tokenizer.hf_json import assemble, from_json, to_json, vocab_of
@@ -102,9 +102,7 @@ def load_lists(vocab_path: Path, merges_path: Path, pattern: str | None = None) 
     bad = next((merge for merge in merges if len(merge) != 2), None)
     if bad:
         raise ValueError(f"{merges_path}: {' '.join(bad)!r} is not two tokens with a space between them")
-    made = {a + b for a, b in merges} | {printable(BYTES[i : i + 1]) for i in range(256)}
-    special = {token: i for token, i in vocab.items() if token not in made}
-    return assemble(vocab, merges, special, pattern or GPT2_PATTERN, None, str(vocab_path))
+    return assemble(vocab, merges, {}, pattern or GPT2_PATTERN, None, str(vocab_path))
 
 
 def load_tiktoken(path: Path, pattern: str | None = None) -> Tokenizer:
@@ -151,9 +149,10 @@ def read_json(path: Path) -> dict[str, int]:
     Traceback (most recent call last):
     ValueError: ...null is not JSON (Expecting value: line 1 column 1 (char 0))
     """
+    text = read_text(path)
     try:
-        data = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error})") from None
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object")

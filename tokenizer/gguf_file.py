@@ -30,14 +30,31 @@ def load_gguf(path: Path) -> Tokenizer:
     data = read_header(path)
     if data.get("tokenizer.ggml.model") != "gpt2":
         raise ValueError(f"{path}: the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
-    pre = data.get("tokenizer.ggml.pre", "gpt-2")
+    pre = str(data.get("tokenizer.ggml.pre", "gpt-2"))
     if pre not in PATTERNS:
         raise ValueError(f"{path}: the pattern is {pre!r}, known are {', '.join(PATTERNS)}")
-    tokens, kinds = data["tokenizer.ggml.tokens"], data["tokenizer.ggml.token_type"]
+    tokens, kinds = texts(data, "tokens", path), data.get("tokenizer.ggml.token_type")
+    if not isinstance(kinds, list) or len(kinds) != len(tokens):
+        what = f"tokenizer.ggml.token_type is {kinds!r:.60}, not a list of {len(tokens)} numbers"
+        raise ValueError(f"{path}: {what}: export the file anew")
     special = {t: i for i, t in enumerate(tokens) if kinds[i] in (CONTROL, USER_DEFINED)}
     vocab = {token: i for i, token in enumerate(tokens) if kinds[i] == 1}
-    merges = [merge.split(" ") for merge in data["tokenizer.ggml.merges"]]
-    return assemble(vocab, merges, special, PATTERNS[pre], "NFC" if pre == "qwen2" else None, str(path))
+    merges = [merge.split(" ") for merge in texts(data, "merges", path)]
+    normalizer = "NFC" if pre == "qwen2" else None
+    return assemble(vocab, merges, special, PATTERNS[pre], normalizer, str(path), all_made=True)
+
+
+def texts(data: dict[str, Any], key: str, path: Path) -> list[str]:
+    """A list of texts in the header; a ValueError where it is missing or something else.
+
+    >>> texts({}, "merges", Path("x.gguf"))
+    Traceback (most recent call last):
+    ValueError: x.gguf: tokenizer.ggml.merges is None, not a list of texts: export the file anew
+    """
+    found = data.get(f"tokenizer.ggml.{key}")
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError(f"{path}: tokenizer.ggml.{key} is {found!r:.60}, not a list of texts: export the file anew")
+    return found
 
 
 def read_header(path: Path) -> dict[str, Any]:

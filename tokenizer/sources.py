@@ -67,8 +67,11 @@ def load(name_or_path: str | Path, pattern: str | None = None) -> Tokenizer:
         return load_tiktoken(folder / f"{name}.tiktoken") if name == "cl100k_base" else load_path(folder)
     if name == "storyteller":
         return load_path(storyteller())
-    path = Path(name_or_path).expanduser()
-    if not path.exists() and path.name == name:
+    try:
+        path = Path(name_or_path).expanduser()
+    except RuntimeError:  # "~someone", and there is no such user
+        raise ValueError(f"{name}: no home folder of that name is known; give the whole path") from None
+    if path.name == name and not (name and path.exists()):
         raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}, storyteller, files and folders")
     return load_path(path, pattern)
 

@@ -158,8 +158,28 @@ def changed(path: str, value: object) -> dict:
         ("added_tokens/0/lstrip", True, "lstrip"),
         ("added_tokens/0/single_word", True, "single_word"),
         ("model/merges/0", ["a", "zzz"], "zzz"),
-        ("model/vocab/ qq", 9999, "stands for no byte"),
-        ("model/vocab/qqqq", 9999, "comes from no merge"),
+        ("model", 5, "the model is 5, not an object"),
+        ("model/merges", None, "merges is None, not a list"),
+        ("model/vocab", None, "vocab is None, not an object"),
+        ("model/vocab/ab", "7", "the id of 'ab' is '7', not a whole number"),
+        ("model/merges/0", 5, "the merge 5 is not two tokens"),
+        ("model/merges/0", ["a"], r"the merge \['a'\] is not two tokens"),
+        ("model/merges/0", "a b c", r"the merge \['a', 'b', 'c'\] is not two tokens"),
+        ("model/merges/0", ["a", 5], r"the merge \['a', 5\] is not two tokens"),
+        ("added_tokens", 5, "added_tokens is 5, not a list"),
+        ("added_tokens/0", 5, "an added token is 5, not an object"),
+        ("added_tokens/0", {"id": 5}, "an added token's content is None, not a text"),
+        ("added_tokens/0", {"content": "<x>"}, "the id of '<x>' is None, not a whole number"),
+        ("added_tokens/0", {"content": "<x>", "id": 5}, "special token '<x>' has the id 5 of another token"),
+        ("normalizer", 5, "the normalizer is 5, not an object"),
+        ("normalizer", {"kind": "NFC"}, "the normalizer is {'kind': 'NFC'}, which"),
+        ("normalizer", {"type": "Sequence"}, "the normalizer's normalizers is None, not a list"),
+        ("pre_tokenizer", {"type": "Sequence"}, "the pre_tokenizer's pretokenizers is None, not a list"),
+        ("pre_tokenizer", {"type": "Sequence", "pretokenizers": []}, "pre_tokenizer"),
+        ("pre_tokenizer/pretokenizers/0", 5, "a step of the pre_tokenizer is 5, not an object"),
+        ("pre_tokenizer/pretokenizers/0/pattern", 5, "pre_tokenizer"),
+        ("pre_tokenizer/pretokenizers/0/pattern", {"Regex": "("}, "not a pattern"),
+        ("decoder", 5, "the decoder is 5, not an object"),
     ],
 )
 def test_what_cannot_be_represented_is_refused_by_name(path, value, named):
@@ -167,6 +187,30 @@ def test_what_cannot_be_represented_is_refused_by_name(path, value, named):
         from_json(changed(path, value), "tokenizer.json")
     assert str(error.value).startswith("tokenizer.json: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", [" qq", "qqqq", "[PAD]"])
+def test_a_token_that_no_merge_makes_is_special(name):
+    """`tokenizers` never makes it from text either, unless it is told to look for whole pieces first."""
+    data = changed(f"model/vocab/{name}", 9999)
+    tok, theirs = from_json(data, "x"), tokenizers.Tokenizer.from_str(json.dumps(data))
+    assert tok.special_tokens[name] == 9999
+    assert tok.encode(f"a {name}b") == theirs.encode(f"a {name}b").ids
+    assert 9999 in tok.encode(f"a {name}b", "all")
+    assert tok.decode([9999]) == theirs.decode([9999]) == name
+    data["model"]["ignore_merges"] = True
+    with pytest.raises(ValueError, match=r"x: token .* (comes from no merge|stands for no byte)"):
+        from_json(data, "x")
+
+
+def test_what_transformers_saves_from_the_lists_comes_back(tmp_path):
+    from transformers import GPT2Tokenizer
+
+    tok = tokenizer.train(TEXTS["mixed"], 600, special_tokens=("<|endoftext|>", "[PAD]", "<im start>"))
+    tok.save(tmp_path / "ours")
+    (tmp_path / "ours" / "tokenizer.json").unlink()
+    GPT2Tokenizer.from_pretrained(tmp_path / "ours").save_pretrained(tmp_path / "theirs")
+    assert same(Tokenizer.load(tmp_path / "theirs" / "tokenizer.json"), tok)
 
 
 def test_merges_as_strings_and_a_list_of_one_normalizer():
@@ -183,6 +227,8 @@ def test_merges_as_strings_and_a_list_of_one_normalizer():
         ("tokenizer.json", "{", "is not JSON"),
         ("tokenizer.json", "[]", "holds a JSON list"),
         ("tokenizer.json", "{}", "the model is None"),
+        ("tokenizer.json", '{"model":' + "[" * 100_000, "is not JSON .*recursion"),
+        ("tokenizer.json", '{"model":' + "9" * 5000 + "}", "is not JSON .*digits"),
         ("vocab.bin", "x", "not a tokenizer.json"),
         ("tokenizer.json", b"\xff\xfe", "not UTF-8"),
     ],
@@ -203,6 +249,10 @@ def test_bad_folders_are_named(tmp_path):
     (tmp_path / "vocab.json").write_text('{"a": 0}')
     (tmp_path / "merges.txt").write_text("a b c\n")
     with pytest.raises(ValueError, match="'a b c' is not two tokens"):
+        Tokenizer.load(tmp_path)
+    (tmp_path / "merges.txt").write_text("")
+    (tmp_path / "vocab.json").write_text('{"a": null}')
+    with pytest.raises(ValueError, match=r"vocab.json: the id of 'a' is None, not a whole number"):
         Tokenizer.load(tmp_path)
 
 

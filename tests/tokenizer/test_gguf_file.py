@@ -60,6 +60,25 @@ def test_refusals(tmp_path):
         Tokenizer.load(tmp_path / "no.gguf")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("token_type", None, "token_type is None, not a list of 257 numbers"),
+        ("token_type", [1, 3], r"token_type is \[1, 3\], not a list of 257 numbers"),
+        ("tokens", None, "tokens is None, not a list of texts"),
+        ("merges", [1, 2], r"merges is \[1, 2\], not a list of texts"),
+        ("merges", ["a b c"], r"the merge \['a', 'b', 'c'\] is not two tokens"),
+        ("pre", ["gpt-2"], "the pattern is"),
+    ],
+)
+def test_a_header_without_a_part_is_named(tmp_path, monkeypatch, key, value, message):
+    path = write(tmp_path / "x.gguf", tokenizer.train("", 257), "gpt-2")
+    data = read_header(path) | {f"tokenizer.ggml.{key}": value}
+    monkeypatch.setattr("tokenizer.gguf_file.read_header", lambda _: data)
+    with pytest.raises(ValueError, match=rf"x\.gguf: .*{message}"):
+        Tokenizer.load(path)
+
+
 @pytest.mark.official
 def test_smollm2():
     """The vocabulary of SmolLM2-135M-Instruct, ours from GGUF against `tokenizers` on the same tokens and merges."""

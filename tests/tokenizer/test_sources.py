@@ -113,6 +113,10 @@ def test_names_and_paths(tmp_path):
         Tokenizer.load("./gpt2-of-mine")
     with pytest.raises(ValueError, match="no such file or folder"):
         Tokenizer.load(tmp_path / "gpt2")
+    with pytest.raises(ValueError, match="~nouser/x: no home folder"):
+        Tokenizer.load("~nouser/x")
+    with pytest.raises(ValueError, match="no vocabulary ''"):
+        Tokenizer.load("")
     assert cache_dir().is_absolute()
 
 

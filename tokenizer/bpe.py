@@ -2,14 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+from tokenizer.ids import Ids, look_up
 from tokenizer.merging import islands, joints, merge, merge_steps
 from tokenizer.patterns import GPT2_PATTERN
-from tokenizer.seen import Ids, Seen
+from tokenizer.seen import Seen
 from tokenizer.splitting import compile_pattern
 from tokenizer.units import units, whole
 
@@ -52,7 +53,7 @@ class Tokenizer:
         self._pieces = Seen(self._encode_piece)
         self._units = {"": Seen(self._encode_unit), " ": Seen(lambda unit: self._encode_unit(" " + unit))}
 
-    def encode(self, text: str, allow_special: str | Collection[str] = ()) -> list[int]:
+    def encode(self, text: str, allow_special: str | Iterable[str] = ()) -> list[int]:
         """The ids of a text; special tokens in it are plain text unless named in `allow_special` or it is "all".
 
         >>> tok = Tokenizer({bytes([i]): i for i in range(256)}, special_tokens={"<|end|>": 256})
@@ -78,20 +79,15 @@ class Tokenizer:
         pieces = chain.from_iterable(self._split(str(part)) for part in self._parts(text, ()))
         return [(piece, list(merge_steps(piece.encode(), self.ranks))) for piece in pieces]
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes of the ids; a ValueError names an id that is not in the vocabulary.
+    def decode_bytes(self, ids: Ids) -> bytes:
+        """The exact bytes of the ids, a list or a tensor; a ValueError names an id that is not in the vocabulary.
 
         >>> Tokenizer({bytes([i]): i for i in range(256)}).decode_bytes([240, 159])
         b'\\xf0\\x9f'
         """
-        ids = list(ids)
-        try:
-            return b"".join([self.tokens[i] for i in ids])
-        except (KeyError, TypeError):
-            bad = next(i for i in ids if not isinstance(i, Hashable) or i not in self.tokens)
-            raise ValueError(f"id {bad!r} is not in the vocabulary: ids are 0 to {self.n_vocab - 1}") from None
+        return b"".join(look_up(ids, self.tokens, self.n_vocab))
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Ids) -> str:
         """The text of the ids; bytes that are not UTF-8 become U+FFFD.
 
         >>> Tokenizer({bytes([i]): i for i in range(256)}).decode([104, 105])
@@ -128,11 +124,12 @@ class Tokenizer:
 
         return load(name_or_path, pattern)
 
-    def _parts(self, text: str, allow_special: str | Collection[str]) -> list[str | int]:
+    def _parts(self, text: str, allow_special: str | Iterable[str]) -> list[str | int]:
         """The text between special tokens, normalized, and the ids of these, in turn."""
         names = self.special_tokens if allow_special == "all" else allow_special
         if isinstance(names, str):
             raise ValueError(f'allow_special={names!r}: give "all" or a collection of names')
+        names = list(names)
         for name in names:
             if name not in self.special_tokens:
                 raise ValueError(f"no special token {name!r}: there are {', '.join(self.special_tokens) or 'none'}")
@@ -145,10 +142,10 @@ class Tokenizer:
     def _joints(self) -> set[tuple[int, int]]:
         return joints(self.ranks)
 
-    def _encode_unit(self, unit: str) -> Ids:
+    def _encode_unit(self, unit: str) -> tuple[int, ...]:
         return tuple(chain.from_iterable(map(self._pieces.__getitem__, self._split(unit))))
 
-    def _encode_piece(self, piece: str) -> Ids:
+    def _encode_piece(self, piece: str) -> tuple[int, ...]:
         data = piece.encode()
         if data in self.ranks:
             return (self.ranks[data],)
@@ -156,7 +153,7 @@ class Tokenizer:
             return self._merge(data)
         return tuple(chain.from_iterable(map(self._islands.__getitem__, islands(data, self._joints))))
 
-    def _merge(self, data: bytes) -> Ids:
+    def _merge(self, data: bytes) -> tuple[int, ...]:
         try:
             return tuple([self.ranks[token] for token in merge(data, self.ranks)])
         except KeyError as error:

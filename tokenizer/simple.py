@@ -5,7 +5,9 @@ ids for "Hello", and neither gives the text back as it was.
 """
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from tokenizer.ids import Ids, look_up
 
 PAD, UNK = "[PAD]", "[UNK]"
 
@@ -33,13 +35,14 @@ class WordTokenizer:
         """
         return [self.ids.get(word, self.ids[UNK]) for word in text.lower().split()]
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Ids) -> str:
         """The words with one space between them, without [PAD]; a ValueError names a bad id.
 
         >>> WordTokenizer(["a b"]).decode([3, 1, 0])
         'b [UNK]'
         """
-        return " ".join(look_up(ids, self.vocab))
+        words = look_up(ids, dict(enumerate(self.vocab)), self.n_vocab)
+        return " ".join(word for word in words if word != PAD)
 
 
 class CharTokenizer:
@@ -63,24 +66,11 @@ class CharTokenizer:
         """
         return [self.ids.get(char, self.ids[UNK]) for char in text]
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Ids) -> str:
         """The characters, without [PAD]; a ValueError names a bad id.
 
         >>> CharTokenizer().decode([2, 1, 3, 0])
         'a[UNK]b'
         """
-        return "".join(look_up(ids, self.vocab))
-
-
-def look_up(ids: Iterable[int], vocab: Sequence[str]) -> list[str]:
-    """The entries of the ids except [PAD].
-
-    >>> look_up([9], ["[PAD]", "[UNK]"])
-    Traceback (most recent call last):
-    ValueError: id 9 is not in the vocabulary: ids are 0 to 1
-    """
-    ids = list(ids)
-    bad = next((i for i in ids if not 0 <= i < len(vocab)), None)
-    if bad is not None:
-        raise ValueError(f"id {bad} is not in the vocabulary: ids are 0 to {len(vocab) - 1}")
-    return [vocab[i] for i in ids if vocab[i] != PAD]
+        chars = look_up(ids, dict(enumerate(self.vocab)), self.n_vocab)
+        return "".join(char for char in chars if char != PAD)

@@ -2,7 +2,9 @@
 
 import time
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +57,28 @@ def test_a_bad_id_is_named(bad):
         TOK.decode_bytes(iter([bad]))
 
 
+KINDS = {
+    "tensor": torch.tensor,
+    "array": np.array,
+    "generator": iter,
+    "tensors": lambda ids: list(torch.tensor(ids)),
+    "numbers": lambda ids: list(np.array(ids, np.uint8)),
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_integers_of_any_kind_are_ids(make):
+    assert TOK.decode(make([5, 6])) == TOK.decode([5, 6])
+    with pytest.raises(ValueError, match=r"id .*251\)? is not in the vocabulary: ids are 0 to 2"):
+        Tokenizer({b"a": 0, b"b": 1, b"c": 2}).decode(make([0, 251]))
+
+
+@pytest.mark.parametrize("ids", [5, torch.tensor(5), torch.tensor([5.5]), torch.tensor([[5.5]])], ids=str)
+def test_what_is_no_list_of_ids_is_named(ids):
+    with pytest.raises(ValueError, match=r"^ids? .*5"):
+        TOK.decode(ids)
+
+
 def test_gaps_between_ids_are_bad_ids():
     tok = Tokenizer(BYTES, special_tokens={"<|end|>": 300})
     assert tok.n_vocab == 301
@@ -72,6 +96,7 @@ def test_special_tokens_are_plain_text_unless_allowed():
     both = TOK.encode(text, allow_special="all")
     assert both == [*TOK.encode("a"), end["<|endoftext|>"], end["<|end|>"], *TOK.encode("b")]
     assert TOK.decode(both) == text
+    assert TOK.encode(text, allow_special=(name for name in ["<|end|>"])) == one
 
 
 def test_the_longest_special_token_wins():

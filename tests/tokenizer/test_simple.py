@@ -1,6 +1,7 @@
 """The outputs printed in the source notebook."""
 
 import pytest
+import torch
 
 from tokenizer import CharTokenizer, WordTokenizer
 
@@ -31,7 +32,14 @@ def test_characters():
     assert CharTokenizer("ab a").vocab == ["[PAD]", "[UNK]", "a", "b", " "]
 
 
-@pytest.mark.parametrize("bad", [-1, 21, 1000])
+@pytest.mark.parametrize("bad", [-1, 21, 1000, 1.5, "a", None])
 def test_a_bad_id_is_named(bad):
-    with pytest.raises(ValueError, match=f"id {bad} is not in the vocabulary: ids are 0 to 20"):
+    with pytest.raises(ValueError, match=f"id {bad!r} is not in the vocabulary: ids are 0 to 20"):
         WordTokenizer(CORPUS).decode([1, bad])
+    with pytest.raises(ValueError, match=f"id {bad!r} is not in the vocabulary: ids are 0 to 2"):
+        CharTokenizer("a").decode([1, bad])
+
+
+def test_a_tensor_of_ids():
+    assert WordTokenizer(CORPUS).decode(torch.tensor([17, 2])) == "the brown"
+    assert CharTokenizer().decode(torch.tensor([35, 6])) == "He"

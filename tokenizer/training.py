@@ -12,7 +12,7 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from pathlib import Path
 
-from tokenizer.alphabet import BYTES
+from tokenizer.alphabet import BYTES, CHARS
 from tokenizer.bpe import Tokenizer
 from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.splitting import compile_pattern
@@ -38,14 +38,20 @@ def train(
     >>> [token for token in tok.ranks if len(token) > 1]
     [b'lo', b'low', b' low']
     """
+    if not hasattr(vocab_size, "__index__"):
+        raise ValueError(f"vocab_size {vocab_size!r:.60} is no whole number: give one, as in 4096")
     smallest = 256 + len(special_tokens)
     if vocab_size < smallest:
         raise ValueError(f"vocab_size {vocab_size} is too small: 256 bytes and the special tokens need {smallest}")
     if isinstance(special_tokens, str) or len(set(special_tokens)) < len(special_tokens) or "" in special_tokens:
         raise ValueError(f"special_tokens {special_tokens!r}: give a list of different names")
+    if spelled := sorted(set(special_tokens) & set(CHARS)):
+        raise ValueError(f"special token {spelled[0]!r} is how files write a byte: give it a longer name")
     if isinstance(text, Path):
         text = file_blocks(text, pattern, special_tokens)
-    words = count_pieces([text] if isinstance(text, str) else text, pattern, special_tokens)
+    if isinstance(text, (str, bytes)) or not isinstance(text, Iterable):
+        text = [text]
+    words = count_pieces(text, pattern, special_tokens)
     tokens = [BYTES[i : i + 1] for i in range(256)]
     merges: Iterable[tuple[int, int]] = islice(find_merges(words), vocab_size - smallest)
     if progress:
@@ -77,6 +83,8 @@ def count_pieces(texts: Iterable[str], pattern: str, special_tokens: Sequence[st
             counts.clear()
 
     for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"text {text!r:.60} is no string: give one, several, or the Path of a file")
         for part in special.split(whole(text)):
             for before, found in units(part, pattern):
                 seen[before].update(found)

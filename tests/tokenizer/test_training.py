@@ -143,6 +143,24 @@ def test_a_size_too_small_is_named(size):
         tokenizer.train("text", size)
 
 
+@pytest.mark.parametrize("size", [300.5, 300.0, "300", None])
+def test_a_size_that_is_no_whole_number_is_named(size):
+    with pytest.raises(ValueError, match=f"^vocab_size {size!r} is no whole number"):
+        tokenizer.train("text", size)
+
+
+@pytest.mark.parametrize(("text", "named"), [(b"x", "b'x'"), (None, "None"), (5, "5"), (["a", b"x"], "b'x'")])
+def test_a_text_that_is_none_is_named(text, named):
+    with pytest.raises(ValueError, match=f"^text {named} is no string"):
+        tokenizer.train(text, 300)
+
+
+@pytest.mark.parametrize("name", ["a", "Ġ"])
+def test_a_special_token_spelled_like_a_byte_is_refused_at_once(name):
+    with pytest.raises(ValueError, match=f"^special token '{name}' is how files write a byte"):
+        tokenizer.train("text", 300, special_tokens=("<|endoftext|>", name))
+
+
 @pytest.mark.parametrize("special", [("a", "a"), ("",), END])
 def test_bad_special_tokens_are_named(special):
     with pytest.raises(ValueError, match="special_tokens"):

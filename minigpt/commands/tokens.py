@@ -1,6 +1,7 @@
 """The tokens of a text, tinted, with their ids; what a model reads instead of letters."""
 
 import argparse
+import codecs
 import json
 import os
 import sys
@@ -44,11 +45,15 @@ def run(args: argparse.Namespace) -> int:
     from tokenizer import Tokenizer, display  # here, so that the other commands do not wait for it
 
     text = read_stdin() if args.text is None else args.text
-    names = args.compare.split(",") if args.compare else [args.tokenizer]
+    names = [args.tokenizer] if args.compare is None else args.compare.split(",")
+    if "" in names:
+        given = f"--tokenizer {args.tokenizer!r}" if args.compare is None else f"--compare {args.compare!r}"
+        raise ValueError(f"{given} has an empty name: give a name, folder or file, as in gpt2")
     loaded = {name: Tokenizer.load(name) for name in names}
     if args.json:
         results = [as_json(name, tok, text) for name, tok in loaded.items()]
-        print(json.dumps(results if args.compare else results[0], ensure_ascii=False))
+        utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+        print(json.dumps(results[0] if args.compare is None else results, ensure_ascii=not utf8))
         return 0
     if args.ids:
         print("\n".join(" ".join(map(str, tok.encode(text))) for tok in loaded.values()))
@@ -85,6 +90,8 @@ def read_stdin() -> str:
     ValueError: standard input is not UTF-8 (unexpected end of data at byte 3)
     >>> sys.stdin = before
     """
+    if sys.stdin is None:
+        raise ValueError("no text: give one, as in minigpt tokens Wolf, or pipe one in")
     data = sys.stdin.buffer.read()
     try:
         return data.decode("utf-8")

@@ -59,11 +59,30 @@ def test_standard_input(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9")))
     with pytest.raises(ValueError, match=r"not UTF-8 .* at byte 3"):
         run("--tokenizer", folder)
+    monkeypatch.setattr(sys, "stdin", None)  # as in `minigpt tokens <&-`
+    with pytest.raises(ValueError, match=r"^no text: give one"):
+        run("--tokenizer", folder)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_survives_every_encoding(tmp_path, monkeypatch, encoding):
+    name = str(tmp_path / "né 🌟")
+    tokenizer.train("", 257).save(name)
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert run("a", "--tokenizer", name, "--json") == 0
+    stdout.flush()
+    written = stdout.buffer.getvalue().decode(encoding)
+    assert json.loads(written)["tokenizer"] == name
+    assert ("é" in written) == (encoding == "utf-8")
 
 
 def test_errors_are_left_to_the_command_line():
     with pytest.raises(ValueError, match="no vocabulary 'gpt9'"):
         run("a", "--tokenizer", "gpt9")
+    for arguments in (("--tokenizer", ""), ("--compare", ""), ("--compare", "storyteller,,gpt9")):
+        with pytest.raises(ValueError, match=f"^{' '.join(arguments[:1])} '{arguments[1]}' has an empty name"):
+            run("a", *arguments)
     with pytest.raises(SystemExit):
         run("a", "--ids", "--json")
 

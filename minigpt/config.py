@@ -67,7 +67,7 @@ class LlamaConfig:
     tied: bool = True  # the output matrix is the embedding
 
     def __post_init__(self) -> None:
-        if not self.head_dim:
+        if not self.head_dim and self.n_head > 0:
             if self.n_embd % self.n_head:
                 raise ValueError(f"n_embd {self.n_embd} does not divide into n_head {self.n_head} heads")
             object.__setattr__(self, "head_dim", self.n_embd // self.n_head)
@@ -82,7 +82,13 @@ Config = GPT2Config | LlamaConfig
 
 
 def check_sizes(config: Config) -> None:
-    """Refuse a size below one, naming it."""
+    """Refuse a size below one, and a norm_eps or rope_theta that gives no numbers, naming it."""
     for name in ("vocab_size", "n_ctx", "n_layer", "n_head", "n_kv_head", "n_embd", "n_inner"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if isinstance(config, LlamaConfig) and config.head_dim < 1:
+        raise ValueError(f"head_dim must be at least 1, not {config.head_dim}")
+    for name in ("norm_eps", "rope_theta"):
+        value = getattr(config, name, 1.0)  # GPT-2 rotates nothing
+        if not 0 < value < float("inf"):  # nan is not either
+            raise ValueError(f"{name} must be a finite number above 0, not {value}")

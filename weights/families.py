@@ -21,6 +21,6 @@ def check_config(folder: Path) -> tuple[Family, Config]:
         )
     try:
         config = family.read_config(data)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from None
     return family, config

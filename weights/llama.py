@@ -46,6 +46,8 @@ def rope_theta(data: Mapping[str, Any]) -> float:
     """
     for name in ("rope_scaling", "rope_parameters"):
         rope = data.get(name) or {}
+        if not isinstance(rope, dict):
+            raise ValueError(f"{name} should be an object with rope_type, not {rope!r}")
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind != "default":
             raise ValueError(f"{name} has the type {kind!r}; only 'default' is built here")
@@ -57,11 +59,14 @@ def rope_theta(data: Mapping[str, Any]) -> float:
 def context(data: Mapping[str, Any]) -> int:
     """How many positions the model has; a ValueError where a sliding window would narrow what a token sees."""
     n_ctx = field(data, "max_position_embeddings")
-    window = data.get("sliding_window")
+    window = field(data, "sliding_window", default=n_ctx)
     first = field(data, "max_window_layers", default=0)
     slides = data.get("use_sliding_window") and first < field(data, "num_hidden_layers")
-    slides = slides or "sliding_attention" in (data.get("layer_types") or [])
-    if slides and window is not None and window < n_ctx:
+    layer_types = data.get("layer_types") or []
+    if not isinstance(layer_types, list):
+        raise ValueError(f"layer_types should be a list, not {layer_types!r}")
+    slides = slides or "sliding_attention" in layer_types
+    if slides and window < n_ctx:
         raise ValueError(
             f"sliding_window {window} is narrower than the {n_ctx} positions; only full attention is built"
         )

@@ -49,5 +49,7 @@ def read_chat_template(folder: Path) -> str | None:
     path = folder / "tokenizer_config.json"
     template = read_json(path).get("chat_template") if path.exists() else None
     if isinstance(template, list):  # several, each with a name
-        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+        if not all(isinstance(entry, dict) and {"name", "template"} <= entry.keys() for entry in template):
+            raise ValueError(f"{path}: every chat_template in a list needs a name and a template: fetch it again")
+        template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
     return template if isinstance(template, str) else None

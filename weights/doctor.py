@@ -117,6 +117,7 @@ def selfchecks() -> tuple[dict[str, str], bool]:
             name = f"{device} {str(dtype).removeprefix('torch.')}"
             try:
                 outcomes[name] = load_checkpoint("storyteller", device, dtype).report.self_check
+                fine = fine and outcomes[name].startswith("passed")
             except (ValueError, OSError, RuntimeError) as error:
                 outcomes[name], fine = str(error).splitlines()[0], False
     return outcomes, fine

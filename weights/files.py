@@ -11,13 +11,21 @@ FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is
 AGAIN = "delete it and fetch it again"
 
 
+def expand(path: str | Path) -> Path:
+    """The path with ~ as the home it stands for; a ValueError where nobody has that name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: there is no such user's home: write the whole path") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; FileNotFoundError and ValueError name the file."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing: a checkpoint's folder needs it") from None
-    except ValueError:
+    except (ValueError, RecursionError):  # also [[[[…
         with path.open("rb") as file:
             check_beginning(path, file.read(64))
         raise ValueError(f"{path} is not whole JSON: fetch it again") from None

@@ -1,6 +1,7 @@
 """A Llama in GGUF: llama.cpp's names for the sizes and the tensors, and its order of the rows of q and k."""
 
 from collections.abc import Callable, Mapping
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,21 @@ def read_config(values: Mapping[str, Any], stored: Mapping[str, Stored]) -> Llam
     turned = field(values, "llama.rope.dimension_count", default=head_dim)
     if turned != head_dim:
         raise ValueError(f"llama.rope.dimension_count is {turned}; expected all {head_dim} of a head's values")
+    n_ctx = field(values, "llama.context_length")
+    window = field(values, "llama.attention.sliding_window", default=0)
+    if 0 < window < n_ctx:
+        raise ValueError(f"llama.attention.sliding_window {window} is narrower than the {n_ctx} positions")
+    for name, neutral in (
+        ("llama.attention.value_length", head_dim),
+        ("llama.attention.scale", max(1, head_dim) ** -0.5),
+        ("llama.logit_scale", 1.0),
+    ):
+        value = field(values, name, kind=float, default=0.0)  # 0 stands for none
+        if value and not isclose(value, neutral, rel_tol=1e-6):
+            raise ValueError(f"{name} is {value:g}; only {neutral:g} is built here")
     return LlamaConfig(
         vocab_size=stored["token_embd.weight"].shape[0],
-        n_ctx=field(values, "llama.context_length"),
+        n_ctx=n_ctx,
         n_layer=field(values, "llama.block_count"),
         n_head=n_head,
         n_kv_head=field(values, "llama.attention.head_count_kv", default=n_head),

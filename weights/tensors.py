@@ -9,6 +9,7 @@ import mmap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,11 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
         try:
             header = json.loads(file.read(length))
             entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
-            ends = sorted((*entry["data_offsets"], name) for name, entry in entries)
-            shapes = {name: [int(n) for n in entry["shape"]] for name, entry in entries}
+            offsets = {name: map(index, entry["data_offsets"]) for name, entry in entries}  # whole numbers
+            ends = sorted((begin, end, name) for name, (begin, end) in offsets.items())
+            shapes = {name: list(map(index, entry["shape"])) for name, entry in entries}
             kinds = {name: str(entry["dtype"]) for name, entry in entries}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ValueError(f"{path}: its header is not that of a safetensors file: {AGAIN}") from None
     at = 0
     for begin, end, name in ends:

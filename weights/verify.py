@@ -26,7 +26,7 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
     if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return blob.name, 0
     if path.suffix == ".safetensors":
-        with path.open("rb") as file, contextlib.suppress(ValueError, TypeError, AttributeError):
+        with path.open("rb") as file, contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
             n = int.from_bytes(file.read(8), "little")
             if n < path.stat().st_size:
                 checksum = json.loads(file.read(n)).get("__metadata__", {}).get("sha256")

@@ -16,9 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, check, and print the folder."""
-    from pathlib import Path
-
     from weights import byhand, sources
+    from weights.files import expand
     from weights.registry import REGISTRY, lookup
 
     entry = lookup(args.name)
@@ -31,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         print(byhand.instructions(entry), end="")
         return 0
     if args.folder and entry is not None:
-        print(byhand.adopt(entry, Path(args.folder).expanduser()))
+        print(byhand.adopt(entry, expand(args.folder)))
         return 0
     print(sources.fetch_model(args.name, entry).path)
     return 0

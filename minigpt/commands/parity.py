@@ -21,6 +21,8 @@ def run(args: argparse.Namespace) -> int:
     c = load_checkpoint(args.name, "cpu", args.dtype, force=True)
     size = c.model.config.vocab_size
     ids = c.tokenizer.encode(args.text) if c.tokenizer else [7919 * i % size for i in range(1, 11)]
+    if not ids:
+        raise ValueError(f"--text {args.text!r} has no tokens to compare: name a text, or leave --text out")
     ids = ids[: c.model.config.n_ctx]
     rungs = ladder(c, ids)
     print(f"{c.name} in {args.dtype}, {len(ids)} tokens{'' if c.tokenizer else ' (no vocabulary: fixed ids)'}")

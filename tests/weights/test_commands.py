@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from weights import STORYTELLER, doctor, registry
+from weights import STORYTELLER, doctor, registry, sources
 
 
 def run(command: str, *arguments: str) -> int:
@@ -45,6 +45,19 @@ def test_models_lists_all_with_size_and_licence(capsys: pytest.CaptureFixture[st
         assert line.startswith(entry.name)
         assert entry.licence in line
     assert all("on the Hub" in line for line in lines[2:])
+
+
+def test_models_shows_a_damaged_one_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    two, bare = sources.own_folder("gpt2"), sources.own_folder("gpt2-xl")
+    for file in (two / "a.gguf", two / "b.gguf", bare / "config.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+    assert run("models") == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "damaged: " in rows["gpt2"]
+    assert "2 GGUF files" in rows["gpt2"]
+    assert rows["gpt2-xl"].endswith("on the Hub")
+    assert rows.keys() >= registry.REGISTRY.keys()
 
 
 def test_parameters_of_the_registry() -> None:
@@ -118,6 +131,25 @@ def test_doctor_reports_a_device_that_is_wrong(
     text = capsys.readouterr().out
     assert "wrong numbers on cpu" in text
     assert "a check failed" in text
+
+
+def test_doctor_without_a_check_is_not_well(
+    random_checkpoint: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "STORYTELLER", random_checkpoint("gpt2"))  # no probe lies beside it
+    assert run("doctor", "--no-network") == 1
+    assert "all is well" not in capsys.readouterr().out
+
+
+def test_parity_of_no_text() -> None:
+    with pytest.raises(ValueError, match="--text '' has no tokens"):
+        run("parity", "storyteller", "--text", "")
+
+
+@pytest.mark.parametrize("arguments", ["inspect ~nouser/x", "export gpt2 ~nouser/x", "download gpt2 --from ~nouser/x"])
+def test_the_home_of_nobody(arguments: str) -> None:
+    with pytest.raises(ValueError, match="~nouser/x: there is no such user's home"):
+        run(*arguments.split())
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "qwen2", "qwen3"])

@@ -51,8 +51,9 @@ def write(path: Path, model: Any, kind: str, **extra: Any) -> None:
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_vocab_size(config.vocab_size)
     writer.add_rope_dimension_count(config.head_dim)
-    for name, value in extra.items():
-        writer.add_string(name.replace("__", "."), value)
+    for key, value in extra.items():
+        add = {str: writer.add_string, float: writer.add_float32, int: writer.add_uint32}[type(value)]
+        add(key.replace("__", "."), value)
     for key, tensor in model.state_dict().items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
@@ -161,6 +162,35 @@ def test_what_is_not_built(random_reference: Callable[..., Any], tmp_path: Path)
     write(tmp_path / "new.gguf", model, "Q5_0")
     with pytest.raises(ValueError, match=r"type 6; expected one of F32, F16, Q4_0, Q4_1, Q8_0"):
         load_checkpoint(tmp_path / "new.gguf", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "neutral"),
+    [
+        ("llama__attention__scale", 0.5, 0.25),
+        ("llama__logit_scale", 0.5, 1.0),
+        ("llama__attention__sliding_window", 8, 0),
+        ("llama__attention__value_length", 8, 16),
+    ],
+)
+def test_values_that_would_change_the_numbers(
+    name: str, value: float, neutral: float, random_reference: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = random_reference("llama", **SIZES)
+    write(tmp_path / "plain.gguf", model, "F32", **{name: neutral})
+    load_checkpoint(tmp_path / "plain.gguf", "cpu")
+    write(tmp_path / "other.gguf", model, "F32", **{name: value})
+    with pytest.raises(ValueError, match=rf"other\.gguf: {name.replace('__', '.')} (is )?{value}"):
+        load_checkpoint(tmp_path / "other.gguf", "cpu")
+
+
+def test_shapes_are_those_of_the_header(random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    model = random_reference("llama", **SIZES)
+    model.config.intermediate_size = 80
+    write(tmp_path / "odd.gguf", model, "F32")
+    with pytest.raises(ValueError, match=r"odd\.gguf: .* the header makes it \(80, 64\)") as caught:
+        load_checkpoint(tmp_path / "odd.gguf", "cpu")
+    assert "config.json" not in str(caught.value)
 
 
 def test_without_the_gguf_package(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Wrong files are refused in one line that names the file and what was expected and found; nothing loads in silence."""
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,7 @@ def rewrite(folder: Path, edit: Callable[[State], State]) -> None:
         ("n_embd", None),
         ("vocab_size", 0),
         ("layer_norm_epsilon", True),
+        ("n_inner", -4),
     ],
 )
 def test_gpt2_configs_that_are_not_built(folder: Path, field: str, value: Any) -> None:
@@ -80,13 +82,30 @@ def test_gpt2_configs_that_are_not_built(folder: Path, field: str, value: Any) -
         ("mlp_bias", True, "True"),
         ("hidden_act", "gelu", "'gelu'"),
         ("partial_rotary_factor", 0.5, "0.5"),
-        ("num_key_value_heads", 4, "4"),
+        ("num_key_value_heads", 4, "n_kv_head 4"),
+        ("num_attention_heads", 0, "n_head must be at least 1, not 0"),
+        ("head_dim", -4, "head_dim must be at least 1, not -4"),
+        ("rope_scaling", "yarn", "rope_scaling should be an object with rope_type, not 'yarn'"),
+        ("rope_parameters", [1], "rope_parameters should be an object with rope_type, not [1]"),
+        ("layer_types", 5, "layer_types should be a list, not 5"),
+        ("sliding_window", "8", "sliding_window should be a number, not '8'"),
+        ("rms_norm_eps", float("nan"), "norm_eps must be a finite number above 0, not nan"),
+        ("rms_norm_eps", float("inf"), "norm_eps must be a finite number above 0, not inf"),
+        ("rms_norm_eps", -1e-6, "norm_eps must be a finite number above 0, not -1e-06"),
+        ("rope_parameters", {"rope_theta": 0}, "rope_theta must be a finite number above 0, not 0"),
+        ("rope_parameters", {"rope_theta": float("nan")}, "rope_theta must be a finite number above 0, not nan"),
+        ("rope_parameters", {"rope_theta": 10**400}, "too large"),
     ],
 )
 def test_llama_configs_that_are_not_built(llama: Path, field: str, value: Any, says: str) -> None:
-    change(llama, **{field: value})
-    line = refused(llama, "config.json", says)
-    assert field in line or field == "num_key_value_heads"
+    change(llama, **{"head_dim": None, field: value})
+    refused(llama, "config.json", says)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1e-5])
+def test_an_epsilon_that_gives_no_numbers(folder: Path, value: float) -> None:
+    change(folder, layer_norm_epsilon=value)
+    refused(folder, "config.json", f"norm_eps must be a finite number above 0, not {value}")
 
 
 def test_a_sliding_window(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
@@ -190,6 +209,49 @@ def test_a_bin_with_code_never_runs(folder: Path, capsys: pytest.CaptureFixture[
     torch.save({"x": Code()}, folder / "pytorch_model.bin")
     refused(folder, "pytorch_model.bin", "could run code")
     assert "ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ({0: torch.ones(2)}, "expected names with tensors, found a dict with 0"),
+        ({"x": torch.eye(2).to_sparse()}, "x is sparse"),
+        (b"garbage of some length" * 9, "not a whole file of torch.save"),
+        (pickle.dumps({"x": 1}), "not a whole file of torch.save"),
+    ],
+    ids=["integer keys", "sparse", "garbage", "plain pickle"],
+)
+def test_a_bin_that_is_none_of_torchs(folder: Path, made: Any, says: str, recwarn: pytest.WarningsRecorder) -> None:
+    (folder / "model.safetensors").unlink()
+    if isinstance(made, bytes):
+        (folder / "pytorch_model.bin").write_bytes(made)
+    else:
+        torch.save(made, folder / "pytorch_model.bin")
+    refused(folder, "pytorch_model.bin", says)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("template", [[1], [{"name": "x"}]], ids=str)
+def test_chat_templates_that_are_none(folder: Path, template: Any) -> None:
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    refused(folder, "tokenizer_config.json", "needs a name and a template")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_json_nested_too_deep(folder: Path, name: str) -> None:
+    data = b"[" * 100_000
+    head = len(data).to_bytes(8, "little") if name == "model.safetensors" else b""
+    (folder / name).write_bytes(head + data)
+    refused(folder, name, "fetch it again")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_file_of_the_folder(folder: Path, name: str) -> None:
+    refused(folder / name, f"name its folder, {folder}")
+
+
+def test_the_home_of_nobody() -> None:
+    refused(Path("~nouser/x"), "~nouser/x", "write the whole path")
 
 
 def test_a_bin_of_another_structure(folder: Path) -> None:

@@ -66,7 +66,15 @@ def test_weights_that_are_not_the_probes(folder: Path, random_checkpoint: Callab
         load_checkpoint(folder, "cpu")
 
 
-@pytest.mark.parametrize("data", ["{}", '{"ids": [], "logprobs": {}}', '{"ids": 3, "logprobs": {"1": 2}}', "nonsense"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("{}", '{"ids": [], "logprobs": {}}', '{"ids": 3, "logprobs": {"1": 2}}', "nonsense"),
+        *('{"ids": [null], "logprobs": {"1": 2}}', '{"ids": [[1]], "logprobs": {"1": 2}}'),
+        *('{"ids": [1], "logprobs": {"1": null}}', '{"ids": [1], "logprobs": {"x": 2}}'),
+        *('{"ids": [-1], "logprobs": {"1": 2}}', '{"ids": [1], "logprobs": {"1": [2]}}'),
+    ],
+)
 def test_a_probe_that_is_none(folder: Path, data: str) -> None:
     (folder / "probe.json").write_text(data)
     with pytest.raises(ValueError, match=r"probe\.json"):

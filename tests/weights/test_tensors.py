@@ -48,6 +48,12 @@ def test_writing_to_a_tensor_leaves_the_file_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def header(offsets: list[object]) -> bytes:
+    """A safetensors file of one number that is said to stand there."""
+    text = json.dumps({"x": {"dtype": "F32", "shape": [1], "data_offsets": offsets}}).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(4)
+
+
 def test_an_empty_file_of_tensors(tmp_path: Path) -> None:
     tensors.write(tmp_path / "none.safetensors", {})
     assert tensors.read(tmp_path / "none.safetensors") == {}
@@ -97,6 +103,9 @@ def test_every_flipped_bit_of_the_header_is_refused_or_harmless(tmp_path: Path) 
         (b"\xff" * 100, "header"),
         ((40).to_bytes(8, "little") + b"[1, 2]".ljust(40), "not that of a safetensors"),
         ((40).to_bytes(8, "little") + b'{"x": 3}'.ljust(40), "not that of a safetensors"),
+        (header([0]), "not that of a safetensors"),
+        (header([0, "4"]), "not that of a safetensors"),
+        (header([0, 4.0]), "not that of a safetensors"),
     ],
 )
 def test_what_stands_in_for_weights(data: bytes, says: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Probe:
 
 def probe_of(found: "Found") -> Probe | None:
     """The probe of a registered model in probes.json or, of another, beside it; None where none is known."""
-    data = read_json(REGISTERED).get(found.probe_name)
+    data = read_json(REGISTERED).get(found.probe_name) if found.entry else None
     if data:
         return parse(data, REGISTERED)
     path = (found.path if found.path.is_dir() else found.path.parent) / FILE

@@ -81,6 +81,14 @@ def test_a_probe_that_is_none(folder: Path, data: str) -> None:
         load_checkpoint(folder, "cpu")
 
 
+def test_a_folder_named_as_a_registered_model_has_its_own_probe(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    folder.rename("gpt2")
+    assert load_checkpoint(Path("gpt2"), "cpu").report.self_check.startswith("passed")
+    Path("gpt2/probe.json").unlink()
+    assert "not possible" in load_checkpoint(Path("gpt2"), "cpu").report.self_check
+
+
 def test_without_a_probe_it_says_so(random_checkpoint: Callable[..., Path]) -> None:
     assert "not possible" in load_checkpoint(random_checkpoint("gpt2"), "cpu").report.self_check
 

@@ -164,15 +164,18 @@ def completion(row: Row) -> Completion:
     )
 
 
-def load(name: str, device: str = "auto", dtype: torch.dtype | str | None = None) -> LanguageModel:
+def load(
+    name: str | Path, device: str = "auto", dtype: torch.dtype | str | None = None, force: bool = False
+) -> LanguageModel:
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
     `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (on a CPU half precision becomes
-    float32), "auto" the fastest that keeps the greedy text. Raises ValueError or OSError, saying what to do.
+    float32), "auto" the same for now. A device that gives other numbers than those stored for the model is refused,
+    unless `force` is set. Raises ValueError or OSError, saying what to do.
     """
     from weights import load_checkpoint
 
-    checkpoint = load_checkpoint(name, device, dtype)
+    checkpoint = load_checkpoint(name, device, dtype, force)
     return LanguageModel(
         checkpoint.model,
         checkpoint.tokenizer,

@@ -60,13 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def prepare_streams() -> None:
-    """Streams that no text can break: UTF-8 into files and pipes whatever the system's habit, and none missing."""
-    for name in ("stdin", "stdout", "stderr"):
+    """Outputs that no text can break: UTF-8 into files and pipes whatever the system's habit, and none missing."""
+    for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by who started us, as daemons are
-            nowhere = Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
-            setattr(sys, name, nowhere)
-        elif name != "stdin" and isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and not stream.isatty():
             wanted = None if os.environ.get("PYTHONIOENCODING") else "utf-8"  # a user's own wish goes first
             stream.reconfigure(encoding=wanted, errors="replace")
 

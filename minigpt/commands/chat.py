@@ -173,7 +173,7 @@ def read() -> str | None:
 
 def read_line(prompt: str) -> str | None:
     """One line, asked for on a terminal only; Ctrl-C there takes the line back."""
-    while True:
+    while sys.stdin is not None:
         try:
             if sys.stdin.isatty():
                 return input(prompt)
@@ -185,6 +185,7 @@ def read_line(prompt: str) -> str | None:
             if not sys.stdin.isatty():
                 raise
             note("\n/bye leaves")
+    return None
 
 
 def note(text: str) -> None:

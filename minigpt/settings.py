@@ -49,9 +49,8 @@ class Settings:
         if not isinstance(stop, str | Iterable):
             raise ValueError(f"stop must be a text or several, not {stop!r}")
         set_(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
-        if not isinstance(eos, Integral | Iterable) or isinstance(eos, str):
-            raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
-        set_(self, "eos_token_id", (eos,) if isinstance(eos, Integral) else tuple(eos))
+        several = isinstance(eos, Iterable) and not isinstance(eos, str)
+        set_(self, "eos_token_id", tuple(eos) if several else (eos,))
         if not all(isinstance(id, Integral) for id in self.eos_token_id):
             raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
         if self.max_new_tokens is not None:

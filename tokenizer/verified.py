@@ -19,13 +19,14 @@ def cache_dir() -> Path:
     return folder.expanduser().absolute()
 
 
-def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits; the file need not fit in memory.
+def sha256_of(path: str | Path, start: int = 0) -> str:
+    """The SHA-256 of a file's bytes from `start` on, as 64 hexadecimal digits; the file need not fit in memory.
 
     >>> sha256_of(os.devnull)[:16]
     'e3b0c44298fc1c14'
     """
     with Path(path).open("rb") as file:
+        file.seek(start)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

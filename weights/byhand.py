@@ -3,10 +3,11 @@
 import shutil
 from pathlib import Path
 
+from tokenizer.verified import sha256_of
 from weights.files import check_complete, weight_files
 from weights.registry import Entry
 from weights.sources import Found, checkpoint_in, own_folder
-from weights.verify import known_checksum, note_checksum, sha256
+from weights.verify import known_checksum, note_checksum
 
 COMPANIONS = (
     "generation_config.json",
@@ -86,8 +87,8 @@ def copy(file: Path, folder: Path, checksum: str | None = None) -> Path:
     target = folder / file.name
     part = target.with_name(target.name + ".part")
     shutil.copyfile(file, part)
-    found = sha256(part)
-    if found != (checksum or sha256(file)):
+    found = sha256_of(part)
+    if found != (checksum or sha256_of(file)):
         part.unlink()
         raise ValueError(f"{file}: expected SHA-256 {checksum}, found {found}: damaged, or another version")
     part.replace(target)

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tokenizer.fetch import cache_dir
+from tokenizer.verified import cache_dir, sha256_of
 
 SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
 
@@ -41,13 +41,6 @@ def note_checksum(path: Path, checksum: str) -> None:
     part.replace(path.with_name(path.name + SUFFIX))
 
 
-def sha256(path: Path, start: int = 0) -> str:
-    """The SHA-256 of a file's bytes from `start` on, in hexadecimal digits."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def verify(path: Path) -> str:
     """How the file was verified, in words; a ValueError where it is not what it should be.
 
@@ -63,7 +56,7 @@ def verify(path: Path) -> str:
     with contextlib.suppress(OSError):
         if note.read_text(encoding="utf-8") == noted:
             return "SHA-256 as expected"
-    found = sha256(path, start)
+    found = sha256_of(path, start)
     if found != expected:
         raise ValueError(f"{path}: expected SHA-256 {expected}, found {found}: damaged; delete it and fetch it again")
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else

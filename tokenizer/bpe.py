@@ -7,12 +7,12 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+from tokenizer.fast.memo import Memo
+from tokenizer.fast.units import units, whole
 from tokenizer.ids import Ids, look_up
-from tokenizer.merging import islands, joints, merge, merge_steps
+from tokenizer.merging import merge, merge_steps, mergeable_pairs, split_unmergeable
 from tokenizer.patterns import GPT2_PATTERN
-from tokenizer.seen import Seen
 from tokenizer.splitting import compile_pattern
-from tokenizer.units import units, whole
 
 
 class Tokenizer:
@@ -49,9 +49,9 @@ class Tokenizer:
             raise ValueError("the vocabulary is empty" if not self.tokens else f"no normalizer {normalizer!r}")
         self.n_vocab = max(self.tokens) + 1
         self._split = compile_pattern(pattern)
-        self._islands = Seen(self._merge)
-        self._pieces = Seen(self._encode_piece)
-        self._units = {"": Seen(self._encode_unit), " ": Seen(lambda unit: self._encode_unit(" " + unit))}
+        self._islands = Memo(self._merge)
+        self._pieces = Memo(self._encode_piece)
+        self._units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
 
     def encode(self, text: str, allow_special: str | Iterable[str] = ()) -> list[int]:
         """The ids of a text; special tokens in it are plain text unless named in `allow_special` or it is "all".
@@ -105,7 +105,7 @@ class Tokenizer:
         ...     Tokenizer.load(folder).encode("hi")
         [256]
         """
-        from tokenizer.files import save
+        from tokenizer.formats.files import save
 
         save(self, Path(folder))
 
@@ -120,7 +120,7 @@ class Tokenizer:
         Traceback (most recent call last):
         ValueError: no vocabulary 'gpt5': there are gpt2, cl100k_base, storyteller, files and folders
         """
-        from tokenizer.sources import load
+        from tokenizer.fetch.official import load
 
         return load(name_or_path, pattern)
 
@@ -140,7 +140,7 @@ class Tokenizer:
 
     @cached_property
     def _joints(self) -> set[tuple[int, int]]:
-        return joints(self.ranks)
+        return mergeable_pairs(self.ranks)
 
     def _encode_unit(self, unit: str) -> tuple[int, ...]:
         return tuple(chain.from_iterable(map(self._pieces.__getitem__, self._split(unit))))
@@ -151,7 +151,7 @@ class Tokenizer:
             return (self.ranks[data],)
         if len(data) < 24 or piece.isascii():
             return self._merge(data)
-        return tuple(chain.from_iterable(map(self._islands.__getitem__, islands(data, self._joints))))
+        return tuple(chain.from_iterable(map(self._islands.__getitem__, split_unmergeable(data, self._joints))))
 
     def _merge(self, data: bytes) -> tuple[int, ...]:
         try:

@@ -100,22 +100,22 @@ def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
     return [piece[i:j] for i, j in pairwise(starts)]
 
 
-def joints(tokens: Iterable[bytes]) -> set[tuple[int, int]]:
+def mergeable_pairs(tokens: Iterable[bytes]) -> set[tuple[int, int]]:
     """The neighbouring bytes within tokens, where the second begins a character of several bytes.
 
-    >>> joints([b"the", "né".encode()])
+    >>> mergeable_pairs([b"the", "né".encode()])
     {(110, 195)}
     """
     return {pair for token in tokens if not token.isascii() for pair in pairwise(token) if pair[1] >= 0xC0}
 
 
-def islands(piece: bytes, joints: set[tuple[int, int]]) -> list[bytes]:
+def split_unmergeable(piece: bytes, mergeable_pairs: set[tuple[int, int]]) -> list[bytes]:
     """The piece cut before characters where no token holds the bytes on both sides, so that no merge can cross.
 
     In scripts without spaces this turns sentences that never come twice into characters that do.
 
-    >>> islands("née".encode(), joints=set())
+    >>> split_unmergeable("née".encode(), mergeable_pairs=set())
     [b'n', b'\\xc3\\xa9e']
     """
-    cuts = [i + 1 for i, pair in enumerate(pairwise(piece)) if pair[1] >= 0xC0 and pair not in joints]
+    cuts = [i + 1 for i, pair in enumerate(pairwise(piece)) if pair[1] >= 0xC0 and pair not in mergeable_pairs]
     return [piece[i:j] for i, j in pairwise([0, *cuts, len(piece)])]

@@ -12,11 +12,11 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from pathlib import Path
 
-from tokenizer.alphabet import BYTES, CHARS
 from tokenizer.bpe import Tokenizer
+from tokenizer.fast.units import file_blocks, units, whole
+from tokenizer.formats.byte_alphabet import BYTES, CHARS
 from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.splitting import compile_pattern
-from tokenizer.units import file_blocks, units, whole
 
 MANY = 1 << 20  # units held before they are cut into pieces
 

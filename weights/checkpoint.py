@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from minigpt.gpt2 import GPT2
-from minigpt.llama import Llama
-from weights import beside, gguf_llama, selfcheck, sources
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from weights import companions as beside
+from weights import selfcheck
 from weights.devices import pick_device, pick_dtype
-from weights.families import check_config
-from weights.files import read_json, read_tensors, weight_files
-from weights.llama import LLAMA_FAMILY
+from weights.families import gguf_llama
+from weights.families.known import check_config
+from weights.families.llama import LLAMA_FAMILY
+from weights.fetch import locate as sources
+from weights.fetch.checksums import verify
+from weights.formats.folder import read_json, read_tensors, weight_files
 from weights.loading import load_model
 from weights.report import LoadReport, size_text
-from weights.verify import verify
 
 if TYPE_CHECKING:
     from tokenizer import Tokenizer

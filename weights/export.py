@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from minigpt.gpt2 import GPT2
-from minigpt.llama import Llama
-from weights import tensors
-from weights.gpt2 import GPT2_FAMILY
-from weights.llama import LLAMA_FAMILY
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from weights.families.gpt2 import GPT2_FAMILY
+from weights.families.llama import LLAMA_FAMILY
+from weights.formats import safetensors as tensors
 
 if TYPE_CHECKING:
     from tokenizer import Tokenizer

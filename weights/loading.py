@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from minigpt.config import Config
-from weights.family import Family
+from minigpt.models.config import Config
+from weights.families.family import Family
+from weights.formats.safetensors import StoredTensor
 from weights.report import LoadReport, examples
-from weights.tensors import Stored
 
 CHUNK = 1 << 24  # bytes converted at a time
 FACTORIES = (torch.randn, torch.zeros, torch.ones, torch.empty)
@@ -42,7 +42,7 @@ class Blank(TorchFunctionMode):
 def load_model(
     config: Config,
     family: Family,
-    stored: Mapping[str, Stored],
+    stored: Mapping[str, StoredTensor],
     where: str,
     device: torch.device,
     dtype: torch.dtype | None = None,
@@ -79,10 +79,10 @@ def load_model(
 
 
 def choose(
-    stored: Mapping[str, Stored], family: Family, parameters: Mapping[str, Tensor], where: str, report: LoadReport
-) -> dict[str, Stored]:
+    stored: Mapping[str, StoredTensor], family: Family, parameters: Mapping[str, Tensor], where: str, report: LoadReport
+) -> dict[str, StoredTensor]:
     """Each parameter's tensor, under the parameter's name, every parameter exactly once."""
-    chosen: dict[str, Stored] = {}
+    chosen: dict[str, StoredTensor] = {}
     keys: dict[str, str] = {}
     for key, tensor in stored.items():
         name = family.parameter(key)
@@ -110,14 +110,16 @@ def sizes_from(where: str) -> str:
     return "the header" if where.endswith(".gguf") else "config.json"
 
 
-def check_tied(head: Stored, embedding: Stored, name: str, where: str) -> None:
+def check_tied(head: StoredTensor, embedding: StoredTensor, name: str, where: str) -> None:
     """A ValueError unless the stored output matrix is the embedding, which the model uses in its place."""
     if head.shape != embedding.shape or not torch.equal(head.read(), embedding.read()):
         raise ValueError(f"{where}: lm_head.weight differs from {name}; only tied ones, equal to it, are built here")
     head.drop()
 
 
-def compare_shapes(chosen: Mapping[str, Stored], family: Family, parameters: Mapping[str, Tensor], where: str) -> None:
+def compare_shapes(
+    chosen: Mapping[str, StoredTensor], family: Family, parameters: Mapping[str, Tensor], where: str
+) -> None:
     """A ValueError for the first tensor whose shape is not the parameter's, or the parameter's turned where due."""
     for name, tensor in chosen.items():
         expected = tuple(parameters[name].shape)
@@ -144,7 +146,7 @@ def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtyp
     return torch.promote_types(widest, torch.float32) if device.type == "cpu" else widest
 
 
-def convert(tensor: Stored, device: torch.device, dtype: torch.dtype) -> Tensor:
+def convert(tensor: StoredTensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """The tensor's values on the device in the dtype; where they are copied, the file's pages are given back."""
     value = tensor.read()
     if device.type == "cpu" and value.dtype == dtype:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from minigpt.gpt2 import GPT2
-from minigpt.llama import Llama
-from weights.files import read_json
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from weights.formats.folder import read_json
 
 if TYPE_CHECKING:
     from weights.checkpoint import Checkpoint
-    from weights.sources import Found
+    from weights.fetch.locate import ModelLocation
 
 FILE = "probe.json"
 REGISTERED = Path(__file__).parent / "probes.json"
@@ -34,7 +34,7 @@ class Probe:
     logprobs: dict[str, float]  # token id, as JSON writes keys -> natural logarithm of its probability
 
 
-def probe_of(found: "Found") -> Probe | None:
+def probe_of(found: "ModelLocation") -> Probe | None:
     """The probe of a registered model in probes.json or, of another, beside it; None where none is known."""
     data = read_json(REGISTERED).get(found.probe_name) if found.entry else None
     if data:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minigpt.settings import resolve
+from minigpt.generation.settings import resolve
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 GENERATION = (

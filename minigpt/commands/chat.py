@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from minigpt.commands.arguments import add_model, add_sampling, settings_of, spinner
 
 if TYPE_CHECKING:
+    from minigpt.chat.template import Message
     from minigpt.language_model import LanguageModel
-    from minigpt.template import Message
 
 HELP = "a conversation with an instruction-tuned model"
 COMMANDS = """\
@@ -56,7 +56,7 @@ class Session:
     """One conversation: what was said, and the settings in force."""
 
     def __init__(self, lm: "LanguageModel", settings: dict[str, Any], system: str | None = None) -> None:
-        from minigpt.chat import format_of
+        from minigpt.chat.chat import format_of
 
         self.lm, self.settings = lm, settings
         self.format = format_of(lm)
@@ -117,8 +117,8 @@ class Session:
 
     def answer(self, text: str) -> None:
         """Ask the model, show the answer as it grows, and remember both."""
-        from minigpt.chat import fit, with_defaults
-        from minigpt.columns import plain
+        from minigpt.chat.chat import fit, with_defaults
+        from minigpt.terminal import plain
 
         settings = {"context": "stop"} | with_defaults(self.lm, self.format, self.settings)
         n_ctx = self.lm.model.config.n_ctx

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     if chosen and not prompt:
         raise ValueError("the three prompts have their own strategies: give a PROMPT to choose by flags")
     with spinner("loading"):
-        from minigpt.chat import format_of
-        from minigpt.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
+        from minigpt.chat.chat import format_of
+        from minigpt.chat.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
         from minigpt.language_model import load
 
         usual = usual_pair()
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def usual_pair() -> tuple[str, str]:
     """The source's pair where both are on this machine, else the pair that needs no Hub."""
-    from weights.sources import local
+    from weights.fetch.locate import local
 
     return next((pair for pair in PAIRS if all(local(name) for name in pair)), PAIRS[-1])
 

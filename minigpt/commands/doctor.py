@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what a support question asks for; 1 where a device computes wrong numbers."""
-    from weights import doctor
+    from minigpt import doctor
 
     answers = None if args.no_network else doctor.network()
     checks, fine = doctor.selfchecks()

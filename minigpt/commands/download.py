@@ -16,9 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, check, and print the folder."""
-    from weights import byhand, sources
-    from weights.files import expand
-    from weights.registry import REGISTRY, lookup
+    from weights.fetch import locate as sources
+    from weights.fetch import manual as byhand
+    from weights.fetch.registry import REGISTRY, lookup
+    from weights.formats.folder import expand
 
     entry = lookup(args.name)
     if entry is None and (args.folder or args.by_hand or not sources.is_hub_id(args.name)):

@@ -18,9 +18,9 @@ def run(args: argparse.Namespace) -> int:
     from weights.checkpoint import load_checkpoint
     from weights.devices import HALVES, pick_device, pick_dtype
     from weights.export import save_checkpoint
-    from weights.files import expand
+    from weights.fetch.locate import obtain
+    from weights.formats.folder import expand
     from weights.selfcheck import write_probe
-    from weights.sources import obtain
 
     target = expand(args.folder)
     source = obtain(args.name).path

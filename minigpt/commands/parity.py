@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the ladder; 1 where the models differ by more than rounding."""
-    from minigpt.parity import ladder, worst
+    from minigpt.analysis.parity import compare_layers, worst
     from weights.checkpoint import load_checkpoint
 
     c = load_checkpoint(args.name, "cpu", args.dtype, force=True)
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if not ids:
         raise ValueError(f"--text {args.text!r} has no tokens to compare: name a text, or leave --text out")
     ids = ids[: c.model.config.n_ctx]
-    rungs = ladder(c, ids)
+    rungs = compare_layers(c, ids)
     print(f"{c.name} in {args.dtype}, {len(ids)} tokens{'' if c.tokenizer else ' (no vocabulary: fixed ids)'}")
     print(f"{'place':<30}{'max difference':>15}{'max value':>12}")
     for rung in rungs if args.all else worst(rungs):

@@ -84,8 +84,8 @@ def start_run(args: argparse.Namespace) -> "Run":
     import torch
 
     import tokenizer
-    from minigpt.config import GPT2Config
-    from minigpt.gpt2 import GPT2
+    from minigpt.models.config import GPT2Config
+    from minigpt.models.gpt2 import GPT2
     from minigpt.train.data import Texts, check_length, split_documents
     from minigpt.train.trainer import Trainer, TrainSettings, fast_precision
     from weights import load_checkpoint

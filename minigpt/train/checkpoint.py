@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from minigpt.config import GPT2Config, LlamaConfig
-from minigpt.gpt2 import GPT2
-from minigpt.llama import Llama
+from minigpt.models.config import GPT2Config, LlamaConfig
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
 from minigpt.train.trainer import Trainer, TrainSettings
 
 FILE = "training.pt"

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.gpt2 import GPT2
-from minigpt.llama import Llama
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
 from minigpt.train.data import draw_batch
 
 

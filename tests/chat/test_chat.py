@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import minigpt
-from minigpt.chat import ChatFormat, fit, format_of, special_names, with_defaults
+from minigpt.chat.chat import ChatFormat, fit, format_of, special_names, with_defaults
 from minigpt.language_model import LanguageModel
 from tokenizer import Tokenizer
 

@@ -1,10 +1,10 @@
-"""minigpt.columns: widths, line breaks and what must not reach a terminal."""
+"""minigpt.terminal: widths, line breaks and what must not reach a terminal."""
 
 import random
 
 import pytest
 
-from minigpt.columns import CLUSTER, fitting, pad, plain, side_by_side, width_of, wrap
+from minigpt.terminal import CLUSTER, fitting, pad, plain, side_by_side, width_of, wrap
 
 
 @pytest.mark.parametrize(

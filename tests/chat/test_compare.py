@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 import minigpt
-from minigpt.columns import width_of
-from minigpt.commands import compare as command
-from minigpt.compare import (
+from minigpt.chat.compare import (
     ANSWERS,
     BARE,
     CONTINUES,
@@ -27,6 +25,8 @@ from minigpt.compare import (
     lines_of,
     strategy_of,
 )
+from minigpt.commands import compare as command
+from minigpt.terminal import width_of
 
 LONG = "I'd suggest a 日本 party, with 🚀 rockets.\n\n- lanterns\n- tea " * 5
 
@@ -137,5 +137,5 @@ def test_one_line_for_what_is_wrong(
 def test_the_sources_pair_is_compared_where_both_were_downloaded(
     monkeypatch: pytest.MonkeyPatch, here: set[str], pair: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("weights.sources.local", lambda name: name if name in here else None)
+    monkeypatch.setattr("weights.fetch.locate.local", lambda name: name if name in here else None)
     assert command.usual_pair() == pair

@@ -1,4 +1,4 @@
-"""minigpt.conversation: the ids of a conversation, and that nobody forges a control token."""
+"""minigpt.chat.format: the ids of a conversation, and that nobody forges a control token."""
 
 import random
 import re
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from minigpt import conversation, template
-from minigpt.conversation import ChatFormat
+from minigpt.chat import format as conversation
+from minigpt.chat import template
+from minigpt.chat.format import ChatFormat
 from tokenizer import Tokenizer
 
 Told = Callable[[str], ChatFormat]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from minigpt import template
-from minigpt.template import render
+from minigpt.chat import template
+from minigpt.chat.template import render
 
 NAMES = {"bos_token": "<s>", "eos_token": "</s>"}
 HI = [[{"role": "user", "content": "Hi"}]]

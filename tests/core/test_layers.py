@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from minigpt.attention import attention, attention_by_hand, causal_mask, merge_heads, split_heads
-from minigpt.config import GPT2Config, LlamaConfig
-from minigpt.layers import Dropout, Embedding, LayerNorm, Linear, RMSNorm, gelu, silu
+from minigpt.models.attention import attention, attention_by_hand, causal_mask, merge_heads, split_heads
+from minigpt.models.config import GPT2Config, LlamaConfig
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, RMSNorm, gelu, silu
 
 SHAPES = [(3, 5, 12), (12,), (1, 1, 1, 12)]
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from minigpt.config import GPT2Config
-from minigpt.gpt2 import GPT2
 from minigpt.language_model import LanguageModel
+from minigpt.models.config import GPT2Config
+from minigpt.models.gpt2 import GPT2
 from tokenizer import Tokenizer
 
 END = "<|endoftext|>"

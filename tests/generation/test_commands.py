@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from minigpt import language_model
+from minigpt.analysis.scoring import NextToken
 from minigpt.cli import main
 from minigpt.commands.next import picture, width
 from minigpt.language_model import LanguageModel
-from minigpt.scoring import NextToken
 
 
 @pytest.fixture(autouse=True)

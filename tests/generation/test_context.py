@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import minigpt
-from minigpt.gpt2 import GPT2
 from minigpt.language_model import LanguageModel
+from minigpt.models.gpt2 import GPT2
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from minigpt import lookup
-from minigpt.gpt2 import GPT2
+from minigpt.generation import prompt_lookup as lookup
 from minigpt.language_model import LanguageModel
+from minigpt.models.gpt2 import GPT2
 
 
 @pytest.mark.parametrize("n_draft", [1, 4, 20])

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import minigpt
-from minigpt.gpt2 import GPT2
+from minigpt.generation.sampling import gumbel, pick, row_key
+from minigpt.generation.settings import Settings
 from minigpt.language_model import LanguageModel
-from minigpt.sampling import gumbel, pick, row_key
-from minigpt.settings import Settings
+from minigpt.models.gpt2 import GPT2
 
 
 def p_value(*tables: tuple[list[int], list[float]]) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from minigpt.gpt2 import GPT2
 from minigpt.language_model import LanguageModel
+from minigpt.models.gpt2 import GPT2
 
 
 def plain(lm: LanguageModel, ids: list[int]) -> torch.Tensor:

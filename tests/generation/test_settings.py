@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minigpt.generation.settings import Settings, resolve
 from minigpt.language_model import LanguageModel
-from minigpt.settings import Settings, resolve
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigpt
-from minigpt.gpt2 import GPT2
+from minigpt.generation.stopping import StopStrings
 from minigpt.language_model import Completion, LanguageModel
-from minigpt.stopping import StopStrings
+from minigpt.models.gpt2 import GPT2
 
 Parrot = Callable[..., LanguageModel]
 TALE = "Es war einmal — ein König 👑 und 龍。"

@@ -6,7 +6,7 @@ import pytest
 
 import minigpt
 from minigpt.language_model import LanguageModel
-from weights.sources import local
+from weights.fetch.locate import local
 
 pytestmark = pytest.mark.official
 DANGER = "The world was a place of great danger, and the world was a place of great danger. "

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import minigpt
-from minigpt.chat import format_of
+from minigpt.chat.chat import format_of
 from minigpt.language_model import LanguageModel
-from weights.sources import local
+from weights.fetch.locate import local
 
 NAME = "smollm2-135m-instruct"
 FOUND = local(NAME)

@@ -2,8 +2,10 @@
 
 import pytest
 
-from minigpt.parity import ladder
-from weights import load_checkpoint, registry, sources
+from minigpt.analysis.parity import compare_layers
+from weights import load_checkpoint
+from weights.fetch import locate as sources
+from weights.fetch import registry
 
 OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo]
 
@@ -18,5 +20,5 @@ def test_official(name: str) -> None:
     assert checkpoint.report.n_parameters == registry.REGISTRY[name].n_parameters
     assert "FAILED" not in checkpoint.report.self_check
     assert checkpoint.tokenizer is not None
-    rungs = ladder(checkpoint, checkpoint.tokenizer.encode("Hello my name"))
+    rungs = compare_layers(checkpoint, checkpoint.tokenizer.encode("Hello my name"))
     assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)

@@ -12,9 +12,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from minigpt import sampling
-from minigpt.sampling import candidates, filtered, repetition_penalty
-from minigpt.settings import Settings
+from minigpt.generation import sampling
+from minigpt.generation.sampling import candidates, filtered, repetition_penalty
+from minigpt.generation.settings import Settings
 
 process = pytest.importorskip("transformers.generation.logits_process")
 

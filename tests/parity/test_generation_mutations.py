@@ -11,9 +11,11 @@ import pytest
 import torch
 
 import minigpt
-from minigpt import beam, generation, lookup
-from minigpt.rows import plan
-from minigpt.settings import Settings
+from minigpt.generation import beam_search as beam
+from minigpt.generation import decoding as generation
+from minigpt.generation import prompt_lookup as lookup
+from minigpt.generation.sequences import plan
+from minigpt.generation.settings import Settings
 
 
 def mutant(module: ModuleType, old: str, new: str) -> ModuleType:

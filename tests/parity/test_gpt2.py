@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import minigpt.gpt2
-from minigpt.attention import attention, attention_by_hand
-from minigpt.cache import KVCache
-from minigpt.gpt2 import GPT2, Block
+from minigpt.models import gpt2
+from minigpt.models.attention import attention, attention_by_hand
+from minigpt.models.cache import KVCache
+from minigpt.models.gpt2 import GPT2, Block
 from weights import load_checkpoint
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
@@ -100,7 +100,7 @@ def transpose_first(name: str) -> Callable[[GPT2, pytest.MonkeyPatch], None]:
 
 def no_mask(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        minigpt.gpt2,
+        gpt2,
         "attention",
         lambda q, k, v, _mask: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool)),
     )
@@ -108,30 +108,30 @@ def no_mask(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
 
 def mask_off_by_one(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        minigpt.gpt2,
+        gpt2,
         "attention",
         lambda q, k, v, _mask: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(1)),
     )
 
 
 def no_scale(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(minigpt.gpt2, "attention", lambda q, k, v, mask: attention(q * math.sqrt(q.shape[-1]), k, v, mask))
+    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(q * math.sqrt(q.shape[-1]), k, v, mask))
 
 
 def scale_by_width(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(minigpt.gpt2, "attention", lambda q, k, v, mask: attention(q / math.sqrt(q.shape[1]), k, v, mask))
+    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(q / math.sqrt(q.shape[1]), k, v, mask))
 
 
 def q_and_k_swapped(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(minigpt.gpt2, "attention", lambda q, k, v, mask: attention(k, q, v, mask))
+    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(k, q, v, mask))
 
 
 def heads_not_moved_back(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(minigpt.gpt2, "merge_heads", lambda x: x.reshape(x.shape[0], x.shape[2], -1))
+    patch.setattr(gpt2, "merge_heads", lambda x: x.reshape(x.shape[0], x.shape[2], -1))
 
 
 def exact_gelu(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(minigpt.gpt2, "gelu", torch.nn.functional.gelu)
+    patch.setattr(gpt2, "gelu", torch.nn.functional.gelu)
 
 
 def no_attention_residual(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_mistake_is_seen(
 @given(cuts=st.lists(st.integers(1, 12), min_size=1, max_size=12), spare=st.integers(0, 5), by_hand=st.booleans())
 @torch.no_grad()
 def test_cached_equals_uncached_for_every_cut(cuts: list[int], spare: int, by_hand: bool) -> None:
-    from minigpt.config import GPT2Config
+    from minigpt.models.config import GPT2Config
 
     torch.manual_seed(1)
     model = GPT2(GPT2Config(vocab_size=31, n_ctx=160, n_layer=2, n_head=3, n_embd=24)).double().eval()
@@ -224,7 +224,7 @@ def test_cached_equals_uncached_for_every_cut(cuts: list[int], spare: int, by_ha
     parts, start = [], 0
     kernel = attention_by_hand if by_hand else attention
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(minigpt.gpt2, "attention", kernel)
+        patch.setattr(gpt2, "attention", kernel)
         for n in cuts:
             pos = torch.arange(start, start + n).expand(2, n)
             view = cache if spare % 2 else cache.first(start + n)  # all slots, or no more than needed
@@ -268,7 +268,7 @@ def test_top_left_mask_with_a_cache_is_seen(random_checkpoint: Any, monkeypatch:
         whole = model(ids)
         model(ids[:, :6], cache=cache.first(6))
         monkeypatch.setattr(
-            minigpt.gpt2,
+            gpt2,
             "attention",
             lambda q, k, v, _m: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
         )

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from minigpt import attention, llama
-from minigpt.cache import KVCache
-from minigpt.llama import Llama
+from minigpt.models import attention, llama
+from minigpt.models.cache import KVCache
+from minigpt.models.llama import Llama
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
 SHAPES = (

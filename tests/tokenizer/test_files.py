@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, Tokenizer
-from tokenizer.hf_json import from_json, to_json
+from tokenizer.formats.tokenizer_json import from_json, to_json
 
 PATTERNS = [GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, r"\p{Lu}|\p{Ll}+|[^\p{L}]+"]
 NAMES = ["gpt2", "cl100k", "qwen2", "smollm2", "own"]

@@ -8,8 +8,8 @@ import pytest
 import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, Tokenizer
-from tokenizer.gguf_file import read_header
-from tokenizer.hf_json import to_json, vocab_of
+from tokenizer.formats.gguf import read_header
+from tokenizer.formats.tokenizer_json import to_json, vocab_of
 
 gguf = pytest.importorskip("gguf", reason="the gguf package writes the files for these tests")
 
@@ -74,7 +74,7 @@ def test_refusals(tmp_path):
 def test_a_header_without_a_part_is_named(tmp_path, monkeypatch, key, value, message):
     path = write(tmp_path / "x.gguf", tokenizer.train("", 257), "gpt-2")
     data = read_header(path) | {f"tokenizer.ggml.{key}": value}
-    monkeypatch.setattr("tokenizer.gguf_file.read_header", lambda _: data)
+    monkeypatch.setattr("tokenizer.formats.gguf.read_header", lambda _: data)
     with pytest.raises(ValueError, match=rf"x\.gguf: .*{message}"):
         Tokenizer.load(path)
 

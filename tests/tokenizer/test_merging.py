@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokenizer
-from tokenizer.alphabet import BYTES, CHARS, printable, unprintable
-from tokenizer.derivation import Below, check_merges, joins_earlier, merges_of
-from tokenizer.merging import NONE, islands, joints, merge, merge_long, merge_short, merge_steps
+from tokenizer.formats.byte_alphabet import BYTES, CHARS, bytes_to_unicode, unicode_to_bytes
+from tokenizer.formats.merges import RanksBelow, check_merges, joins_earlier, recover_merges
+from tokenizer.merging import NONE, merge, merge_long, merge_short, merge_steps, mergeable_pairs, split_unmergeable
 
 CORPUS = "banana bandana abba babab aaaa aaaaaaaa ananan née né où déjà 中文中文字 文字 日本語 日本 本語"
 TOK = tokenizer.train(CORPUS * 3, 330)
@@ -26,7 +26,7 @@ def by_hand(piece, ranks):
 def test_all_ways_agree(piece):
     expected = by_hand(piece, TOK.ranks)
     assert merge(piece, TOK.ranks) == merge_short(piece, TOK.ranks) == merge_long(piece, TOK.ranks) == expected
-    parts = islands(piece, joints(TOK.ranks))
+    parts = split_unmergeable(piece, mergeable_pairs(TOK.ranks))
     assert b"".join(parts) == piece
     assert [token for part in parts for token in merge(part, TOK.ranks)] == expected
 
@@ -37,7 +37,7 @@ def test_every_token_merges_to_itself():
 
 
 def test_merges_and_ranks_agree():
-    merges = merges_of(TOK.ranks)
+    merges = recover_merges(TOK.ranks)
     assert [a + b for a, b in merges] == [token for token in TOK.ranks if len(token) > 1]
     check_merges(TOK.ranks, merges)
 
@@ -46,9 +46,9 @@ def test_merges_and_ranks_agree():
 @given(a=st.sampled_from(sorted(TOK.ranks)), b=st.sampled_from(sorted(TOK.ranks)))
 def test_the_seam_walk_equals_merging(a, b):
     """`joins_earlier` says what merging the two tokens' bytes would do, for any two tokens."""
-    halves = {x + y: (x, y) for x, y in merges_of(TOK.ranks)}
+    halves = {x + y: (x, y) for x, y in recover_merges(TOK.ranks)}
     limit = TOK.ranks.get(a + b, NONE)
-    assert joins_earlier(a, b, TOK.ranks, halves) == (merge(a + b, Below(TOK.ranks, limit)) != [a, b])
+    assert joins_earlier(a, b, TOK.ranks, halves) == (merge(a + b, RanksBelow(TOK.ranks, limit)) != [a, b])
 
 
 def test_wrong_merges_are_refused():
@@ -61,16 +61,16 @@ def test_wrong_merges_are_refused():
     with pytest.raises(ValueError, match="lacks"):
         check_merges(ranks, [(b"a", b"b"), (b"ab", b"d")])
     with pytest.raises(ValueError, match="not the merge of two others"):
-        merges_of({b"a": 0, b"abc": 1})
+        recover_merges({b"a": 0, b"abc": 1})
 
 
 def test_the_alphabet():
     assert sorted(BYTES) == list(range(256))
     assert len(set(CHARS)) == 256
     assert sorted(CHARS) == list(CHARS)
-    assert all(unprintable(printable(bytes([i]))) == bytes([i]) for i in range(256))
+    assert all(unicode_to_bytes(bytes_to_unicode(bytes([i]))) == bytes([i]) for i in range(256))
     with pytest.raises(ValueError, match="stands for no byte"):
-        unprintable("a b")
+        unicode_to_bytes("a b")
 
 
 class Counting(dict):

@@ -5,8 +5,9 @@ import socket
 import pytest
 
 from tests.tokenizer.conftest import obtain
-from tokenizer import Tokenizer, sources
-from tokenizer.fetch import cache_dir, sha256_of
+from tokenizer import Tokenizer
+from tokenizer.fetch import official as sources
+from tokenizer.fetch.transfer import cache_dir, sha256_of
 
 
 @pytest.fixture

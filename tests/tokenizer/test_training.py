@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import CL100K_PATTERN, GPT2_PATTERN, Tokenizer
-from tokenizer.alphabet import printable
-from tokenizer.derivation import merges_of
+from tokenizer.formats.byte_alphabet import bytes_to_unicode
+from tokenizer.formats.merges import recover_merges
 
 END = "<|endoftext|>"
 
@@ -34,7 +34,7 @@ def theirs(texts: list[str], vocab_size: int) -> list[tuple[str, str]]:
 
 
 def ours(tok: Tokenizer) -> list[tuple[str, str]]:
-    return [(printable(a), printable(b)) for a, b in merges_of(tok.ranks)]
+    return [(bytes_to_unicode(a), bytes_to_unicode(b)) for a, b in recover_merges(tok.ranks)]
 
 
 def source_code() -> str:
@@ -69,7 +69,7 @@ def test_ties_and_exhaustion(texts):
     """Texts of few letters, trained until no pair is left: nearly every choice is a tie."""
     tok = tokenizer.train(texts, 2000)
     assert ours(tok) == theirs(texts, 2000)
-    assert tok.n_vocab == 257 + len(merges_of(tok.ranks))
+    assert tok.n_vocab == 257 + len(recover_merges(tok.ranks))
 
 
 def naive(text: str, n: int) -> list[bytes]:

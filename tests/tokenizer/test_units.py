@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizer import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+from tokenizer.fast.units import _WHITE, blocks, file_blocks, units, whole
 from tokenizer.splitting import compile_pattern, translate
-from tokenizer.units import _WHITE, blocks, file_blocks, units, whole
 
 PATTERNS = [GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN]
 NAMES = ["gpt2", "cl100k", "qwen2", "smollm2"]

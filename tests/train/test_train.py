@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import minigpt
 import tokenizer
 from minigpt.cli import main
-from minigpt.config import GPT2Config
-from minigpt.gpt2 import GPT2
+from minigpt.models.config import GPT2Config
+from minigpt.models.gpt2 import GPT2
 from minigpt.train.checkpoint import resume, save
 from minigpt.train.data import Texts, draw_batch, encode_documents, hold_out, read_text, split_documents
 from minigpt.train.trainer import Trainer, TrainSettings, evaluate

@@ -132,8 +132,8 @@ def real_caches(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub on this machine that huggingface_hub asks, without pauses between the tries."""
-    import tokenizer.fetch
-    import weights.hub
+    import tokenizer.fetch.transfer
+    import weights.fetch.hub
 
     with Hub() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -142,8 +142,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
         )
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(tokenizer.fetch, "PAUSE", 0.01)
-        monkeypatch.setattr(weights.hub, "PAUSES", (0.01, 0.01))
+        monkeypatch.setattr(tokenizer.fetch.transfer, "PAUSE", 0.01)
+        monkeypatch.setattr(weights.fetch.hub, "PAUSES", (0.01, 0.01))
         yield server
         server.stop.set()
         server.shutdown()

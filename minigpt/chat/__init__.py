@@ -1,0 +1,1 @@
+"""Conversations with instruction-tuned models."""

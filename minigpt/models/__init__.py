@@ -1,0 +1,1 @@
+"""The models by hand, and the parts they are made of."""

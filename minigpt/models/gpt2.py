@@ -1,0 +1,107 @@
+"""GPT-2 (Radford et al. 2019; openai/gpt-2, src/model.py), whole. Modules carry the names of the official files.
+
+B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabulary.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.models.attention import attention, merge_heads, split_heads
+from minigpt.models.cache import KVCache, LayerKV
+from minigpt.models.config import GPT2Config
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, gelu
+
+
+class CausalSelfAttention(nn.Module):
+    """Every token asks (q), offers (k) and hands over (v); it hears only itself and the tokens before it."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)  # q, k and v in one product
+        self.c_proj = Linear(config.n_embd, config.n_embd)
+        self.head_dim = config.head_dim
+
+    def forward(self, x: Tensor, kv: LayerKV | None = None) -> Tensor:
+        q, k, v = self.c_attn(x).chunk(3, dim=-1)  # (B, T, C) each
+        q, k, v = (split_heads(t, self.head_dim) for t in (q, k, v))  # (B, H, T, D)
+        mask = None
+        if kv is not None:
+            k, v = kv.write(k, v)  # (B, H, S, D): the past and the new
+            mask = kv.mask
+        y = attention(q, k, v, mask)  # (B, H, T, D)
+        return self.c_proj(merge_heads(y))  # (B, T, C)
+
+
+class MLP(nn.Module):
+    """Every token thinks for itself: up to four times the width, a bend, and back."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.c_fc = Linear(config.n_embd, config.n_inner)
+        self.c_proj = Linear(config.n_inner, config.n_embd)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(gelu(self.c_fc(x)))  # (B, T, C)
+
+
+class Block(nn.Module):
+    """Attention, then MLP; each reads a normalized copy of the stream x and adds its result to it."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.ln_1 = LayerNorm(config.n_embd, config.norm_eps)
+        self.attn = CausalSelfAttention(config)
+        self.ln_2 = LayerNorm(config.n_embd, config.norm_eps)
+        self.mlp = MLP(config)
+        self.drop = Dropout(config.dropout)
+
+    def forward(self, x: Tensor, kv: LayerKV | None = None) -> Tensor:
+        x = x + self.drop(self.attn(self.ln_1(x), kv))  # (B, T, C)
+        return x + self.drop(self.mlp(self.ln_2(x)))  # (B, T, C)
+
+
+class GPT2(nn.Module):
+    """Token ids in, a score for every possible next token out.
+
+    >>> model = GPT2(GPT2Config(vocab_size=50, n_ctx=16, n_layer=2, n_head=2, n_embd=8))
+    >>> model(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 50])
+    """
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.wte = Embedding(config.vocab_size, config.n_embd)  # what the token is
+        self.wpe = Embedding(config.n_ctx, config.n_embd)  # where it stands
+        self.drop = Dropout(config.dropout)
+        self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.ln_f = LayerNorm(config.n_embd, config.norm_eps)
+        for name, weight in self.named_parameters():  # 2 n_layer results add up in the stream, so each starts
+            if name.endswith("c_proj.weight"):  # smaller (paper, section 2.3)
+                weight.data.div_(math.sqrt(2 * config.n_layer))
+
+    def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """The stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
+
+        `pos` (B, T) int64 says where the tokens stand; without it they are the first T. With a cache they also see
+        what it holds at smaller positions, and their own keys and values are written there.
+        Raises ValueError for more tokens than the model has positions.
+        """
+        if ids.shape[1] > self.config.n_ctx:
+            raise ValueError(f"{ids.shape[1]} tokens exceed the model's {self.config.n_ctx} positions (n_ctx)")
+        if pos is None:
+            pos = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)  # (B, T)
+        x = self.drop(self.wte(ids) + self.wpe(pos))  # (B, T, C)
+        for block, kv in zip(self.h, cache.layers(pos) if cache else [None] * len(self.h), strict=True):
+            x = block(x, kv)
+        return self.ln_f(x)
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """Scores for the next token: (..., C) -> (..., V). The output matrix is the embedding itself."""
+        return x @ self.wte.weight.T
+
+    def forward(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """Logits: ids (B, T) int64 -> (B, T, V). See `hidden` for pos and cache."""
+        return self.unembed(self.hidden(ids, pos, cache))

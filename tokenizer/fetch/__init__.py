@@ -1,0 +1,1 @@
+"""Official vocabularies by name: found, fetched, verified."""

@@ -1,0 +1,1 @@
+"""Vocabularies in the field's file formats."""

@@ -1,0 +1,85 @@
+"""From ranks to merges and back: files list merges, the encoder needs only ranks, and the two must agree."""
+
+from collections.abc import Iterable, Mapping
+
+from tokenizer.merging import NONE, merge
+
+Merge = tuple[bytes, bytes]
+MORE = "the vocabulary needs a merge table"  # which this tokenizer does without
+
+
+class RanksBelow:
+    """The ranks below a limit, for `merge`: how a token looked before its own merge.
+
+    >>> merge(b"ana", RanksBelow({b"a": 0, b"n": 1, b"an": 2, b"ana": 3}, 3))
+    [b'an', b'a']
+    """
+
+    def __init__(self, ranks: Mapping[bytes, int], limit: int) -> None:
+        self.ranks, self.limit = ranks, limit
+
+    def get(self, token: bytes, default: int, /) -> int:
+        """The rank of a token, or `default` where it is not below the limit.
+
+        >>> RanksBelow({b"a": 0, b"b": 1}, 1).get(b"b", 99)
+        99
+        """
+        rank = self.ranks.get(token, default)
+        return rank if rank < self.limit else default
+
+
+def recover_merges(ranks: Mapping[bytes, int]) -> list[Merge]:
+    """The merges of a vocabulary, in order: for each token the two whose merge gave it.
+
+    >>> recover_merges({b"a": 0, b"n": 1, b"an": 2, b"ana": 3})
+    [(b'a', b'n'), (b'an', b'a')]
+    """
+    merges = []
+    for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
+        if len(token) > 1:
+            parts = merge(token, RanksBelow(ranks, rank))
+            if len(parts) != 2:
+                raise ValueError(f"token {token!r} is not the merge of two others: these ranks have no merges.txt")
+            merges.append((parts[0], parts[1]))
+    return merges
+
+
+def check_merges(ranks: Mapping[bytes, int], merges: Iterable[Merge]) -> None:
+    """A ValueError unless merging by lowest rank applies exactly these merges, in this order.
+
+    >>> ranks = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4, b"abc": 5}
+    >>> check_merges(ranks, [(b"b", b"c"), (b"a", b"b"), (b"ab", b"c")])
+    Traceback (most recent call last):
+    ValueError: merge b'ab' + b'c' can never happen in the order of the ids: the vocabulary needs a merge table
+    """
+    halves: dict[bytes, Merge] = {}
+    last = -1
+    for a, b in merges:
+        rank = ranks.get(a + b, -1)
+        if rank < 0 or a not in ranks or b not in ranks:
+            raise ValueError(f"merge {a!r} + {b!r} names a token that the vocabulary lacks")
+        if rank <= last or max(ranks[a], ranks[b]) >= rank or joins_earlier(a, b, ranks, halves):
+            raise ValueError(f"merge {a!r} + {b!r} can never happen in the order of the ids: {MORE}")
+        halves[a + b], last = (a, b), rank
+    without = next((token for token in ranks if len(token) > 1 and token not in halves), None)
+    if without is not None:
+        raise ValueError(f"token {without!r} comes from no merge: {MORE}")
+
+
+def joins_earlier(a: bytes, b: bytes, ranks: Mapping[bytes, int], halves: Mapping[bytes, Merge]) -> bool:
+    """Whether some merge reaches over the seam between a and b before both of them are complete.
+
+    Undoes the later of the two again and again, and looks at what then touches at the seam.
+
+    >>> joins_earlier(b"ab", b"c", {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4}, {b"ab": (b"a", b"b")})
+    True
+    """
+    limit = ranks.get(a + b, NONE)
+    while len(a) > 1 or len(b) > 1:
+        if len(b) == 1 or (len(a) > 1 and ranks[a] > ranks[b]):
+            limit, a = ranks[a], halves[a][1]
+        else:  # of equals the left one merges first, so the right one is undone first, and a tie goes to the seam
+            limit, b = ranks[b] + 1, halves[b][0]
+        if ranks.get(a + b, NONE) < limit:
+            return True
+    return False

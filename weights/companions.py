@@ -1,0 +1,55 @@
+"""What lies beside the weights in a checkpoint's folder: the vocabulary, the generation defaults, the chat template."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weights.formats.folder import read_json
+
+if TYPE_CHECKING:
+    from tokenizer import Tokenizer
+
+
+def read_vocabulary(folder: Path, vocab_size: int) -> "Tokenizer | None":
+    """The folder's tokenizer, or None without one; a ValueError where it has ids that the model has no row for."""
+    from tokenizer import Tokenizer
+
+    if not (folder / "tokenizer.json").exists() and not (folder / "vocab.json").exists():
+        return None
+    return fitting(Tokenizer.load(folder), folder, vocab_size)
+
+
+def read_gguf_vocabulary(path: Path, vocab_size: int) -> "Tokenizer":
+    """The tokenizer in a GGUF file's values; a ValueError where it does not fit the model."""
+    from tokenizer import Tokenizer
+
+    return fitting(Tokenizer.load(path), path, vocab_size)
+
+
+def fitting(tok: "Tokenizer", path: Path, vocab_size: int) -> "Tokenizer":
+    """The tokenizer, or a ValueError where it has ids that the model has no row for."""
+    if tok.n_vocab > vocab_size:
+        raise ValueError(f"{path}: the vocabulary has {tok.n_vocab} ids, the model only {vocab_size} (vocab_size)")
+    return tok
+
+
+def read_generation_config(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """generation_config.json, with config.json's special ids where it does not say."""
+    path = folder / "generation_config.json"
+    values = read_json(path) if path.exists() else {}
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if values.get(name) is None and config.get(name) is not None:
+            values[name] = config[name]
+    return values
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """The Jinja text of chat_template.jinja or, as it was before, of tokenizer_config.json."""
+    if (folder / "chat_template.jinja").exists():
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    path = folder / "tokenizer_config.json"
+    template = read_json(path).get("chat_template") if path.exists() else None
+    if isinstance(template, list):  # several, each with a name
+        if not all(isinstance(entry, dict) and {"name", "template"} <= entry.keys() for entry in template):
+            raise ValueError(f"{path}: every chat_template in a list needs a name and a template: fetch it again")
+        template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
+    return template if isinstance(template, str) else None

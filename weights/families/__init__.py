@@ -1,0 +1,1 @@
+"""What the checkpoints of each family call their sizes and parameters."""

@@ -1,0 +1,26 @@
+"""The families of models that can be loaded, by the name that config.json gives them."""
+
+from pathlib import Path
+
+from minigpt.models.config import Config
+from weights.families.family import Family
+from weights.families.gpt2 import GPT2_FAMILY
+from weights.families.llama import LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY
+from weights.formats.folder import read_json
+
+FAMILIES = {family.name: family for family in (GPT2_FAMILY, LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY)}
+
+
+def check_config(folder: Path) -> tuple[Family, Config]:
+    """The family and the sizes in a folder's config.json; a ValueError names a field that is not built here."""
+    data = read_json(folder / "config.json")
+    family = FAMILIES.get(str(data.get("model_type")))
+    if family is None:
+        raise ValueError(
+            f"{folder / 'config.json'}: model_type is {data.get('model_type')!r}; expected one of {', '.join(FAMILIES)}"
+        )
+    try:
+        config = family.read_config(data)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from None
+    return family, config

@@ -1,0 +1,67 @@
+"""Is a file what it should be? Its SHA-256 is compared with the one known from where it came."""
+
+import contextlib
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from tokenizer.fetch.verify import cache_dir, sha256_of
+
+SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
+
+
+def known_checksum(path: Path) -> tuple[str, int] | None:
+    """The SHA-256 that a file should have, and from which byte on; None where nobody said.
+
+    It is in a file beside it; or it is the file's own name in the Hugging Face cache; or, in a safetensors file
+    that `save_checkpoint` wrote, it stands in the header and covers the numbers.
+    """
+    beside = path.with_name(path.name + SUFFIX)
+    if beside.exists():
+        found = re.match(rb"\s*([0-9a-fA-F]{64})\b", beside.read_bytes())
+        if found:  # else it was left half written: as good as none
+            return found[1].decode().lower(), 0
+    blob = path.resolve()
+    if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        return blob.name, 0
+    if path.suffix == ".safetensors":
+        with path.open("rb") as file, contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
+            n = int.from_bytes(file.read(8), "little")
+            if n < path.stat().st_size:
+                checksum = json.loads(file.read(n)).get("__metadata__", {}).get("sha256")
+                return (str(checksum), 8 + n) if checksum else None
+    return None
+
+
+def note_checksum(path: Path, checksum: str) -> None:
+    """Writes a file's SHA-256 beside it, as sha256sum does."""
+    part = path.with_name(path.name + SUFFIX + ".part")
+    part.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
+    part.replace(path.with_name(path.name + SUFFIX))
+
+
+def verify(path: Path) -> str:
+    """How the file was verified, in words; a ValueError where it is not what it should be.
+
+    A file is read through once; that it was right, its size and its time of change are then noted in our cache.
+    """
+    known = known_checksum(path)
+    if known is None:
+        return "no checksum known"
+    expected, start = known
+    stat = path.stat()
+    note = cache_dir() / "verified" / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    noted = f"{expected} {stat.st_size} {stat.st_mtime_ns}\n"
+    with contextlib.suppress(OSError):
+        if note.read_text(encoding="utf-8") == noted:
+            return "SHA-256 as expected"
+    found = sha256_of(path, start)
+    if found != expected:
+        raise ValueError(f"{path}: expected SHA-256 {expected}, found {found}: damaged; delete it and fetch it again")
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        note.parent.mkdir(parents=True, exist_ok=True)
+        part = note.with_suffix(".part")
+        part.write_text(noted, encoding="utf-8")
+        part.replace(note)
+    return "SHA-256 as expected"

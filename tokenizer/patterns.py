@@ -5,6 +5,9 @@ vocabulary with variants. A pattern is a list of alternatives; the first that fi
 Sources: `encoder.py` of GPT-2; `openai_public.py` of tiktoken; the tokenizer.json of Qwen2 and of SmolLM2.
 """
 
+import re
+from collections.abc import Iterable
+
 GPT2_PATTERN = "|".join(
     [
         r"'(?:[sdmt]|ll|ve|re)",  # the endings of English contractions, lower case only
@@ -44,3 +47,12 @@ UNITS = {
     CL100K_PATTERN: _WORD_AND_LINE_END,
     QWEN2_PATTERN: _WORD_AND_LINE_END,
 }
+
+
+def any_of(names: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for any of the names, the longest first; it fits nothing where there are none.
+
+    >>> any_of(["<a>", "<a><b>"]).findall("<a><b><a>")
+    ['<a><b>', '<a>']
+    """
+    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")

@@ -8,16 +8,16 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minigpt.generation.decoding import generate as generate
-    from minigpt.language_model import Completion as Completion
+    from minigpt.generation.completion import Completion as Completion
+    from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
 
 HOMES = {
     "load": "minigpt.language_model",
     "LanguageModel": "minigpt.language_model",
-    "Completion": "minigpt.language_model",
-    "generate": "minigpt.generation.decoding",
+    "Completion": "minigpt.generation.completion",
+    "generate": "minigpt.generation.generate",
 }
 
 

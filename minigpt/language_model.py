@@ -2,67 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import torch
 
-from minigpt.generation import decoding as generation
-from minigpt.generation.sequences import Model, Row, Steps, is_batch, plan
+from minigpt.analysis import scoring
+from minigpt.analysis.scoring import NextToken, Score
+from minigpt.fast.choose import fast_form
+from minigpt.generation.completion import Completion, Stream, completion
+from minigpt.generation.generate import run
+from minigpt.generation.keywords import Keywords
+from minigpt.generation.sequences import TokenSequence, is_batch, plan
 from minigpt.generation.settings import Settings, resolve
+from minigpt.models.interface import Model
 from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from minigpt.analysis.scoring import NextToken, Score
+    from weights.report import LoadReport
 
-Messages = Sequence[dict[str, str]]  # [{"role": "user", "content": "…"}, …]
+__all__ = ["Completion", "LanguageModel", "Stream", "load"]
 
-
-@dataclass(frozen=True)
-class Completion:
-    """How a prompt went on."""
-
-    text: str  # the new text only, without an end token or a stop string
-    ids: list[int]  # the new ids, all of them: an end token and what a stop string is made of included
-    finish_reason: str  # "eos", "stop", "length" or "context"
-    logprobs: list[float]  # one per id: natural logarithm, the model's own distribution before any filter
-    top_logprobs: list[list[tuple[int, float]]] = field(default_factory=list, repr=False)  # if asked for, best first
-    score: float | None = None  # beam search: summed log-probability / length ** length_penalty
-    n_prompt: int = 0  # tokens of the prompt
-
-
-class Stream:
-    """The pieces of a text while it grows: iterate over it; close() stops the work; `completion` is what came of it."""
-
-    def __init__(self, row: Row, steps: Steps) -> None:
-        self._row, self._steps = row, steps
-        self._n_given = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while self._n_given == len(self._row.text):
-            next(self._steps)
-        piece = self._row.text[self._n_given :]
-        self._n_given += len(piece)
-        return piece
-
-    def close(self) -> None:
-        """Stop the work: no further token is computed, no further piece comes."""
-        self._steps.close()
-        self._n_given = len(self._row.text)
-
-    @property
-    def completion(self) -> Completion:
-        """What the row has so far, and after the last piece all of it; a stream that was closed ends with "stop"."""
-        return completion(self._row)
+Ids = Sequence[int]
+Prompts = list[str] | list[list[int]]
+Messages = Sequence[Mapping[str, str]]  # [{"role": "user", "content": "…"}, …]
 
 
 class LanguageModel:
-    """A model, its tokenizer and its habits (generation_config.json). See `minigpt.load`."""
+    """A model, its tokenizer and its default settings (generation_config.json). See `minigpt.load`."""
 
     def __init__(
         self,
@@ -71,8 +39,9 @@ class LanguageModel:
         generation_config: Mapping[str, Any] | None = None,
         chat_template: str | None = None,
         name: str = "",
-        report: Any = None,
+        report: LoadReport | None = None,
         path: Path | None = None,
+        plain: bool = False,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -81,28 +50,56 @@ class LanguageModel:
         self.name = name
         self.report = report
         self.path = path  # the folder or file it came from
+        self.plain = plain  # run the files as they are read, without their fast forms
 
-    def generate(self, prompt: str | Sequence[int] | Sequence[str], **settings: Any) -> Any:
-        """Continues a text, or several at once. The settings are those of `minigpt.settings.Settings`.
+    def __repr__(self) -> str:
+        config, n = self.model.config, sum(parameter.numel() for parameter in self.model.parameters())
+        first = next(self.model.parameters())
+        sizes = f"n_layer={config.n_layer}, n_head={config.n_head}, n_embd={config.n_embd}, n_ctx={config.n_ctx}"
+        where = f"{str(first.dtype).removeprefix('torch.')} on {first.device}"
+        return (
+            f"LanguageModel({self.name or 'unnamed'}: {type(self.model).__name__}, {n:,} parameters, {sizes}, {where})"
+        )
+
+    @overload
+    def generate(
+        self, prompt: str | Ids, *, num_return_sequences: Literal[1] | None = None, **settings: Unpack[Keywords]
+    ) -> Completion: ...
+    @overload
+    def generate(
+        self, prompt: Prompts, *, num_return_sequences: Literal[1] | None = None, **settings: Unpack[Keywords]
+    ) -> list[Completion]: ...
+    @overload
+    def generate(
+        self, prompt: str | Ids, *, num_return_sequences: int, **settings: Unpack[Keywords]
+    ) -> Completion | list[Completion]: ...
+    @overload
+    def generate(
+        self, prompt: Prompts, *, num_return_sequences: int, **settings: Unpack[Keywords]
+    ) -> list[Completion] | list[list[Completion]]: ...
+    def generate(
+        self, prompt: str | Ids | Prompts, *, num_return_sequences: int | None = None, **settings: Unpack[Keywords]
+    ) -> Completion | list[Completion] | list[list[Completion]]:
+        """Continues a text, or several at once. The settings are those of `minigpt.generation.settings.Settings`.
 
         One prompt (a str, or a list of ids) gives one `Completion`, a list of prompts a list of them; with
         num_return_sequences=n each is a list of n. What is not given comes from the checkpoint, else greedy.
         A prompt is plain text: what looks like a special token in it is none.
         Raises TypeError for an unknown setting, ValueError for a bad value, before anything is computed.
         """
-        chosen = self.settings(settings)
+        chosen = self.settings({**settings, "num_return_sequences": num_return_sequences})
         several = is_batch(prompt)
-        rows = self._plan(prompt if several else [prompt], chosen)  # type: ignore[arg-type, list-item]
-        for _ in generation.run(self.model, rows, chosen):
+        sequences = self._plan(prompt if several else [prompt], chosen)  # type: ignore[arg-type, list-item]
+        for _ in run(self.model, sequences, chosen):
             pass
-        found = [completion(row) for row in rows]
+        found = [completion(sequence) for sequence in sequences]
         n = chosen.num_return_sequences
         if n > 1:
             lists = [found[i : i + n] for i in range(0, len(found), n)]
             return lists if several else lists[0]
         return found if several else found[0]
 
-    def stream(self, prompt: str | Sequence[int], **settings: Any) -> Stream:
+    def stream(self, prompt: str | Ids, **settings: Unpack[Keywords]) -> Stream:
         """The text that `generate` gives, piece by piece as it grows, always whole characters.
 
         A stop string never shows, not even its beginning. Closing the stream stops the work.
@@ -110,28 +107,28 @@ class LanguageModel:
         chosen = self.settings(settings)
         if chosen.num_beams > 1 or chosen.num_return_sequences > 1:
             raise ValueError("a stream is one text as it grows: num_beams and num_return_sequences must be 1")
-        rows = self._plan([prompt], chosen)
-        return Stream(rows[0], generation.run(self.model, rows, chosen))
+        sequences = self._plan([prompt], chosen)
+        return Stream(sequences[0], run(self.model, sequences, chosen))
 
-    def next_tokens(self, prompt: str | Sequence[int], k: int = 10, **settings: Any) -> list[NextToken]:
+    def next_tokens(self, prompt: str | Ids, k: int = 10, **settings: Unpack[Keywords]) -> list[NextToken]:
         """The k most likely next tokens, with their probabilities before and after the filters."""
-        from minigpt.analysis.scoring import next_tokens
+        chosen = self.settings({**settings, "max_new_tokens": 0})
+        filtered = settings.get("temperature") is not None
+        model = fast_form(self.model, chosen.plain)
+        return scoring.next_tokens(model, self.tokenizer, self.encode(prompt), k, chosen, filtered)
 
-        return next_tokens(self, prompt, k, settings)
+    def score(self, text: str | Ids, allow_special: str | Collection[str] = ()) -> Score:
+        """How likely the model finds a text: log-probability of every token, perplexity, bits per byte."""
+        model = fast_form(self.model, self.plain)
+        return scoring.score(model, self.tokenizer, self.encode(text, allow_special), self.settings({}).start_ids)
 
-    def score(self, text: str | Sequence[int], allow_special: str | Collection[str] = ()) -> Score:
-        """How well the model foresees a text: log-probability of every token, perplexity, bits per byte."""
-        from minigpt.analysis.scoring import score
-
-        return score(self, text, allow_special)
-
-    def chat(self, messages: Messages, **settings: Any) -> Completion:
+    def chat(self, messages: Messages, **settings: Unpack[Keywords]) -> Completion:
         """The answer to a conversation; instruction-tuned models only. See `minigpt.chat`."""
         from minigpt.chat.chat import chat
 
         return chat(self, messages, **settings)
 
-    def chat_stream(self, messages: Messages, **settings: Any) -> Stream:
+    def chat_stream(self, messages: Messages, **settings: Unpack[Keywords]) -> Stream:
         """The answer to a conversation, piece by piece. See `minigpt.chat`."""
         from minigpt.chat.chat import chat_stream
 
@@ -143,9 +140,9 @@ class LanguageModel:
         end = self.tokenizer.special_tokens.get("<|endoftext|>") if self.tokenizer else None
         if config.get("eos_token_id") is None and end is not None:
             config["eos_token_id"] = end
-        return resolve(given, config)
+        return resolve({"plain": self.plain, **given}, config)
 
-    def encode(self, prompt: str | Sequence[int], allow_special: str | Collection[str] = ()) -> list[int]:
+    def encode(self, prompt: str | Ids, allow_special: str | Collection[str] = ()) -> list[int]:
         """A text's ids; ids are left as they are."""
         if not isinstance(prompt, str):
             return list(prompt)
@@ -153,35 +150,27 @@ class LanguageModel:
             raise ValueError("this checkpoint has no vocabulary: give ids, not text")
         return self.tokenizer.encode(prompt, allow_special)
 
-    def _plan(self, prompts: Sequence[str | Sequence[int]], settings: Settings) -> list[Row]:
+    def _plan(self, prompts: Sequence[str | Ids], settings: Settings) -> list[TokenSequence]:
         return plan(self.model, [self.encode(p) for p in prompts], settings, self.tokenizer)
 
 
-def completion(row: Row) -> Completion:
-    """What a caller gets of a row."""
-    return Completion(
-        row.text, row.new_ids, row.finish_reason or "stop", row.logprobs, row.top_logprobs, row.score, row.n_prompt
-    )
-
-
 def load(
-    name: str | Path, device: str = "auto", dtype: torch.dtype | str | None = None, force: bool = False
+    name: str | Path,
+    device: str | torch.device = "auto",
+    dtype: torch.dtype | str | None = None,
+    force: bool = False,
+    plain: bool = False,
 ) -> LanguageModel:
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
     `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (on a CPU half precision becomes
     float32), "auto" the same for now. A device that gives other numbers than those stored for the model is refused,
-    unless `force` is set. Raises ValueError or OSError, saying what to do.
+    unless `force` is set. With `plain` nothing runs but the files that are read: no fast form of model, sampler or
+    tokenizer. Raises ValueError or OSError, saying what to do.
     """
-    from weights import load_checkpoint
+    from weights.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(name, device, dtype, force)
-    return LanguageModel(
-        checkpoint.model,
-        checkpoint.tokenizer,
-        checkpoint.generation_config,
-        checkpoint.chat_template,
-        checkpoint.name,
-        checkpoint.report,
-        checkpoint.path,
-    )
+    c = load_checkpoint(name, device, dtype, force)
+    if c.tokenizer is not None:
+        c.tokenizer.plain = plain
+    return LanguageModel(c.model, c.tokenizer, c.generation_config, c.chat_template, c.name, c.report, c.path, plain)

@@ -1,4 +1,4 @@
-"""What a vocabulary is: the tokens with their ranks, the pattern, the special tokens. Files hold it, a Tokenizer uses it."""
+"""What a vocabulary is: tokens with their ranks, a pattern, special tokens. Files hold it, a Tokenizer uses it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minigpt.generation.decoding import encode, new_cache
+from minigpt.generation.decoding import new_cache, prefill
 from minigpt.generation.sampling import repetition_penalty
-from minigpt.generation.sequences import Model, Row, Steps
+from minigpt.generation.sequences import Steps, TokenSequence
 from minigpt.generation.settings import Settings
 from minigpt.models.cache import KVCache
+from minigpt.models.interface import Model
 
 
 @dataclass(frozen=True)
 class Beam:
-    """A text with the log-probability of each of its new tokens; `total` is what beams compete by."""
+    """A hypothesis: new tokens with the log-probability of each; `total` is what beams are ranked by."""
 
     new: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
@@ -26,59 +27,54 @@ class Beam:
     parent: int = 0  # the beam it grew from, in the step before
 
 
-def search(model: Model, rows: list[Row], settings: Settings) -> Steps:
-    """Beam search for every prompt, one after the other; yields a prompt's rows when they are done.
+def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
+    """Beam search for every prompt, one after the other; yields a prompt's sequences when they are done.
 
-    A prompt's num_return_sequences rows get its best texts, best first, with their `score`: the summed log-probability
-    divided by length ** length_penalty. Raises nothing that `plan` has not raised.
+    They get its best texts, best first, with their `score`: the summed log-probability divided by
+    length ** length_penalty. Raises nothing that `plan` has not raised.
     """
     n = settings.num_return_sequences
-    for start in range(0, len(rows), n):
-        group = rows[start : start + n]
+    for start in range(0, len(sequences), n):
+        group = sequences[start : start + n]
         if not group[0].finish_reason:
             best = beams_of(model, group[0], settings)
-            for row, (score, beam) in zip(group, best, strict=False):
+            for sequence, (score, beam) in zip(group, best, strict=False):
                 for id, logprob in zip(beam.new, beam.logprobs, strict=True):
-                    row.append(id, logprob)
-                row.score = score
+                    sequence.append(id, logprob)
+                sequence.score = score
         yield group
 
 
 @torch.inference_mode()
-def beams_of(model: Model, row: Row, settings: Settings) -> list[tuple[float, Beam]]:
+def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[tuple[float, Beam]]:
     """The num_beams best finished texts of one prompt with their scores, best first."""
     n_beams, penalty = settings.num_beams, settings.length_penalty
     running, finished = [Beam()], list[tuple[float, Beam]]()
-    cache = new_cache(model, [row])
-    logits = encode(model, [row], cache)  # (1, V)
-    for length in range(1, row.limit + 1):
-        ranked = extend(logits, row, running, settings)
-        ends = [length == row.limit or is_end(beam, row, settings) for beam in ranked]
+    cache = new_cache(model, [sequence])
+    logits = prefill(model, [sequence], cache)  # (1, V)
+    for length in range(1, sequence.limit + 1):
+        ranked = extend(logits, sequence, running, settings)
+        ends = [length == sequence.limit or is_end(beam, sequence, settings) for beam in ranked]
         running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
         done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
         finished += [(beam.total / length**penalty, beam) for beam in done]
         finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
-        if not running or not worth_going_on(running[0], length, finished, row.limit, settings):
+        if not running or not worth_going_on(running[0], length, finished, sequence.limit, settings):
             break
-        cache = follow(cache, [beam.parent for beam in running], n_slots=row.n_prompt + length - 1)
+        cache = follow(cache, [beam.parent for beam in running], n_slots=sequence.n_prompt + length - 1)
         newest = torch.tensor([beam.new[-1:] for beam in running], device=logits.device)  # (N, 1)
-        pos = torch.full_like(newest, row.n_prompt + length - 1)  # (N, 1)
-        logits = model.unembed(model.hidden(newest, pos, cache.first(row.n_prompt + length))[:, -1])  # (N, V)
+        pos = torch.full_like(newest, sequence.n_prompt + length - 1)  # (N, 1)
+        logits = model.unembed(model.hidden(newest, pos, cache.first(sequence.n_prompt + length))[:, -1])  # (N, V)
     return finished
 
 
-def extend(logits: Tensor, row: Row, running: list[Beam], settings: Settings) -> list[Beam]:
+def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], settings: Settings) -> list[Beam]:
     """The best continuations of the running beams by one token, best first: enough that n_beams of them go on.
 
     logits is (N, V). Each beam may have one continuation per end token among the best, which leaves it no other.
     """
     logprobs = logits.float().log_softmax(-1)  # (N, V)
-    scores = logprobs
-    if settings.repetition_penalty != 1:
-        seen = torch.zeros(logprobs.shape, dtype=torch.bool, device=logits.device)
-        for i, beam in enumerate(running):
-            seen[i, [*row.ids, *beam.new]] = True
-        scores = repetition_penalty(scores, seen, settings.repetition_penalty)
+    scores = repetition_penalty(logprobs, [[*sequence.ids, *beam.new] for beam in running], settings.repetition_penalty)
     totals = scores + torch.tensor([[beam.total] for beam in running], device=logits.device)  # (N, V)
     n_best = max(2, 1 + len(settings.eos_token_id)) * settings.num_beams
     best, flat = totals.flatten().topk(min(n_best, totals.numel()))  # (n_best,) each
@@ -91,13 +87,13 @@ def extend(logits: Tensor, row: Row, running: list[Beam], settings: Settings) ->
     return ranked
 
 
-def is_end(beam: Beam, row: Row, settings: Settings) -> bool:
+def is_end(beam: Beam, sequence: TokenSequence, settings: Settings) -> bool:
     """Whether a beam ends with its newest token: an end token, or the last of a stop string."""
     if beam.new[-1] in settings.eos_token_id:
         return True
-    if not (settings.stop and row.reader):
+    if not (settings.stop and sequence.reader):
         return False
-    text = row.reader.text_of(beam.new)
+    text = sequence.reader.text_of(beam.new)
     return any(stop in text for stop in settings.stop)
 
 

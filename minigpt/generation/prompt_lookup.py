@@ -1,15 +1,17 @@
 """Speculative decoding with drafts looked up in the text itself (Leviathan et al. 2023; Saxena 2023, prompt lookup).
 
 Texts repeat: where the last few tokens have come before, what followed them then is a good guess. One step over the
-guess costs hardly more than one token, and says for every token of it what the loop would have picked there. All
-tokens up to the first that differs are as good as picked one by one, and so is the one picked instead of it.
+guess costs hardly more than one token, and says for every token of it what the loop would have sampled there. All
+tokens up to the first that differs are as good as sampled one by one, and so is the one sampled instead of it.
 """
 
 import torch
 
-from minigpt.generation.decoding import choose, encode, keys_of, new_cache
-from minigpt.generation.sequences import Model, Row, Steps
+from minigpt.generation.decoding import append_next, new_cache, prefill, sequence_keys
+from minigpt.generation.sampling import Sample
+from minigpt.generation.sequences import Steps, TokenSequence
 from minigpt.generation.settings import Settings
+from minigpt.models.interface import Model
 
 LONGEST_MATCH = 3  # tokens
 
@@ -29,29 +31,30 @@ def draft(ids: list[int], n_tokens: int) -> list[int]:
 
 
 @torch.inference_mode()
-def look_ahead(model: Model, rows: list[Row], settings: Settings) -> Steps:
-    """Lets the rows grow one after the other, several tokens a step where the draft holds; the text is that of `grow`.
+def look_ahead(model: Model, sequences: list[TokenSequence], settings: Settings, sample: Sample) -> Steps:
+    """Lets the sequences grow one after the other, several tokens a step where the draft holds; the text is `decode`'s.
 
-    It is the same for drawn tokens, too: the noise of a step depends on its number and not on how it was reached.
-    Yields the row after each step.
+    It is the same for drawn tokens, too: the random numbers of a step depend on its number and not on how it was
+    reached. Yields the sequence after each step.
     """
-    keys = keys_of(rows, settings)
-    for row, key in zip(rows, keys, strict=True):
-        if row.finish_reason:
+    keys = sequence_keys(sequences, settings)
+    for sequence, key in zip(sequences, keys, strict=True):
+        if sequence.finish_reason:
             continue
-        cache = new_cache(model, [row])
-        logits = encode(model, [row], cache)[:, None]  # (1, 1, V)
+        cache = new_cache(model, [sequence])
+        logits = prefill(model, [sequence], cache)[:, None]  # (1, 1, V)
         guess: list[int] = []
         while True:
             for i in range(logits.shape[1]):
-                choose(logits[:, i], [row], key[None], settings)
-                if row.finish_reason or guess[i : i + 1] != row.ids[-1:]:
+                append_next(logits[:, i], [sequence], key[None], settings, sample)
+                if sequence.finish_reason or guess[i : i + 1] != sequence.ids[-1:]:
                     break
-            yield [row]
-            if row.finish_reason:
+            yield [sequence]
+            if sequence.finish_reason:
                 break
-            guess = draft(row.ids, min(settings.prompt_lookup_num_tokens, row.limit - len(row.new_ids) - 1))
-            ids = torch.tensor([row.ids[-1:] + guess], device=logits.device)  # (1, T)
-            pos = len(row.ids) - 1 + torch.arange(ids.shape[1], device=logits.device)[None]  # (1, T)
-            x = model.hidden(ids, pos, cache.first(len(row.ids) + len(guess)))  # (1, T, C)
+            room = sequence.limit - len(sequence.new_ids) - 1
+            guess = draft(sequence.ids, min(settings.prompt_lookup_num_tokens, room))
+            ids = torch.tensor([sequence.ids[-1:] + guess], device=logits.device)  # (1, T)
+            pos = len(sequence.ids) - 1 + torch.arange(ids.shape[1], device=logits.device)[None]  # (1, T)
+            x = model.hidden(ids, pos, cache.first(len(sequence.ids) + len(guess)))  # (1, T, C)
             logits = model.unembed(x)  # (1, T, V)

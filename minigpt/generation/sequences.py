@@ -1,37 +1,24 @@
-"""A text in the making, and the plan for it: everything that can go wrong is found before anything is computed."""
+"""Sequences being generated, and the plan for them: what can go wrong is found before anything is computed."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, Protocol
-
-from torch import Tensor
-from torch.nn import Parameter
+from typing import Any
 
 from minigpt.generation.settings import Settings
 from minigpt.generation.stopping import TextReader
-from minigpt.models.cache import KVCache
 from minigpt.models.config import Config
+from minigpt.models.interface import Model
 from tokenizer import Tokenizer
 
 
-class Model(Protocol):
-    """What generation asks of a model: GPT2 and Llama have it, and so has a faster form of either."""
-
-    @property
-    def config(self) -> Config: ...
-    def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor: ...
-    def unembed(self, x: Tensor) -> Tensor: ...
-    def parameters(self) -> Iterator[Parameter]: ...
-
-
 @dataclass
-class Row:
-    """One text: its tokens so far, how many it may get, and why it ended.
+class TokenSequence:
+    """One sequence: its tokens so far, how many it may get, and why it ended.
 
-    >>> row = Row([5, 6], n_prompt=2, limit=2, eos=(7,))
-    >>> row.append(7, -0.1)
-    >>> row.new_ids, row.finish_reason
+    >>> sequence = TokenSequence([5, 6], n_prompt=2, limit=2, eos=(7,))
+    >>> sequence.append(7, -0.1)
+    >>> sequence.new_ids, sequence.finish_reason
     ([7], 'eos')
     """
 
@@ -53,7 +40,7 @@ class Row:
         return self.ids[self.n_prompt :]
 
     def append(self, id: int, logprob: float, others: list[tuple[int, float]] | None = None) -> None:
-        """One more token; ends the row at an end token, at a stop string, or at its limit."""
+        """One more token; ends the sequence at an end token, at a stop string, or at its limit."""
         self.ids.append(id)
         self.logprobs.append(logprob)
         if others:
@@ -69,7 +56,7 @@ class Row:
             self.text += self.reader.flush()
 
 
-Steps = Generator[list[Row], None, None]  # after every step, the rows that got tokens; close() stops the work
+Steps = Generator[list[TokenSequence], None, None]  # after each step, who got tokens; close() stops
 
 
 def is_batch(prompts: Any) -> bool:
@@ -87,8 +74,8 @@ def is_batch(prompts: Any) -> bool:
 
 def plan(
     model: Model, prompts: Sequence[Sequence[int]], settings: Settings, tokenizer: Tokenizer | None = None
-) -> list[Row]:
-    """The rows for prompts given as ids: num_return_sequences side by side for each.
+) -> list[TokenSequence]:
+    """The sequences for prompts given as ids: num_return_sequences side by side for each.
 
     An empty prompt starts from bos_token_id (or the first eos_token_id). Prompt and new tokens together may have
     n_ctx tokens; beyond that `settings.context` decides. Raises ValueError, before anything is computed.
@@ -97,15 +84,15 @@ def plan(
         raise ValueError("the model is in training mode and drops values: call model.eval() first")
     if settings.stop and tokenizer is None:
         raise ValueError(f"stop={settings.stop!r} is text, and there is no tokenizer to read it by")
-    rows = []
+    sequences = []
     for prompt in prompts:
         ids, limit, at_limit = fit(model.config, list(prompt), settings)
         for _ in range(settings.num_return_sequences):
             reader = TextReader(tokenizer, settings.stop) if tokenizer else None
-            row = Row(list(ids), len(ids), limit, at_limit, eos=settings.eos_token_id, reader=reader)
-            row.finish_reason = None if limit else at_limit
-            rows.append(row)
-    return rows
+            sequence = TokenSequence(list(ids), len(ids), limit, at_limit, eos=settings.eos_token_id, reader=reader)
+            sequence.finish_reason = None if limit else at_limit
+            sequences.append(sequence)
+    return sequences
 
 
 def check_ids(config: Config, ids: Sequence[int]) -> None:

@@ -1,43 +1,50 @@
-"""Attention: every token gathers from the tokens before it what it needs (Vaswani et al. 2017, section 3.2).
+"""Attention by hand (Vaswani et al. 2017, section 3.2): each token takes a weighted mean of the values it may see.
 
-B batch, T new tokens, S slots of keys and values, H heads, G query heads per key head, D head size.
+B batch, T new tokens, S cache slots, C channels, H heads, D head size.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from minigpt.models.layers import softmax
 
 
-def attention_by_hand(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ / sqrt(D)) v over the slots that the mask allows, written out.
+class Softmax(nn.Module):
+    """Scores to weights, as a module: a forward hook on it sees both, the scores as input, the weights as output."""
 
-    q is (B, H, T, D); k and v are (B, H_kv, S, D), where H is a multiple of H_kv; the mask is (B or 1, 1, T, S),
-    True where a token may look. Without a mask the slots are the tokens themselves and each sees those up to itself.
-    Returns (B, H, T, D).
+    def forward(self, scores: Tensor) -> Tensor:
+        return softmax(scores)
+
+
+class Attention(nn.Module):
+    """softmax(q kᵀ / sqrt(D)) v over the slots that the mask allows; it has no parameters of its own.
+
+    q is (B, H, T, D); k and v are (B, H_kv, S, D), where H is a multiple of H_kv (grouped-query attention); the mask
+    is (B or 1, 1, T, S), True where a token may look. Without a mask the slots are the T tokens themselves, and each
+    sees those up to itself. Returns (B, H, T, D).
 
     >>> one = torch.ones(1, 1, 2, 4)
     >>> values = torch.tensor([[1.0] * 4, [3.0] * 4]).view(1, 1, 2, 4)
-    >>> attention_by_hand(one, one, values)[0, 0, :, 0].tolist()  # the first sees itself, the second both
+    >>> Attention()(one, one, values)[0, 0, :, 0].tolist()  # the first sees itself, the second both
     [1.0, 2.0]
     """
-    n_heads_per_key = q.shape[1] // k.shape[1]
-    k = k.repeat_interleave(n_heads_per_key, dim=1)  # (B, H, S, D)
-    v = v.repeat_interleave(n_heads_per_key, dim=1)  # (B, H, S, D)
-    if mask is None:
-        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()  # (T, S)
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, H, T, S)
-    scores = scores.masked_fill(~mask, -math.inf)
-    weights = torch.softmax(scores, dim=-1)  # (B, H, T, S), each row sums to 1
-    return weights @ v  # (B, H, T, D)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.softmax = Softmax()
 
-def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The same as `attention_by_hand` in PyTorch's fused kernel, which never stores the (T, S) scores."""
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=q.shape[1] != k.shape[1]
-    )
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        n_queries_per_key = q.shape[1] // k.shape[1]  # 1 in GPT-2
+        k = k.repeat_interleave(n_queries_per_key, dim=1)  # (B, H, S, D)
+        v = v.repeat_interleave(n_queries_per_key, dim=1)  # (B, H, S, D)
+        if mask is None:
+            mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()  # (T, S)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, H, T, S)
+        scores = scores.masked_fill(~mask, -math.inf)
+        weights = self.softmax(scores)  # (B, H, T, S), each row sums to 1
+        return weights @ v  # (B, H, T, D)
 
 
 def causal_mask(pos: Tensor, n_slots: int) -> Tensor:

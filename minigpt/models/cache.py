@@ -65,7 +65,8 @@ class LayerKV:
 
     def write(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new tokens' k and v, both (B, H, T, D), at their positions; return all, (B, H, S, D) each."""
-        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1), against pos (B, T)
-        self.k[row, :, self.pos] = k.transpose(1, 2)  # indexed shape (B, T, H, D)
+        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1)
+        # row and pos together name (B, T) places; every head of such a place is written, so (B, T, H, D) numbers
+        self.k[row, :, self.pos] = k.transpose(1, 2)
         self.v[row, :, self.pos] = v.transpose(1, 2)
         return self.k, self.v

@@ -1,4 +1,4 @@
-"""The sizes of a model, under the blackboard's names; files' own names are translated where they are read."""
+"""The sizes of a model, under one set of names; what each file calls them is translated where it is read."""
 
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ class LlamaConfig:
     n_inner: int
     head_dim: int = 0  # 0 stands for n_embd / n_head; Qwen3 sets it apart
     norm_eps: float = 1e-6
-    rope_theta: float = 10000.0  # the slowest rotation turns about once in 2 pi x rope_theta positions
+    rope_theta: float = 10000.0  # base of the rotary angles: the slowest has a period of about 2 pi x this
     qkv_bias: bool = False  # Qwen2: biases on q, k and v
     qk_norm: bool = False  # Qwen3: an RMSNorm on each head's q and k
     tied: bool = True  # the output matrix is the embedding
@@ -75,7 +75,7 @@ class LlamaConfig:
         if self.n_head % self.n_kv_head:
             raise ValueError(f"n_head {self.n_head} does not divide into n_kv_head {self.n_kv_head} groups")
         if self.head_dim % 2:
-            raise ValueError(f"head_dim {self.head_dim} is odd; rotary positions turn pairs of values")
+            raise ValueError(f"head_dim {self.head_dim} is odd; rotary position embedding rotates pairs of values")
 
 
 Config = GPT2Config | LlamaConfig
@@ -89,6 +89,6 @@ def check_sizes(config: Config) -> None:
     if isinstance(config, LlamaConfig) and config.head_dim < 1:
         raise ValueError(f"head_dim must be at least 1, not {config.head_dim}")
     for name in ("norm_eps", "rope_theta"):
-        value = getattr(config, name, 1.0)  # GPT-2 rotates nothing
+        value = getattr(config, name, 1.0)  # GPT-2 has no rope_theta
         if not 0 < value < float("inf"):  # nan is not either
             raise ValueError(f"{name} must be a finite number above 0, not {value}")

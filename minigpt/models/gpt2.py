@@ -8,18 +8,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from minigpt.models.attention import attention, merge_heads, split_heads
+from minigpt.models.attention import Attention, merge_heads, split_heads
 from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.config import GPT2Config
-from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, gelu
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, check_shape, gelu
 
 
 class CausalSelfAttention(nn.Module):
-    """Every token asks (q), offers (k) and hands over (v); it hears only itself and the tokens before it."""
+    """Query, key and value of every token; each token attends to itself and to the tokens before it."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd)  # q, k and v in one product
+        self.attention = Attention()
         self.c_proj = Linear(config.n_embd, config.n_embd)
         self.head_dim = config.head_dim
 
@@ -30,12 +31,12 @@ class CausalSelfAttention(nn.Module):
         if kv is not None:
             k, v = kv.write(k, v)  # (B, H, S, D): the past and the new
             mask = kv.mask
-        y = attention(q, k, v, mask)  # (B, H, T, D)
+        y = self.attention(q, k, v, mask)  # (B, H, T, D)
         return self.c_proj(merge_heads(y))  # (B, T, C)
 
 
 class MLP(nn.Module):
-    """Every token thinks for itself: up to four times the width, a bend, and back."""
+    """The position-wise feed-forward network: C -> 4C, GELU, 4C -> C, for every token by itself."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP; each reads a normalized copy of the stream x and adds its result to it."""
+    """Attention, then MLP; each reads a normalized copy of the residual stream x and adds its result to it."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Block(nn.Module):
 
 
 class GPT2(nn.Module):
-    """Token ids in, a score for every possible next token out.
+    """Token ids in, logits for every possible next token out.
 
     >>> model = GPT2(GPT2Config(vocab_size=50, n_ctx=16, n_layer=2, n_head=2, n_embd=8))
     >>> model(torch.tensor([[1, 2, 3]])).shape
@@ -78,19 +79,28 @@ class GPT2(nn.Module):
         self.drop = Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = LayerNorm(config.n_embd, config.norm_eps)
-        for name, weight in self.named_parameters():  # 2 n_layer results add up in the stream, so each starts
-            if name.endswith("c_proj.weight"):  # smaller (paper, section 2.3)
-                weight.data.div_(math.sqrt(2 * config.n_layer))
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """The values to train from (paper, section 2.3): matrices from N(0, 0.02²), those whose results are added to
+        the residual stream divided by sqrt(2 n_layer). A model made for a checkpoint, on the meta device, has none."""
+        if self.wte.weight.is_meta:
+            return
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                weight.normal_(std=0.02)
+            if name.endswith("c_proj.weight"):
+                weight.div_(math.sqrt(2 * self.config.n_layer))
 
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """The stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
+        """The residual stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
 
         `pos` (B, T) int64 says where the tokens stand; without it they are the first T. With a cache they also see
         what it holds at smaller positions, and their own keys and values are written there.
-        Raises ValueError for more tokens than the model has positions.
+        Raises ValueError for ids of another shape and for more tokens than the model has positions.
         """
-        if ids.shape[1] > self.config.n_ctx:
-            raise ValueError(f"{ids.shape[1]} tokens exceed the model's {self.config.n_ctx} positions (n_ctx)")
+        check_shape(ids, self.config.n_ctx)
         if pos is None:
             pos = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)  # (B, T)
         x = self.drop(self.wte(ids) + self.wpe(pos))  # (B, T, C)
@@ -99,7 +109,7 @@ class GPT2(nn.Module):
         return self.ln_f(x)
 
     def unembed(self, x: Tensor) -> Tensor:
-        """Scores for the next token: (..., C) -> (..., V). The output matrix is the embedding itself."""
+        """Logits of the next token: (..., C) -> (..., V). The output matrix is the embedding itself."""
         return x @ self.wte.weight.T
 
     def forward(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:

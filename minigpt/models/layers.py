@@ -1,4 +1,5 @@
-"""The small parts by hand: Linear, Embedding, LayerNorm, RMSNorm, GELU, SiLU, Dropout.
+"""The small parts by hand: Linear, Embedding, LayerNorm, GELU, softmax, Dropout. Matrices are made empty: a model's
+`init_weights` fills them when it is to be trained, a checkpoint when it is loaded.
 
 B batch, T new tokens, C channels, V vocabulary; `...` is any shape in front.
 """
@@ -19,7 +20,7 @@ class Linear(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, bias: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(0.02 * torch.randn(n_out, n_in))  # (out, in)
+        self.weight = nn.Parameter(torch.empty(n_out, n_in))  # (out, in)
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None  # (out,)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ class Embedding(nn.Module):
 
     def __init__(self, n_rows: int, n_embd: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(0.02 * torch.randn(n_rows, n_embd))  # (V, C)
+        self.weight = nn.Parameter(torch.empty(n_rows, n_embd))  # (V, C)
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.weight[ids]  # (B, T) -> (B, T, C)
@@ -72,29 +73,6 @@ class LayerNorm(nn.Module):
         return f"{self.weight.shape[0]}, eps={self.eps}"
 
 
-class RMSNorm(nn.Module):
-    """Each vector to root mean square 1, then a learned scale (Zhang & Sennrich 2019, equation 4).
-
-    Computed in float32 whatever the vector's type, as in transformers: in float64 the logits would differ by 1e-6.
-
-    >>> RMSNorm(2)(torch.tensor([[3.0, 4.0]])).square().mean().round(decimals=4).item()
-    1.0
-    """
-
-    def __init__(self, n_embd: int, eps: float = 1e-6) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(n_embd))  # (C,)
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        scaled = wide * torch.rsqrt((wide * wide).mean(dim=-1, keepdim=True) + self.eps)
-        return self.weight * scaled.to(x.dtype)  # (..., C)
-
-    def extra_repr(self) -> str:
-        return f"{self.weight.shape[0]}, eps={self.eps}"
-
-
 def gelu(x: Tensor) -> Tensor:
     """The Gaussian error linear unit in its tanh form (Hendrycks & Gimpel 2016, section 2).
 
@@ -106,13 +84,16 @@ def gelu(x: Tensor) -> Tensor:
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def silu(x: Tensor) -> Tensor:
-    """x times its own sigmoid, also called swish (Ramachandran et al. 2017).
+def softmax(scores: Tensor) -> Tensor:
+    """Scores to probabilities over the last dimension: e^score, divided by the sum, so that each row sums to 1.
 
-    >>> silu(torch.tensor([0.0, 1.0])).round(decimals=4).tolist()
-    [0.0, 0.7311000227928162]
+    The largest score is subtracted first: it changes nothing, and no exponential overflows.
+
+    >>> softmax(torch.tensor([1000.0, 1000.0, -math.inf])).tolist()
+    [0.5, 0.5, 0.0]
     """
-    return x * torch.sigmoid(x)
+    exponentials = torch.exp(scores - scores.amax(dim=-1, keepdim=True))  # (..., V)
+    return exponentials / exponentials.sum(dim=-1, keepdim=True)  # (..., V)
 
 
 class Dropout(nn.Module):
@@ -134,3 +115,16 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def check_shape(ids: Tensor, n_ctx: int) -> None:
+    """A ValueError unless ids are (B, T), a batch of texts, with T at most the model's positions.
+
+    >>> check_shape(torch.tensor([1, 2, 3]), n_ctx=8)
+    Traceback (most recent call last):
+    ValueError: ids have the shape (3,); expected (B, T): a single text is ids[None]
+    """
+    if ids.ndim != 2:
+        raise ValueError(f"ids have the shape {tuple(ids.shape)}; expected (B, T): a single text is ids[None]")
+    if ids.shape[1] > n_ctx:
+        raise ValueError(f"{ids.shape[1]} tokens exceed the model's {n_ctx} positions (n_ctx)")

@@ -6,22 +6,52 @@ B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabu
 import torch
 from torch import Tensor, nn
 
-from minigpt.models.attention import attention, merge_heads, split_heads
+from minigpt.models.attention import Attention, merge_heads, split_heads
 from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.config import LlamaConfig
-from minigpt.models.layers import Embedding, Linear, RMSNorm, silu
-
-Turn = tuple[Tensor, Tensor]  # cosine and sine of every position's angles, (B, 1, T, D/2) each
+from minigpt.models.layers import Embedding, Linear, check_shape
 
 
-def rotation(pos: Tensor, head_dim: int, theta: float) -> Turn:
-    """How far each pair of values turns at each position (Su et al. 2021, section 3.2.2): fast pairs first.
+class RMSNorm(nn.Module):
+    """Each vector to root mean square 1, then a learned scale (Zhang & Sennrich 2019, equation 4).
 
-    Pair i turns by pos / theta^(2i/D) radians: pos (B, T) -> cosine and sine, (B, 1, T, D/2) each, in float32
-    whatever the model's type, as in transformers (models/llama/modeling_llama.py).
+    Computed in float32 whatever the vector's type, as in transformers: in float64 the logits would differ by 1e-6.
 
-    >>> cosine, sine = rotation(torch.tensor([[0, 1]]), head_dim=4, theta=100.0)
-    >>> torch.atan2(sine, cosine)[0, 0]  # position 0 does not turn; 1 turns by 1 and by 1/10 radian
+    >>> RMSNorm(2)(torch.tensor([[3.0, 4.0]])).square().mean().round(decimals=4).item()
+    1.0
+    """
+
+    def __init__(self, n_embd: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_embd))  # (C,)
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        scaled = wide * torch.rsqrt((wide * wide).mean(dim=-1, keepdim=True) + self.eps)
+        return self.weight * scaled.to(x.dtype)  # (..., C)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[0]}, eps={self.eps}"
+
+
+def silu(x: Tensor) -> Tensor:
+    """x times its own sigmoid, also called swish (Ramachandran et al. 2017).
+
+    >>> silu(torch.tensor([0.0, 1.0])).round(decimals=4).tolist()
+    [0.0, 0.7311000227928162]
+    """
+    return x * torch.sigmoid(x)
+
+
+def rope_angles(pos: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Rotary position embedding (Su et al. 2021, section 3.2.2): the cosines and sines of every position's angles.
+
+    Pair i has the angle pos / theta^(2i/D) radians: pos (B, T) -> cos, sin, (B, 1, T, D/2) each, in float32 whatever
+    the model's type, as in transformers (models/llama/modeling_llama.py).
+
+    >>> cos, sin = rope_angles(torch.tensor([[0, 1]]), head_dim=4, theta=100.0)
+    >>> torch.atan2(sin, cos)[0, 0]  # position 0 has angle 0; position 1 has 1 and 1/10 radian
     tensor([[0.0000, 0.0000],
             [1.0000, 0.1000]])
     """
@@ -30,22 +60,20 @@ def rotation(pos: Tensor, head_dim: int, theta: float) -> Turn:
     return angle.cos(), angle.sin()
 
 
-def rotate(x: Tensor, turn: Turn) -> Tensor:
-    """Turn each pair (x[i], x[i + D/2]) by its angle: (B, H, T, D) -> the same shape.
+def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotates each pair (x[i], x[i + D/2]) by its angle: (B, H, T, D) -> the same shape.
 
-    After it q · k depends on how far apart the two tokens are, and on their places no more.
+    After it q · k depends on how far apart the two tokens are, and not on where they stand.
 
-    >>> quarter = (torch.tensor([[[[0.0]]]]), torch.tensor([[[[1.0]]]]))
-    >>> rotate(torch.tensor([[[[3.0, 4.0]]]]), quarter).tolist()
+    >>> apply_rope(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[[0.0]]]]), torch.tensor([[[[1.0]]]])).tolist()
     [[[[-4.0, 3.0]]]]
     """
-    cosine, sine = turn
     a, b = x.chunk(2, dim=-1)  # (B, H, T, D/2) each
-    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
 class CausalSelfAttention(nn.Module):
-    """Every token asks (q), offers (k) and hands over (v); groups of queries share one key (Ainslie et al. 2023)."""
+    """Query, key and value of every token; groups of query heads share a key and value head (Ainslie et al. 2023)."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -53,25 +81,26 @@ class CausalSelfAttention(nn.Module):
         self.q_proj = Linear(config.n_embd, n_q, bias=config.qkv_bias)
         self.k_proj = Linear(config.n_embd, n_kv, bias=config.qkv_bias)
         self.v_proj = Linear(config.n_embd, n_kv, bias=config.qkv_bias)
+        self.attention = Attention()
         self.o_proj = Linear(n_q, config.n_embd, bias=False)
         self.q_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.head_dim = config.head_dim
 
-    def forward(self, x: Tensor, turn: Turn, kv: LayerKV | None = None) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, kv: LayerKV | None = None) -> Tensor:
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)  # (B, T, H·D), then twice (B, T, H_kv·D)
         q, k, v = (split_heads(t, self.head_dim) for t in (q, k, v))  # (B, H, T, D), (B, H_kv, T, D)
-        q, k = rotate(self.q_norm(q), turn), rotate(self.k_norm(k), turn)
+        q, k = apply_rope(self.q_norm(q), cos, sin), apply_rope(self.k_norm(k), cos, sin)
         mask = None
         if kv is not None:
             k, v = kv.write(k, v)  # (B, H_kv, S, D): the past and the new
             mask = kv.mask
-        y = attention(q, k, v, mask)  # (B, H, T, D)
+        y = self.attention(q, k, v, mask)  # (B, H, T, D)
         return self.o_proj(merge_heads(y))  # (B, T, C)
 
 
 class MLP(nn.Module):
-    """Every token thinks for itself: one half opens gates for the other (SwiGLU: Shazeer 2020, equation 6)."""
+    """The position-wise feed-forward network with a gate: SwiGLU (Shazeer 2020, equation 6)."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -84,7 +113,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then MLP; each reads a normalized copy of the stream x and adds its result to it."""
+    """Attention, then MLP; each reads a normalized copy of the residual stream x and adds its result to it."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -93,13 +122,13 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.n_embd, config.norm_eps)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, turn: Turn, kv: LayerKV | None = None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), turn, kv)  # (B, T, C)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, kv: LayerKV | None = None) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, kv)  # (B, T, C)
         return x + self.mlp(self.post_attention_layernorm(x))  # (B, T, C)
 
 
 class Llama(nn.Module):
-    """Token ids in, a score for every possible next token out.
+    """Token ids in, logits for every possible next token out.
 
     >>> config = LlamaConfig(vocab_size=50, n_ctx=16, n_layer=2, n_head=4, n_kv_head=2, n_embd=8, n_inner=24)
     >>> Llama(config)(torch.tensor([[1, 2, 3]])).shape
@@ -114,27 +143,36 @@ class Llama(nn.Module):
         self.norm = RMSNorm(config.n_embd, config.norm_eps)
         if not config.tied:
             self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """The values to train from: matrices from N(0, 0.02²). A model made for a checkpoint, on the meta device, has
+        none."""
+        if self.embed_tokens.weight.is_meta:
+            return
+        for weight in self.parameters():
+            if weight.ndim == 2:
+                weight.normal_(std=0.02)
 
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """The stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
+        """The residual stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
 
         `pos` (B, T) int64 says where the tokens stand; without it they are the first T. With a cache they also see
         what it holds at smaller positions, and their own keys and values are written there.
-        Raises ValueError for more tokens than the model has positions.
+        Raises ValueError for ids of another shape and for more tokens than the model has positions.
         """
-        if ids.shape[1] > self.config.n_ctx:
-            raise ValueError(f"{ids.shape[1]} tokens exceed the model's {self.config.n_ctx} positions (n_ctx)")
+        check_shape(ids, self.config.n_ctx)
         if pos is None:
             pos = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)  # (B, T)
         x = self.embed_tokens(ids)  # (B, T, C)
-        cosine, sine = rotation(pos, self.config.head_dim, self.config.rope_theta)
-        turn = cosine.to(x.dtype), sine.to(x.dtype)
+        cos, sin = (t.to(x.dtype) for t in rope_angles(pos, self.config.head_dim, self.config.rope_theta))
         for block, kv in zip(self.layers, cache.layers(pos) if cache else [None] * len(self.layers), strict=True):
-            x = block(x, turn, kv)
+            x = block(x, cos, sin, kv)
         return self.norm(x)
 
     def unembed(self, x: Tensor) -> Tensor:
-        """Scores for the next token: (..., C) -> (..., V). Where tied, the output matrix is the embedding itself."""
+        """Logits of the next token: (..., C) -> (..., V). Where tied, the output matrix is the embedding itself."""
         head = self.embed_tokens if self.config.tied else self.lm_head
         return x @ head.weight.T
 

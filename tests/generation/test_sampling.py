@@ -1,13 +1,21 @@
 """Draws: their frequencies, their seeds, and their indifference to what else is in the batch."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import minigpt
-from minigpt.generation.sampling import gumbel, pick, row_key
+from minigpt.fast import sampling as fast_sampling
+from minigpt.fast.choose import say_once
+from minigpt.generation import sampling as sampling_module
+from minigpt.generation.noise import sequence_key, uniform
+from minigpt.generation.sampling import Sample, sample
 from minigpt.generation.settings import Settings
 from minigpt.language_model import LanguageModel
 from minigpt.models.gpt2 import GPT2
@@ -20,10 +28,10 @@ def p_value(*tables: tuple[list[int], list[float]]) -> float:
     return torch.special.gammaincc(*torch.tensor([freedom / 2, square / 2], dtype=torch.float64)).item()
 
 
-def draws(logits: torch.Tensor, n: int, chosen: Settings) -> list[int]:
-    """n picks from the same logits (V,): the first hundred steps of n / 100 sequences of one prompt."""
-    keys = torch.stack([row_key(chosen.seed or 0, i, [1, 2]) for i in range(n // 100)]).repeat_interleave(100)
-    return pick(logits.expand(n, -1), chosen, keys, torch.arange(n) % 100).tolist()
+def draws(logits: torch.Tensor, n: int, chosen: Settings, sample: Sample = sample) -> list[int]:
+    """n draws from the same logits (V,): the first hundred steps of n / 100 sequences of one prompt."""
+    keys = torch.stack([sequence_key(chosen.seed or 0, i, [1, 2]) for i in range(n // 100)]).repeat_interleave(100)
+    return sample(logits.expand(n, -1), [[]] * n, chosen, keys, torch.arange(n) % 100).tolist()
 
 
 def logits_of(n_vocab: int, seed: int) -> torch.Tensor:
@@ -53,8 +61,8 @@ def test_frequencies_after_filters() -> None:
 def test_frequencies_along_steps() -> None:
     """One row with one key, step after step; and pairs of neighbouring steps, which must not know of each other."""
     n, logits = 40_000, logits_of(5, 4)
-    key = row_key(9, 0, [1]).expand(n)
-    picked = pick(logits.expand(n, -1), Settings(temperature=1), key, torch.arange(n)).tolist()
+    key = sequence_key(9, 0, [1]).expand(n)
+    picked = sample(logits.expand(n, -1), [[]] * n, Settings(temperature=1), key, torch.arange(n)).tolist()
     pairs = Counter(zip(picked[::2], picked[1::2], strict=True))
     probs = logits.softmax(0).tolist()
     both = [(i, j) for i in range(5) for j in range(5)]
@@ -62,21 +70,80 @@ def test_frequencies_along_steps() -> None:
 
 
 def test_noise_is_uniform_and_differs_everywhere() -> None:
-    keys = torch.stack([row_key(*who) for who in ((0, 0, [1, 2]), (0, 1, [1, 2]), (1, 0, [1, 2]), (0, 0, [2, 1]))])
-    noise = gumbel(keys, torch.zeros(4, dtype=torch.int64), torch.arange(50_000).expand(4, -1))
-    uniform = (-(-noise).exp()).exp()
-    for row in uniform:
+    keys = torch.stack([sequence_key(*who) for who in ((0, 0, [1, 2]), (0, 1, [1, 2]), (1, 0, [1, 2]), (0, 0, [2, 1]))])
+    noise = uniform(keys, torch.zeros(4, dtype=torch.int64), torch.arange(50_000).expand(4, -1))
+    for row in noise:
         counts = torch.histc(row.float(), bins=20, min=0, max=1).tolist()
         assert p_value(([int(c) for c in counts], [0.05] * 20)) > 1e-3
-    assert torch.corrcoef(uniform).fill_diagonal_(0).abs().max() < 0.02
-    assert torch.isfinite(noise).all()
+    assert torch.corrcoef(noise).fill_diagonal_(0).abs().max() < 0.02
+    assert noise.min() > 0
+    assert noise.max() < 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([3, 50, 257, 1000, 5000]),
+    st.sampled_from([0.01, 0.3, 2.0, 8.0]),
+    st.fixed_dictionaries(
+        {
+            "temperature": st.sampled_from([0.0, 0.3, 0.9, 1.0, 3.0]),
+            "top_k": st.sampled_from([0, 1, 5, 300, 10**6]),
+            "top_p": st.sampled_from([1.0, 0.0, 0.5, 0.9, 0.999]),
+            "min_p": st.sampled_from([0.0, 0.01, 0.5]),
+            "repetition_penalty": st.sampled_from([1.0, 0.7, 1.3]),
+        }
+    ),
+)
+def test_the_fast_sampler_draws_what_the_plain_one_draws(seed: int, n: int, spread: float, options: Any) -> None:
+    logits, keys = logits_of(8 * n, seed).view(8, n) * spread, torch.arange(8)
+    given = (logits, [[0, 1, 1, 2]] * 8, Settings(**options), keys, keys)
+    assert torch.equal(sample(*given), fast_sampling.sample(*given))
+
+
+@pytest.mark.parametrize(
+    ("name", "slip"),
+    [
+        ("top_k", lambda scores, _: sampling_module.min_p(scores, 1.0)),
+        ("nucleus", lambda ordered, p: ordered.cumsum(-1) < p),
+        ("min_p", lambda scores, _: scores),
+        ("draw", lambda probs, _: probs.argmin(-1)),
+        ("filter_candidates", lambda scores, settings: scores * settings.temperature),
+        ("sample", lambda logits, *_: logits.argmin(-1)),
+    ],
+)
+def test_a_changed_plain_sampler_is_what_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, slip: Any
+) -> None:
+    """Either the fast form calls the changed function too, or the two differ and the plain one serves."""
+    logits, keys = 2 * logits_of(64 * 900, 1).view(64, 900), torch.arange(64)
+    chosen = Settings(temperature=0.9, top_k=40, top_p=0.6, min_p=0.2)
+    right = fast_sampling.fast_sample()(logits, [[]] * 64, chosen, keys, keys)
+    monkeypatch.setattr(sampling_module, name, slip)
+    say_once.cache_clear()
+    found = fast_sampling.fast_sample()(logits, [[]] * 64, chosen, keys, keys)
+    assert torch.equal(found, sampling_module.sample(logits, [[]] * 64, chosen, keys, keys))
+    assert not torch.equal(found, right)
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
+def test_a_fault_in_the_fast_sampler_is_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fast_sampling, "filter_best", lambda best, *_: best.masked_fill(best < best[:, 1:2], -math.inf))
+    fast_sampling.agrees.cache_clear()
+    say_once.cache_clear()
+    assert fast_sampling.fast_sample() is sample
+    assert fast_sampling.fast_sample() is sample
+    fast_sampling.agrees.cache_clear()
+    assert "minigpt/fast/sampling.py differs" in capsys.readouterr().err
 
 
 def test_a_rows_text_is_its_own(lm: LanguageModel) -> None:
     """Alone, in a batch, and as the first of several: the same tokens for the same seed."""
     prompts = ["a", "the quick brown fox", "", "zz top"]
-    for settings in ({"temperature": 1.0}, {"temperature": 0.8, "top_p": 0.9}, {"top_k": 20}):
-        chosen = {"max_new_tokens": 20, "seed": 11, **settings}
+    for strategy in ({"temperature": 1.0}, {"temperature": 0.8, "top_p": 0.9}, {"top_k": 20}):
+        chosen = {"max_new_tokens": 20, "seed": 11, **strategy}
         alone = [lm.generate(prompt, **chosen).ids for prompt in prompts]
         assert [c.ids for c in lm.generate(prompts, **chosen)] == alone
         assert [c[0].ids for c in lm.generate(prompts, num_return_sequences=3, **chosen)] == alone
@@ -86,8 +153,8 @@ def test_a_rows_text_is_its_own(lm: LanguageModel) -> None:
 
 
 def test_seeds(lm: LanguageModel) -> None:
-    def ids(**settings: object) -> list[int]:
-        return lm.generate("a", max_new_tokens=12, temperature=1.0, **settings).ids
+    def ids(**more: object) -> list[int]:
+        return lm.generate("a", max_new_tokens=12, temperature=1.0, **more).ids
 
     assert ids(seed=1) == ids(seed=1) != ids(seed=2)
     assert ids(seed=-1) == ids(seed=-1)
@@ -110,15 +177,15 @@ def test_tiny_temperatures_are_greedy(lm: LanguageModel, temperature: float) -> 
     assert [c.ids for c in found] == [greedy] * 10
 
 
-@pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 0.0}, {"top_p": 1e-9}, {"min_p": 1.0}])
-def test_filters_that_leave_one_token(lm: LanguageModel, settings: dict[str, float]) -> None:
-    assert lm.generate("abc", max_new_tokens=15, **settings).ids == lm.generate("abc", max_new_tokens=15).ids
+@pytest.mark.parametrize("filters", [{"top_k": 1}, {"top_p": 0.0}, {"top_p": 1e-9}, {"min_p": 1.0}])
+def test_filters_that_leave_one_token(lm: LanguageModel, filters: dict[str, float]) -> None:
+    assert lm.generate("abc", max_new_tokens=15, **filters).ids == lm.generate("abc", max_new_tokens=15).ids
 
 
-@pytest.mark.parametrize("settings", [{"top_k": 0}, {"top_k": 10**6}, {"top_p": 1.0}, {"min_p": 0.0}])
-def test_filters_that_leave_everything(lm: LanguageModel, settings: dict[str, float]) -> None:
+@pytest.mark.parametrize("filters", [{"top_k": 0}, {"top_k": 10**6}, {"top_p": 1.0}, {"min_p": 0.0}])
+def test_filters_that_leave_everything(lm: LanguageModel, filters: dict[str, float]) -> None:
     plain = lm.generate("abc", max_new_tokens=15, temperature=1, seed=0).ids
-    assert lm.generate("abc", max_new_tokens=15, temperature=1, seed=0, **settings).ids == plain
+    assert lm.generate("abc", max_new_tokens=15, temperature=1, seed=0, **filters).ids == plain
 
 
 def test_high_temperatures_flatten() -> None:

@@ -12,8 +12,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from minigpt.fast import sampling as fast_sampling
 from minigpt.generation import sampling
-from minigpt.generation.sampling import candidates, filtered, repetition_penalty
+from minigpt.generation.sampling import repetition_penalty, softmax
 from minigpt.generation.settings import Settings
 
 process = pytest.importorskip("transformers.generation.logits_process")
@@ -39,23 +40,22 @@ def theirs(logits: torch.Tensor, ids: list[int], chosen: Settings) -> torch.Tens
 
 
 def scores_of(logits: torch.Tensor, ids: list[int], chosen: Settings) -> torch.Tensor:
-    """Our scores (V,) before top-k, top-p and min-p."""
-    seen = torch.zeros_like(logits, dtype=torch.bool)
-    seen[ids] = True
-    if chosen.repetition_penalty != 1:
-        logits = repetition_penalty(logits, seen, chosen.repetition_penalty)
-    return logits / chosen.temperature
+    """Our scores (V,) before temperature, top-k, top-p and min-p."""
+    return repetition_penalty(logits[None], [ids], chosen.repetition_penalty)[0]
 
 
-def ours(logits: torch.Tensor, ids: list[int], chosen: Settings) -> torch.Tensor:
-    """Probabilities (V,) over everything that `candidates` leaves."""
-    scores, tokens = candidates(scores_of(logits, ids, chosen)[None], chosen)
-    return torch.zeros_like(logits).scatter(0, tokens[0], scores[0].softmax(-1))
+def ours(logits: torch.Tensor, ids: list[int], chosen: Settings, fast: bool = False) -> torch.Tensor:
+    """Probabilities (V,) over everything that the filters leave, of the plain form or the fast one."""
+    scores = scores_of(logits, ids, chosen)[None]
+    if not fast:
+        return softmax(sampling.filter_candidates(scores, chosen))[0]
+    best, tokens = fast_sampling.candidates(scores, chosen)
+    return torch.zeros_like(logits).scatter(0, tokens[0], softmax(best)[0])
 
 
 def is_clear(logits: torch.Tensor, ids: list[int], chosen: Settings) -> bool:
     """Whether no token stands within rounding of a filter's boundary."""
-    scores = scores_of(logits, ids, chosen).double()
+    scores = scores_of(logits, ids, chosen).double() / chosen.temperature
     kept = torch.sort(scores, descending=True).values
     if chosen.top_k and chosen.top_k < len(kept):
         if kept[chosen.top_k - 1] - kept[chosen.top_k] < 1e-4:
@@ -93,7 +93,8 @@ def test_every_combination(seed: int, n_vocab: int, spread: float, given_options
     logits, ids = random_logits(seed, n_vocab, spread), [0, 1, 1, 2]
     chosen = Settings(**given_options)
     assume(is_clear(logits, ids, chosen))
-    assert (ours(logits, ids, chosen) - theirs(logits, ids, chosen)).abs().max() < 1e-6
+    for fast in (False, True):
+        assert (ours(logits, ids, chosen, fast) - theirs(logits, ids, chosen)).abs().max() < 1e-6
 
 
 @settings(max_examples=200, deadline=None)
@@ -102,9 +103,7 @@ def test_the_best_give_what_all_give(seed: int, spread: float, given_options: di
     logits = random_logits(seed, 5000, spread)
     chosen = Settings(**given_options)
     assume(is_clear(logits, [], chosen))
-    scores = scores_of(logits, [], chosen)
-    slowly = filtered(scores, chosen).softmax(-1)
-    assert (ours(logits, [], chosen) - slowly).abs().max() < 1e-6
+    assert (ours(logits, [], chosen, fast=True) - ours(logits, [], chosen)).abs().max() < 1e-6
 
 
 def test_many_ties_reach_beyond_the_best() -> None:
@@ -112,8 +111,9 @@ def test_many_ties_reach_beyond_the_best() -> None:
     logits = torch.zeros(1000)
     logits[:3] = torch.tensor([3.0, 2.0, 1.0])
     for chosen in (Settings(temperature=1, top_k=10), Settings(temperature=1, top_k=10, min_p=0.01)):
-        assert torch.allclose(ours(logits, [], chosen), theirs(logits, [], chosen), atol=1e-7)
-        assert (ours(logits, [], chosen) > 0).all()
+        for fast in (False, True):
+            assert torch.allclose(ours(logits, [], chosen, fast), theirs(logits, [], chosen), atol=1e-7)
+            assert (ours(logits, [], chosen, fast) > 0).all()
 
 
 def test_ties_at_the_kth_stay_as_in_transformers() -> None:
@@ -122,8 +122,8 @@ def test_ties_at_the_kth_stay_as_in_transformers() -> None:
     assert torch.equal(ours(logits, [], chosen), theirs(logits, [], chosen))
 
 
-def differences() -> int:
-    """In how many of 200 cases the filters disagree with transformers."""
+def differences(fast: bool) -> int:
+    """In how many of 200 cases the filters, plain or fast, disagree with transformers."""
     wrong = 0
     for seed in range(200):
         logits = random_logits(seed, 300, 3.0)  # more than the filters look at first
@@ -131,37 +131,39 @@ def differences() -> int:
             temperature=[0.6, 1.4][seed % 2], top_k=[0, 20][seed // 2 % 2], top_p=0.8, min_p=[0.0, 0.05][seed // 4 % 2]
         )
         if is_clear(logits, [], chosen):
-            wrong += bool((ours(logits, [], chosen) - theirs(logits, [], chosen)).abs().max() > 1e-6)
+            wrong += bool((ours(logits, [], chosen, fast) - theirs(logits, [], chosen)).abs().max() > 1e-6)
     return wrong
 
 
 def test_mutations_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison is not blind: each of these slips of the pen makes it disagree."""
-    assert differences() == 0
+    assert differences(fast=False) == differences(fast=True) == 0
 
-    def unshifted(scores: torch.Tensor, p: float, _: torch.Tensor | None = None) -> torch.Tensor:
-        ordered, order = scores.sort(descending=True)
-        drop = ordered.softmax(-1).cumsum(-1) > p  # drops the token that reaches p, too
-        drop[..., 0] = False
-        return scores.masked_fill(torch.zeros_like(drop).scatter(-1, order, drop), -math.inf)
+    def unshifted(ordered: torch.Tensor, p: float) -> torch.Tensor:
+        keep = ordered.cumsum(-1) <= p  # drops the token that reaches p, too
+        keep[..., 0] = True
+        return keep
 
-    def other_order(scores: torch.Tensor, chosen: Settings, total: torch.Tensor | None = None) -> torch.Tensor:
-        scores = sampling.top_p(scores, chosen.top_p, total)
+    def other_order(scores: torch.Tensor, chosen: Settings) -> torch.Tensor:
+        scores = sampling.top_p(scores / chosen.temperature, chosen.top_p)
         return sampling.top_k(scores, chosen.top_k) if chosen.top_k else scores
 
-    def stale_total(scores: torch.Tensor, chosen: Settings, total: torch.Tensor | None = None) -> torch.Tensor:
-        scores = sampling.top_k(scores, chosen.top_k) if chosen.top_k else scores
-        return sampling.top_p(scores, chosen.top_p, total)  # probabilities as if top-k had dropped nothing
+    def stale_total(best: torch.Tensor, scores: torch.Tensor, chosen: Settings) -> torch.Tensor:
+        total = (scores / chosen.temperature).logsumexp(-1, keepdim=True)  # as if top-k had dropped nothing
+        best = best / chosen.temperature
+        best = sampling.top_k(best, chosen.top_k) if chosen.top_k else best
+        return best.masked_fill(~sampling.nucleus((best - total).exp(), chosen.top_p), -math.inf)
 
     original = sampling.min_p
     for name, slip in {
-        "top_p": unshifted,
-        "filtered": other_order,
+        "nucleus": unshifted,
+        "filter_candidates": other_order,
         "min_p": lambda scores, share: original(scores, 2 * share),
     }.items():
         with monkeypatch.context() as patch:
             patch.setattr(sampling, name, slip)
-            assert differences() > 20, name
+            assert differences(fast=False) > 20, name
+            assert name == "filter_candidates" or differences(fast=True) > 20, name
     with monkeypatch.context() as patch:
-        patch.setattr(sampling, "filtered", stale_total)
-        assert differences() > 20
+        patch.setattr(fast_sampling, "filter_best", stale_total)
+        assert differences(fast=True) > 20

@@ -3,6 +3,7 @@
 import inspect
 import random
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,8 +13,10 @@ import torch
 
 import minigpt
 from minigpt.generation import beam_search as beam
-from minigpt.generation import decoding as generation
+from minigpt.generation import decoding, simple
 from minigpt.generation import prompt_lookup as lookup
+from minigpt.generation.noise import sequence_key
+from minigpt.generation.sampling import sample
 from minigpt.generation.sequences import plan
 from minigpt.generation.settings import Settings
 
@@ -29,7 +32,8 @@ def mutant(module: ModuleType, old: str, new: str) -> ModuleType:
 
 def texts(strategy: Callable[..., Any], model: Any, prompts: list[list[int]], settings: Settings) -> list[list[int]]:
     rows = plan(model, prompts, settings)
-    for _ in strategy(model, rows, settings):
+    given = (settings, sample) if "sample" in inspect.signature(strategy).parameters else (settings,)
+    for _ in strategy(model, rows, *given):
         pass
     return [row.new_ids for row in rows]
 
@@ -50,19 +54,19 @@ PROMPTS = [[1, 2, 3, 4, 5, 6], [7], [8, 9, 10]]
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("len(row.ids) - 1] for row", "len(row.ids)] for row"),  # a position too far
+        ("[len(sequence.ids) - 1]", "[len(sequence.ids)]"),  # a position too far
         ("[len(text) - 1 for text in texts]", "[longest - 1 for text in texts]"),  # the pad's logits
         ("text + [0] * (longest - len(text))", "[0] * (longest - len(text)) + text"),  # padding on the left
         ("cache.first(longest))[:, -1])", "cache.first(longest - 1))[:, -1])"),  # the cache cut short
-        ("row.ids[-1:]", "row.ids[:1]"),  # the first token for the newest
+        ("sequence.ids[-1:]", "sequence.ids[:1]"),  # the first token for the newest
     ],
 )
 def test_the_loop(model: Any, old: str, new: str) -> None:
     settings = Settings(max_new_tokens=20)
-    right = texts(generation.grow, model, PROMPTS, settings)
-    assert right == [texts(generation.grow, model, [prompt], settings)[0] for prompt in PROMPTS]
+    right = texts(decoding.decode, model, PROMPTS, settings)
+    assert right == [texts(decoding.decode, model, [prompt], settings)[0] for prompt in PROMPTS]
     try:
-        wrong = texts(mutant(generation, old, new).grow, model, PROMPTS, settings)
+        wrong = texts(mutant(decoding, old, new).decode, model, PROMPTS, settings)
     except (IndexError, RuntimeError):
         return
     assert wrong != right
@@ -71,15 +75,37 @@ def test_the_loop(model: Any, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("guess[i : i + 1] != row.ids[-1:]", "i >= len(guess)"),  # drafts believed unseen
+        ("[len(ids) - 1]", "[len(ids) - 2]"),  # a position too near
+        ("x[:, -1]", "x[:, 0]"),  # after the first token of the prompt, not the last
+        ("torch.tensor([step])", "torch.tensor([0])"),  # every step draws the same numbers
+        ("[[id]]", "[[ids[0]]]"),  # another token is fed in than was drawn
+        ("cache.first(len(ids)))  # decode", "KVCache(model.config, 1, len(ids)))  # decode"),  # an empty past
+    ],
+)
+def test_the_simple_loop(model: Any, old: str, new: str) -> None:
+    settings = Settings(max_new_tokens=20, temperature=0.7, repetition_penalty=1.4, seed=3)
+    key = sequence_key(3, 0, PROMPTS[0])
+
+    def run(module: ModuleType) -> list[int]:
+        return [id for id, _ in islice(module.next_ids(model, PROMPTS[0], 20, settings, key), 20)]
+
+    right = run(simple)
+    assert texts(decoding.decode, model, [PROMPTS[0], PROMPTS[2]], settings)[0] == right  # the loop for batches
+    assert run(mutant(simple, old, new)) != right
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("guess[i : i + 1] != sequence.ids[-1:]", "i >= len(guess)"),  # drafts believed unseen
         ("logits[:, i]", "logits[:, 0]"),
-        ("pos = len(row.ids) - 1 +", "pos = len(row.ids) - 2 +"),
+        ("pos = len(sequence.ids) - 1 +", "pos = len(sequence.ids) - 2 +"),
     ],
 )
 def test_look_up(model: Any, old: str, new: str) -> None:
     settings = Settings(max_new_tokens=24, prompt_lookup_num_tokens=4)
     prompts = [[1, 2, 3, 4, 1, 2, 3, 4, 1, 2]]
-    right = texts(generation.grow, model, prompts, settings)
+    right = texts(decoding.decode, model, prompts, settings)
     assert texts(lookup.look_ahead, model, prompts, settings) == right
     assert texts(mutant(lookup, old, new).look_ahead, model, prompts, settings) != right
 

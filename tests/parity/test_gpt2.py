@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from minigpt.fast.choose import fast_form
 from minigpt.models import gpt2
-from minigpt.models.attention import attention, attention_by_hand
+from minigpt.models.attention import Attention
 from minigpt.models.cache import KVCache
 from minigpt.models.gpt2 import GPT2, Block
 from weights import load_checkpoint
@@ -98,32 +99,36 @@ def transpose_first(name: str) -> Callable[[GPT2, pytest.MonkeyPatch], None]:
     return plant
 
 
+RIGHT = Attention.forward
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    return RIGHT(Attention(), q, k, v, mask)
+
+
+def becomes(patch: pytest.MonkeyPatch, kernel: Callable[..., Tensor]) -> None:
+    """Attention computes something else from q, k, v and the mask."""
+    patch.setattr(Attention, "forward", lambda _, q, k, v, mask=None: kernel(q, k, v, mask))
+
+
 def no_mask(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        gpt2,
-        "attention",
-        lambda q, k, v, _mask: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool)),
-    )
+    becomes(patch, lambda q, k, v, _: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool)))
 
 
 def mask_off_by_one(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        gpt2,
-        "attention",
-        lambda q, k, v, _mask: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(1)),
-    )
+    becomes(patch, lambda q, k, v, _: attention(q, k, v, torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(1)))
 
 
 def no_scale(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(q * math.sqrt(q.shape[-1]), k, v, mask))
+    becomes(patch, lambda q, k, v, mask: attention(q * math.sqrt(q.shape[-1]), k, v, mask))
 
 
 def scale_by_width(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(q / math.sqrt(q.shape[1]), k, v, mask))
+    becomes(patch, lambda q, k, v, mask: attention(q / math.sqrt(q.shape[1]), k, v, mask))
 
 
 def q_and_k_swapped(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gpt2, "attention", lambda q, k, v, mask: attention(k, q, v, mask))
+    becomes(patch, lambda q, k, v, mask: attention(k, q, v, mask))
 
 
 def heads_not_moved_back(_model: GPT2, patch: pytest.MonkeyPatch) -> None:
@@ -222,14 +227,12 @@ def test_cached_equals_uncached_for_every_cut(cuts: list[int], spare: int, by_ha
     whole = model(ids)
     cache = KVCache(model.config, 2, sum(cuts) + spare, dtype=torch.float64)
     parts, start = [], 0
-    kernel = attention_by_hand if by_hand else attention
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpt2, "attention", kernel)
-        for n in cuts:
-            pos = torch.arange(start, start + n).expand(2, n)
-            view = cache if spare % 2 else cache.first(start + n)  # all slots, or no more than needed
-            parts.append(model(ids[:, start : start + n], pos, view))
-            start += n
+    form = fast_form(model, plain=by_hand)
+    for n in cuts:
+        pos = torch.arange(start, start + n).expand(2, n)
+        view = cache if spare % 2 else cache.first(start + n)  # all slots, or no more than needed
+        parts.append(form(ids[:, start : start + n], pos, view))
+        start += n
     assert (torch.cat(parts, dim=1) - whole).abs().max() < 1e-10
 
 
@@ -267,10 +270,9 @@ def test_top_left_mask_with_a_cache_is_seen(random_checkpoint: Any, monkeypatch:
     with torch.no_grad():
         whole = model(ids)
         model(ids[:, :6], cache=cache.first(6))
-        monkeypatch.setattr(
-            gpt2,
-            "attention",
-            lambda q, k, v, _m: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
+        becomes(
+            monkeypatch,
+            lambda q, k, v, _: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
         )
         wrong = model(ids[:, 6:], torch.arange(6, 12)[None], cache)
     assert (wrong - whole[:, 6:]).abs().max() > 0.1

@@ -7,28 +7,32 @@ import pytest
 import torch
 from torch import Tensor
 
-from minigpt.models import attention, layers, llama
+from minigpt.models import layers, llama
+from minigpt.models.attention import Attention
 from minigpt.models.llama import Llama
 
 
-def unturned(x: Tensor, _: llama.Turn) -> Tensor:
+def unrotated(x: Tensor, _cos: Tensor, _sin: Tensor) -> Tensor:
     """Position forgotten."""
     return x
 
 
-def interleaved(x: Tensor, turn: llama.Turn) -> Tensor:
+def interleaved(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """The other layout: neighbours are paired, as in the paper and in GGUF files of Llama."""
     a, b = x[..., 0::2], x[..., 1::2]
-    return torch.stack((a * turn[0] - b * turn[1], b * turn[0] + a * turn[1]), dim=-1).flatten(-2)
+    return torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
 
 
-def tiled_groups(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+RIGHT = Attention.forward
+
+
+def tiled_groups(self: Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """Key heads repeated as a, b, c, a, b, c instead of a, a, b, b, c, c."""
     n = q.shape[1] // k.shape[1]
-    return attention.attention(q, k.repeat(1, n, 1, 1), v.repeat(1, n, 1, 1), mask)
+    return RIGHT(self, q, k.repeat(1, n, 1, 1), v.repeat(1, n, 1, 1), mask)
 
 
-def wide_norm(self: layers.RMSNorm, x: Tensor) -> Tensor:
+def wide_norm(self: llama.RMSNorm, x: Tensor) -> Tensor:
     """The norm in the vector's own type."""
     return self.weight * (x * torch.rsqrt((x * x).mean(dim=-1, keepdim=True) + self.eps))
 
@@ -41,10 +45,10 @@ MUTATIONS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch, Llama], Any]]] = {
     "q without bias": ("qwen2 grouped, biases", lambda _, model: drop_bias(model, "q_proj")),
     "k without bias": ("qwen2 grouped, biases", lambda _, model: drop_bias(model, "k_proj")),
     "v without bias": ("qwen2 grouped, biases", lambda _, model: drop_bias(model, "v_proj")),
-    "no rotation": ("llama grouped", lambda patch, _: patch.setattr(llama, "rotate", unturned)),
-    "rotation of neighbours": ("llama grouped", lambda patch, _: patch.setattr(llama, "rotate", interleaved)),
-    "groups tiled": ("llama grouped", lambda patch, _: patch.setattr(llama, "attention", tiled_groups)),
-    "norm not in float32": ("llama grouped", lambda patch, _: patch.setattr(layers.RMSNorm, "forward", wide_norm)),
+    "no rotation": ("llama grouped", lambda patch, _: patch.setattr(llama, "apply_rope", unrotated)),
+    "rotation of neighbours": ("llama grouped", lambda patch, _: patch.setattr(llama, "apply_rope", interleaved)),
+    "groups tiled": ("llama grouped", lambda patch, _: patch.setattr(Attention, "forward", tiled_groups)),
+    "norm not in float32": ("llama grouped", lambda patch, _: patch.setattr(llama.RMSNorm, "forward", wide_norm)),
     "q without norm": (
         "qwen3 head_dim of its own",
         lambda patch, model: patch.setattr(model.layers[0].self_attn, "q_norm", torch.nn.Identity()),

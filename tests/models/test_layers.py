@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from minigpt.models.attention import attention, attention_by_hand, causal_mask, merge_heads, split_heads
+from minigpt.fast.fused import FusedAttention
+from minigpt.models.attention import Attention, causal_mask, merge_heads, split_heads
 from minigpt.models.config import GPT2Config, LlamaConfig
-from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, RMSNorm, gelu, silu
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, gelu, softmax
+from minigpt.models.llama import RMSNorm, silu
 
 SHAPES = [(3, 5, 12), (12,), (1, 1, 1, 12)]
 
@@ -64,6 +66,13 @@ def test_activations_equal_torchs() -> None:
     assert (gelu(x) - F.gelu(x)).abs().max() > 1e-4  # the exact form is another function
 
 
+def test_softmax_equals_torchs_also_for_large_and_forbidden_scores() -> None:
+    x = 300 * torch.randn(4, 7, dtype=torch.float64)
+    x[1, 3:] = -math.inf
+    assert torch.allclose(softmax(x), x.softmax(-1), rtol=1e-12, atol=0)
+    assert torch.allclose(softmax(x).sum(-1), torch.ones(4, dtype=torch.float64))
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
     layer, x = Dropout(0.3), torch.ones(200_000)
@@ -98,15 +107,15 @@ def test_fused_attention_equals_the_one_by_hand(
     if with_mask:
         start = torch.randint(n_past + 1, (n_rows, 1), generator=generator)
         mask = causal_mask(start + torch.arange(n_new), n_slots)
-    by_hand = attention_by_hand(q, k, v, mask)
+    by_hand = Attention()(q, k, v, mask)
     assert by_hand.shape == (n_rows, n_kv * group, n_new, head_dim)
-    assert (attention(q, k, v, mask) - by_hand).abs().max() < 1e-12
+    assert (FusedAttention()(q, k, v, mask) - by_hand).abs().max() < 1e-12
 
 
 def test_attention_by_hand_in_a_loop_over_every_number() -> None:
     """The definition itself, number by number: the third opinion that both forms are held to."""
     q, k, v = (torch.randn(1, 2, 4, 3, dtype=torch.float64) for _ in range(3))
-    y = attention_by_hand(q, k, v)
+    y = Attention()(q, k, v)
     for head in range(2):
         for t in range(4):
             scores = [math.exp(float(q[0, head, t] @ k[0, head, s]) / math.sqrt(3)) for s in range(t + 1)]

@@ -1,0 +1,143 @@
+"""The fastest form that computes what the plain one does: compared when it is made, else the plain one serves."""
+
+import sys
+from collections.abc import Hashable
+from dataclasses import replace
+from functools import cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.fast.fused import FUSED, fused
+from minigpt.models.cache import KVCache
+from minigpt.models.config import LlamaConfig
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.interface import Model
+from minigpt.models.llama import Llama
+
+M = TypeVar("M", bound=Model)
+SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 8, "n_layer": 1, "n_head": 4, "n_embd": 24, "n_inner": 40}
+# relative differences that rounding may cause: of the code alone, in float64 (Llama's norms and angles are float32 even
+# then), and of a model's first block in its own dtype
+EXACT = {GPT2: 1e-10, Llama: 1e-5}
+ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
+_chosen: "WeakKeyDictionary[nn.Module, tuple[Hashable, nn.Module | None]]" = WeakKeyDictionary()
+
+
+def fast_form(model: M, plain: bool = False) -> M:
+    """The model in its fastest form, with the same parameters and the same interface; itself with `plain`.
+
+    A model that was changed since (another class in a part's place, a hook, a patched function) is compared anew.
+    Where the forms differ, or the model is none of ours, the plain form is returned, and one line on stderr says so.
+    """
+    if plain or type(model) not in EXACT:
+        return model
+    assert isinstance(model, GPT2 | Llama)
+    state = state_of(model)
+    found = _chosen.get(model)
+    if found is None or found[0] != state:
+        twin = fused(model)
+        wrong = "" if hooked(model) else what_differs(model, twin)
+        if wrong:
+            say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
+        found = (state, None if wrong or hooked(model) else twin)
+        _chosen[model] = found
+    return found[1] or model  # type: ignore[return-value]
+
+
+def state_of(model: nn.Module) -> Hashable:
+    """What decides how a model computes, its numbers aside: its parts, their code, hooks, mode, device and dtype."""
+    parts = [(type(part), part.training, hooked(part)) for part in model.modules()]
+    code = {type(part): code_of(type(part)) for part in model.modules()}
+    first = next(model.parameters())
+    return (tuple(parts), tuple(code.items()), first.device, first.dtype)
+
+
+def code_of(kind: type[nn.Module]) -> Hashable:
+    """A class's forward function and the objects of its module that it names, by identity."""
+    forward: Any = kind.forward
+    code, names = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
+    return (id(forward), *(id(names.get(name)) for name in code.co_names)) if code else id(forward)
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether hooks look at what goes through this part; of a whole model, through any of its parts."""
+    parts = module.modules() if isinstance(module, GPT2 | Llama) else [module]
+    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+
+
+def what_differs(plain: GPT2 | Llama, fast: nn.Module) -> str:
+    """Where the two forms differ, in words; empty where they agree.
+
+    First the code: a tiny model of the same class in float64, so that the last digit of a constant shows. Then this
+    model's first block on its own device in its own dtype, which shows a kernel that is wrong there.
+    """
+    for name, (one, other), tolerance in (
+        ("on a tiny model", tiny_pair(plain), EXACT[type(plain)]),
+        ("in the first block", first_blocks(plain, fast), ROUNDING.get(next(plain.parameters()).dtype, 0.05)),
+    ):
+        try:
+            off = difference(trace(one), trace(other))
+        except (RuntimeError, NotImplementedError) as error:
+            return f"{name}: {str(error).splitlines()[0]}"
+        if not off <= tolerance:
+            return f"{name} by {off:.1e}"
+    return ""
+
+
+def tiny_pair(model: GPT2 | Llama) -> tuple[Any, Any]:
+    """A model of the same class with small sizes and random numbers, and its fused form."""
+    sizes = {**SIZES, "n_kv_head": 2, "head_dim": 6} if isinstance(model.config, LlamaConfig) else SIZES
+    with torch.device("meta"):
+        tiny: nn.Module = type(model)(replace(model.config, **sizes))  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(0)  # of its own: the caller's random numbers stay as they are
+    for part in tiny.eval().modules():
+        for name, empty in part.named_parameters(recurse=False):
+            numbers = torch.randn(empty.shape, generator=generator, dtype=torch.float64)
+            setattr(part, name, nn.Parameter(numbers))
+    return tiny, fused(tiny)
+
+
+def first_blocks(plain: GPT2 | Llama, fast: nn.Module) -> tuple[Any, Any]:
+    """Both models with their first block only, over the same numbers."""
+    name = "h" if isinstance(plain, GPT2) else "layers"
+    pair = []
+    for model in (plain, fast):
+        one = object.__new__(type(model))
+        one.__dict__.update(model.__dict__, config=replace(plain.config, n_layer=1), training=False)
+        one.__dict__["_modules"] = {**model._modules, name: nn.ModuleList([getattr(model, name)[0]])}
+        pair.append(one)
+    return pair[0], pair[1]
+
+
+@torch.no_grad()
+def trace(model: Any) -> Tensor:
+    """What a model makes of a few tokens: all at once without a cache, then into a cache, then two more by that."""
+    device = next(model.parameters()).device
+    size, n = model.config.vocab_size, min(4, model.config.n_ctx)
+    ids = torch.tensor([[7 * i % size for i in range(n)], [(5 * i + 1) % size for i in range(n)]], device=device)
+    cache = KVCache(model.config, 2, n, device, next(model.parameters()).dtype)
+    pos = torch.arange(n, device=device).expand(2, n)  # (2, T)
+    found = [model.hidden(ids)]
+    for part in (slice(0, n - 1), slice(n - 1, n)):
+        if ids[:, part].numel():  # not where the model has a single position
+            found.append(model.hidden(ids[:, part], pos[:, part], cache))
+    x = torch.cat(found, dim=1)  # (2, 2T, C)
+    return torch.cat((x, model.unembed(x)), dim=-1) if size == SIZES["vocab_size"] else x
+
+
+def difference(plain: Tensor, fast: Tensor) -> float:
+    """The largest difference, relative to the largest value where that is above 1; nan where one is nan."""
+    off = (plain.double() - fast.double()).abs().amax()
+    return (off / plain.double().abs().amax().clamp(min=1.0)).item()
+
+
+@cache
+def say_once(line: str) -> None:
+    """One line on stderr, the first time it is said."""
+    print(f"minigpt: {line}", file=sys.stderr)
+
+
+__all__ = ["FUSED", "fast_form", "fused", "say_once"]

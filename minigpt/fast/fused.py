@@ -1,0 +1,74 @@
+"""A model whose parts run in PyTorch's fused kernels: the same tree of modules over the same parameters.
+
+Only what PyTorch has a kernel for is another class here; blocks, residual stream, cache and the rest are the plain
+model's own code. B batch, T new tokens, S slots, H heads, D head size, C channels.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from minigpt.models import gpt2, llama
+from minigpt.models.attention import Attention
+from minigpt.models.layers import LayerNorm, Linear
+
+
+class FusedAttention(Attention):
+    """One kernel that never stores the (T, S) scores (Dao et al. 2022, FlashAttention)."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        grouped = q.shape[1] != k.shape[1]
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+
+
+class FusedLinear(Linear):
+    """Product and bias in one kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+class FusedLayerNorm(LayerNorm):
+    """Mean, variance, scale and shift in one kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+class FusedRMSNorm(llama.RMSNorm):
+    """The same for the root mean square, in float32 like the plain form."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * F.rms_norm(x.float(), self.weight.shape, eps=self.eps).to(x.dtype)
+
+
+class FusedMLP(gpt2.MLP):
+    """GELU in one kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
+class FusedGatedMLP(llama.MLP):
+    """SiLU in one kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+FUSED: dict[type[nn.Module], type[nn.Module]] = {
+    Attention: FusedAttention,
+    Linear: FusedLinear,
+    LayerNorm: FusedLayerNorm,
+    llama.RMSNorm: FusedRMSNorm,
+    gpt2.MLP: FusedMLP,
+    llama.MLP: FusedGatedMLP,
+}
+
+
+def fused(module: nn.Module) -> nn.Module:
+    """The module with fused parts. Parameters and hooks are the very same objects, so nothing is copied and what is
+    trained or loaded into one is in the other; a class that is not in FUSED, a learner's own for instance, stays."""
+    twin = object.__new__(FUSED.get(type(module), type(module)))
+    twin.__dict__.update(module.__dict__)
+    twin.__dict__["_modules"] = {name: child and fused(child) for name, child in module._modules.items()}
+    return twin

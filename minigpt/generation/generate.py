@@ -1,0 +1,49 @@
+"""Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
+
+from typing import Any, overload
+
+from torch import Tensor
+
+from minigpt.fast.choose import fast_form
+from minigpt.fast.sampling import fast_sample
+from minigpt.generation.beam_search import search
+from minigpt.generation.decoding import decode
+from minigpt.generation.prompt_lookup import look_ahead
+from minigpt.generation.sequences import Steps, TokenSequence, is_batch, plan
+from minigpt.generation.settings import Settings, resolve
+from minigpt.models.interface import Model
+
+
+@overload
+def generate(model: Model, ids: list[int], **settings: Any) -> list[int]: ...
+@overload
+def generate(model: Model, ids: list[list[int]] | Tensor, **settings: Any) -> list[list[int]]: ...
+def generate(model: Model, ids: list[int] | list[list[int]] | Tensor, **settings: Any) -> list[int] | list[list[int]]:
+    """Continues a list of token ids, or several lists at once: ids in, new ids out, an end token included.
+
+    The settings are those of `Settings`; without `eos_token_id` only the number of tokens ends a text. With
+    num_return_sequences=n each list gives n lists, one after the other.
+
+    >>> from minigpt.models.gpt2 import GPT2, GPT2Config
+    >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=16, n_layer=1, n_head=2, n_embd=8))
+    >>> len(generate(model, [1, 2, 3], max_new_tokens=5))
+    5
+    """
+    chosen = resolve(settings)
+    prompts: Any = ids.tolist() if isinstance(ids, Tensor) else ids
+    several = is_batch(prompts) and bool(prompts)
+    sequences = plan(model, prompts if several else [prompts], chosen)
+    for _ in run(model, sequences, chosen):
+        pass
+    found = [sequence.new_ids for sequence in sequences]
+    return found if several or chosen.num_return_sequences > 1 else found[0]
+
+
+def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
+    """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
+    model, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
+    if settings.num_beams > 1:
+        return search(model, sequences, settings)
+    if settings.prompt_lookup_num_tokens:
+        return look_ahead(model, sequences, settings, sample)
+    return decode(model, sequences, settings, sample)

@@ -1,25 +1,23 @@
-"""Layer by layer against transformers: the same ids through both models, and where they part, if they do.
+"""Layer by layer against transformers: the same ids through both models, and where they differ, if they do.
 
-The ladder has a rung for the embeddings, for each block's attention maps, attention, MLP and residual stream, for the
-final norm and for the logits. transformers is needed here and nowhere else.
+Compared are the embeddings, each block's attention weights, attention, MLP and residual stream, the final norm and the
+logits, as both models computed them: hooks record what ran. transformers is needed here and nowhere else.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from minigpt.models import gpt2, llama
 from minigpt.models.gpt2 import GPT2
-
-if TYPE_CHECKING:
-    from weights.checkpoint import Checkpoint
+from minigpt.models.llama import Llama
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
-ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and rotations transformers computes in float32 always
+ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and angles transformers computes in float32 always
 
 
 @dataclass(frozen=True)
@@ -42,57 +40,80 @@ class LayerDifference:
         return self.off <= self.tolerance
 
 
-def compare_layers(checkpoint: "Checkpoint", ids: list[int]) -> list[LayerDifference]:
-    """The rungs for these ids, the embeddings first, the logits last. Both models run by themselves, uncached.
+def compare_layers(model: GPT2 | Llama, path: Path, ids: list[int]) -> list[LayerDifference]:
+    """The differences for these ids, the embeddings first, the logits last, between a model on the CPU and what
+    transformers makes of the files at `path`, in the model's dtype. Both run by themselves, uncached.
 
     Raises ImportError without transformers.
     """
-    theirs = reference(checkpoint)
-    batch = torch.tensor([ids])
-    model = checkpoint.model.to("cpu")
     dtype = next(model.parameters()).dtype
-    ours = traces(model, batch)
-    expected = traces(theirs.to(dtype), batch)
+    batch = torch.tensor([ids])  # (1, T)
+    ours = record_ours(model, batch)
+    theirs = record_theirs(reference(path, dtype), batch)
     tolerance = TOLERANCE.get(dtype, 0.05) if isinstance(model, GPT2) else {**TOLERANCE, **ROUGHER}.get(dtype, 0.05)
-    rungs = []
+    found = []
     for name, value in ours.items():
-        other = expected[name].reshape(value.shape)
+        other = theirs[name].reshape(value.shape)
         difference = (value - other).abs().max().item()
-        rungs.append(LayerDifference(name, difference, other.abs().max().item(), tolerance))
-    return rungs
+        found.append(LayerDifference(name, difference, other.abs().max().item(), tolerance))
+    return found
 
 
-def traces(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
-    """What a model, ours or transformers', holds in every place when `batch` (B, T) runs through, from below."""
+def assert_parity(model: GPT2 | Llama, path: str | Path, ids: list[int]) -> None:
+    """An AssertionError that names the first place where the model and transformers' own of the same files differ."""
+    for layer in compare_layers(model, Path(path), ids):
+        assert layer.equal, f"{layer.name} differs by {layer.difference:.1e}, allowed {layer.tolerance:.0e} of the size"
+
+
+def record_ours(model: GPT2 | Llama, batch: Tensor) -> dict[str, Tensor]:
+    """What our model computes from `batch` (B, T), by place, from below."""
+    is_gpt2 = isinstance(model, GPT2)
+    blocks: Any = model.h if is_gpt2 else model.layers
+    final: Any = model.ln_f if is_gpt2 else model.norm
+    parts = {f"block {i}": (block, block.attn if is_gpt2 else block.self_attn) for i, block in enumerate(blocks)}
+    softmaxes = {f"{name} attention weights": attn.attention.softmax for name, (_, attn) in parts.items()}
+    return record(parts, softmaxes, final, lambda: model(batch))
+
+
+def record_theirs(model: Any, batch: Tensor) -> dict[str, Tensor]:
+    """The same of transformers' model, whose attention modules return their weights beside the result."""
+    core = model.transformer if hasattr(model, "transformer") else model.model
+    blocks, final = (core.h, core.ln_f) if hasattr(core, "h") else (core.layers, core.norm)
+    parts = {f"block {i}": (block, getattr(block, "attn", None) or block.self_attn) for i, block in enumerate(blocks)}
+    return record(parts, {}, final, lambda: model(batch, use_cache=False, output_attentions=True).logits)
+
+
+def record(
+    blocks: dict[str, tuple[nn.Module, nn.Module]],
+    softmaxes: dict[str, nn.Module],
+    final: nn.Module,
+    run: Callable[[], Tensor],
+) -> dict[str, Tensor]:
+    """What the modules give while `run` runs, and the logits that it returns; the hooks are gone afterwards."""
     found: dict[str, Tensor] = {}
-    core: Any = next((getattr(model, name) for name in ("transformer", "model") if hasattr(model, name)), model)
-    is_ours = core is model
-    blocks = core.h if hasattr(core, "h") else core.layers
-    final = core.ln_f if hasattr(core, "ln_f") else core.norm
-    attention = "attn" if hasattr(core, "h") else "self_attn"
 
-    def note(name: str) -> Any:
-        def hook(_: nn.Module, __: Any, out: Any) -> None:
+    def note(module: nn.Module, name: str) -> RemovableHandle:
+        def hook(_module: nn.Module, _args: Any, out: Any) -> None:
             found[name] = (out[0] if isinstance(out, tuple) else out).detach()
-            if isinstance(out, tuple) and name.endswith("attention") and len(out) > 1 and out[1] is not None:
-                found[name + " maps"] = out[1].detach()
+            if isinstance(out, tuple) and name.endswith("attention") and out[1] is not None:
+                found[f"{name} weights"] = out[1].detach()
 
-        return hook
+        return module.register_forward_hook(hook)
 
-    hooks = [blocks[0].register_forward_pre_hook(lambda _, args: found.update(embeddings=args[0].detach()))]
-    for i, block in enumerate(blocks):
-        hooks.append(getattr(block, attention).register_forward_hook(note(f"block {i} attention")))
-        hooks.append(block.mlp.register_forward_hook(note(f"block {i} MLP")))
-        hooks.append(block.register_forward_hook(note(f"block {i} residual stream")))
-    hooks.append(final.register_forward_hook(note("final norm")))
+    first = next(iter(blocks.values()))[0]
+    hooks = [first.register_forward_pre_hook(lambda _, args: found.update(embeddings=args[0].detach()))]
+    for name, (block, attention) in blocks.items():
+        mlp: Any = block.mlp
+        hooks += [
+            note(attention, f"{name} attention"),
+            note(mlp, f"{name} MLP"),
+            note(block, f"{name} residual stream"),
+        ]
+    hooks += [note(module, name) for name, module in softmaxes.items()]
+    hooks.append(note(final, "final norm"))
     try:
         with torch.no_grad():
-            if is_ours:
-                with attention_maps(gpt2 if isinstance(model, GPT2) else llama) as maps:
-                    found["logits"] = model(batch)
-                found.update({f"block {i} attention maps": each for i, each in enumerate(maps)})
-            else:
-                found["logits"] = model(batch, use_cache=False, output_attentions=True).logits
+            found["logits"] = run()
     finally:
         for hook in hooks:
             hook.remove()
@@ -100,68 +121,47 @@ def traces(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
 
 
 def names(n_layer: int) -> list[str]:
-    """The rungs from below.
+    """The places, from below.
 
     >>> names(1)[:3]
-    ['embeddings', 'block 0 attention maps', 'block 0 attention']
+    ['embeddings', 'block 0 attention weights', 'block 0 attention']
     """
-    parts = ("attention maps", "attention", "MLP", "residual stream")
+    parts = ("attention weights", "attention", "MLP", "residual stream")
     return ["embeddings", *(f"block {i} {part}" for i in range(n_layer) for part in parts), "final norm", "logits"]
 
 
-def worst(rungs: list[LayerDifference]) -> list[LayerDifference]:
-    """The rungs outside the blocks, and of each kind inside the blocks the one that is off most.
+def worst(differences: Iterable[LayerDifference]) -> list[LayerDifference]:
+    """The places outside the blocks, and of each kind inside the blocks the one that is off most.
 
-    >>> rungs = [LayerDifference(f"block {i} MLP", d, 1.0, 1e-4) for i, d in enumerate([1e-6, 3e-6, 2e-6])]
-    >>> [rung.name for rung in worst([*rungs, LayerDifference("logits", 1e-6, 1.0, 1e-4)])]
+    >>> found = [LayerDifference(f"block {i} MLP", d, 1.0, 1e-4) for i, d in enumerate([1e-6, 3e-6, 2e-6])]
+    >>> [layer.name for layer in worst([*found, LayerDifference("logits", 1e-6, 1.0, 1e-4)])]
     ['block 1 MLP', 'logits']
     """
     kinds: dict[str, LayerDifference] = {}
-    for rung in rungs:
-        kind = rung.name.split(" ", 2)[2] if rung.name.startswith("block ") else rung.name
-        if kind not in kinds or not rung.off <= kinds[kind].off:
-            kinds[kind] = rung
+    for layer in differences:
+        kind = layer.name.split(" ", 2)[2] if layer.name.startswith("block ") else layer.name
+        if kind not in kinds or not layer.off <= kinds[kind].off:
+            kinds[kind] = layer
     return list(kinds.values())
 
 
-@contextmanager
-def attention_maps(module: Any) -> Iterator[list[Tensor]]:
-    """While it lasts, the attention weights (B, H, T, T) of every layer that runs are collected."""
-    maps: list[Tensor] = []
-    used = module.attention
-
-    def listening(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-        n = q.shape[1] // k.shape[1]
-        scores = q @ k.repeat_interleave(n, dim=1).transpose(-2, -1) / q.shape[-1] ** 0.5
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
-        maps.append(torch.softmax(scores.masked_fill(future, -torch.inf), dim=-1))
-        return used(q, k, v, mask)
-
-    module.attention = listening
-    try:
-        yield maps
-    finally:
-        module.attention = used
-
-
-def reference(checkpoint: "Checkpoint") -> Any:
-    """transformers' own model of the same files, with attention that shows its maps."""
+def reference(path: Path, dtype: torch.dtype) -> Any:
+    """transformers' own model of the same files, with attention that returns its weights."""
     try:
         import transformers
     except ImportError:
         raise ImportError("parity compares with transformers, which is missing: pip install transformers") from None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    dtype = next(checkpoint.model.parameters()).dtype
     options: dict[str, Any] = {"attn_implementation": "eager"}
-    if checkpoint.path.suffix != ".gguf":
+    if path.suffix != ".gguf":
         load = transformers.AutoModelForCausalLM.from_pretrained
-        return load(checkpoint.path, dtype=dtype, local_files_only=True, **options).eval()
+        return load(path, dtype=dtype, local_files_only=True, **options).eval()
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-    config = transformers.AutoConfig.from_pretrained(checkpoint.path.parent, gguf_file=checkpoint.path.name)
+    config = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     model = transformers.AutoModelForCausalLM.from_config(config, **options)
-    read = load_gguf_checkpoint(str(checkpoint.path), return_tensors=True, model_to_load=model)
+    read = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
     model.load_state_dict(read["tensors"], strict=False)
     model.tie_weights()
-    return model.eval()
+    return model.to(dtype).eval()

@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="storyteller", metavar="MODEL", help="a name, a folder, a GGUF file")
     parser.add_argument("--text", default="Once upon a time there was a little girl", help="what both models read")
     parser.add_argument("--dtype", default="float32", choices=("float32", "float64"), help="(default: %(default)s)")
-    parser.add_argument("--all", action="store_true", help="every block's rungs, not only the worst one's")
+    parser.add_argument("--all", action="store_true", help="every block's layers, not only the worst one's")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,14 +24,14 @@ def run(args: argparse.Namespace) -> int:
     if not ids:
         raise ValueError(f"--text {args.text!r} has no tokens to compare: name a text, or leave --text out")
     ids = ids[: c.model.config.n_ctx]
-    rungs = compare_layers(c, ids)
+    layers = compare_layers(c.model, c.path, ids)
     print(f"{c.name} in {args.dtype}, {len(ids)} tokens{'' if c.tokenizer else ' (no vocabulary: fixed ids)'}")
     print(f"{'place':<30}{'max difference':>15}{'max value':>12}")
-    for rung in rungs if args.all else worst(rungs):
-        print(f"{rung.name:<30}{rung.difference:>15.1e}{rung.size:>12.4g}{'' if rung.equal else '  differs'}")
-    parted = next((rung for rung in rungs if not rung.equal), None)
+    for layer in layers if args.all else worst(layers):
+        print(f"{layer.name:<30}{layer.difference:>15.1e}{layer.size:>12.4g}{'' if layer.equal else '  differs'}")
+    parted = next((layer for layer in layers if not layer.equal), None)
     if parted is not None:
         print(f"differs: first at {parted.name}, by {parted.difference:.1e}")
         return 1
-    print(f"equal: {len(rungs)} places differ by no more than rounding")
+    print(f"equal: {len(layers)} places differ by no more than rounding")
     return 0

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     settings = trainer.settings
     n_parameters = sum(p.numel() for p in trainer.model.parameters())
     print(
-        f"{n_parameters:,} parameters; {len(texts.learn):,} tokens to learn from, {len(texts.unseen):,} to test on; "
+        f"{n_parameters:,} parameters; {len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate; "
         f"{settings.steps} steps of {settings.batch_size} x {settings.block_size} tokens in {settings.precision}",
         file=sys.stderr,
     )
@@ -129,7 +129,7 @@ def start_run(args: argparse.Namespace) -> "Run":
         )
         model = GPT2(config).to(device)
     texts = Texts.of(learn, unseen, tok)
-    check_length(texts.learn, settings.block_size)
+    check_length(texts.train, settings.block_size)
     args.out.mkdir(parents=True, exist_ok=True)
     tok.save(args.out)
     return Trainer(model, settings), tok, texts, []

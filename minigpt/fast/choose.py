@@ -38,18 +38,21 @@ def fast_form(model: M, plain: bool = False) -> M:
     state = state_of(model)
     found = _chosen.get(model)
     if found is None or found[0] != state:
-        twin = fused(model)
-        wrong = "" if hooked(model) else what_differs(model, twin)
+        wrong = "" if hooked(model) else what_differs(model)
         if wrong:
             say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
-        found = (state, None if wrong or hooked(model) else twin)
+        found = (state, None if wrong or hooked(model) else fused(model))
         _chosen[model] = found
-    return found[1] or model  # type: ignore[return-value]
+    if found[1] is None:
+        return model
+    for part, twin in zip(model.modules(), found[1].modules(), strict=True):
+        twin.training = part.training
+    return found[1]  # type: ignore[return-value]
 
 
 def state_of(model: nn.Module) -> Hashable:
-    """What decides how a model computes, its numbers aside: its parts, their code, hooks, mode, device and dtype."""
-    parts = [(type(part), part.training, hooked(part)) for part in model.modules()]
+    """What decides how a model computes, its numbers aside: its parts, their code, hooks, device and dtype."""
+    parts = [(id(part), type(part), hooked(part)) for part in model.modules()]
     code = {type(part): code_of(type(part)) for part in model.modules()}
     first = next(model.parameters())
     return (tuple(parts), tuple(code.items()), first.device, first.dtype)
@@ -68,15 +71,15 @@ def hooked(module: nn.Module) -> bool:
     return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
 
 
-def what_differs(plain: GPT2 | Llama, fast: nn.Module) -> str:
+def what_differs(model: GPT2 | Llama) -> str:
     """Where the two forms differ, in words; empty where they agree.
 
     First the code: a tiny model of the same class in float64, so that the last digit of a constant shows. Then this
     model's first block on its own device in its own dtype, which shows a kernel that is wrong there.
     """
     for name, (one, other), tolerance in (
-        ("on a tiny model", tiny_pair(plain), EXACT[type(plain)]),
-        ("in the first block", first_blocks(plain, fast), ROUNDING.get(next(plain.parameters()).dtype, 0.05)),
+        ("on a tiny model", tiny_pair(model), EXACT[type(model)]),
+        ("in the first block", first_blocks(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
     ):
         try:
             off = difference(trace(one), trace(other))
@@ -100,16 +103,13 @@ def tiny_pair(model: GPT2 | Llama) -> tuple[Any, Any]:
     return tiny, fused(tiny)
 
 
-def first_blocks(plain: GPT2 | Llama, fast: nn.Module) -> tuple[Any, Any]:
-    """Both models with their first block only, over the same numbers."""
-    name = "h" if isinstance(plain, GPT2) else "layers"
-    pair = []
-    for model in (plain, fast):
-        one = object.__new__(type(model))
-        one.__dict__.update(model.__dict__, config=replace(plain.config, n_layer=1), training=False)
-        one.__dict__["_modules"] = {**model._modules, name: nn.ModuleList([getattr(model, name)[0]])}
-        pair.append(one)
-    return pair[0], pair[1]
+def first_blocks(model: GPT2 | Llama) -> tuple[Any, Any]:
+    """The model with its first block only, plain and fused, over the model's own numbers."""
+    name = "h" if isinstance(model, GPT2) else "layers"
+    short = object.__new__(type(model))
+    short.__dict__.update(model.__dict__, config=replace(model.config, n_layer=1))
+    short.__dict__["_modules"] = {**model._modules, name: nn.ModuleList([getattr(model, name)[0]])}
+    return fused(short, kinds={}).eval(), fused(short).eval()
 
 
 @torch.no_grad()

@@ -4,6 +4,8 @@ Only what PyTorch has a kernel for is another class here; blocks, residual strea
 model's own code. B batch, T new tokens, S slots, H heads, D head size, C channels.
 """
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -65,10 +67,11 @@ FUSED: dict[type[nn.Module], type[nn.Module]] = {
 }
 
 
-def fused(module: nn.Module) -> nn.Module:
-    """The module with fused parts. Parameters and hooks are the very same objects, so nothing is copied and what is
-    trained or loaded into one is in the other; a class that is not in FUSED, a learner's own for instance, stays."""
-    twin = object.__new__(FUSED.get(type(module), type(module)))
+def fused(module: nn.Module, kinds: Mapping[type[nn.Module], type[nn.Module]] = FUSED) -> nn.Module:
+    """A tree of modules like this one, with parts of other `kinds`. Parameters and hooks are the very same objects, so
+    nothing is copied and what is trained or loaded into one is in the other; a class that is not among the kinds, a
+    learner's own for instance, stays."""
+    twin = object.__new__(kinds.get(type(module), type(module)))
     twin.__dict__.update(module.__dict__)
-    twin.__dict__["_modules"] = {name: child and fused(child) for name, child in module._modules.items()}
+    twin.__dict__["_modules"] = {name: child and fused(child, kinds) for name, child in module._modules.items()}
     return twin

@@ -9,13 +9,15 @@ import torch
 from minigpt.models.config import GPT2Config, LlamaConfig
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
-from minigpt.train.trainer import Trainer, TrainSettings
+from minigpt.train.step import TrainSettings
+from minigpt.train.trainer import Trainer
+from tokenizer.fetch.atomic import replacing
 
 FILE = "training.pt"
 
 
 def save(folder: Path, trainer: Trainer, log: list[dict[str, float]]) -> None:
-    """Write the run's state beside the old one, then take its name: a crash leaves one of the two whole."""
+    """Writes the run's state; a crash leaves the old one or the new one, whole."""
     state = {
         "family": type(trainer.model).__name__,
         "config": asdict(trainer.model.config),
@@ -26,8 +28,8 @@ def save(folder: Path, trainer: Trainer, log: list[dict[str, float]]) -> None:
         "log": log,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save(state, folder / f"{FILE}.part")
-    (folder / f"{FILE}.part").replace(folder / FILE)
+    with replacing(folder / FILE) as part:
+        torch.save(state, part)
 
 
 def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, list[dict[str, float]]]:

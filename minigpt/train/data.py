@@ -3,7 +3,6 @@
 B batch, T tokens in a block.
 """
 
-import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tokenizer import Tokenizer
+from tokenizer.formats import text as formats
 
 END = "<|endoftext|>"
 
@@ -21,16 +21,12 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
 
     Raises ValueError where the bytes are not in the encoding, naming the place and the way out.
     """
-    data = Path(path).read_bytes()
-    if data.startswith(codecs.BOM_UTF8):
-        data = data[3:]
     try:
-        text = data.decode(encoding)
-    except LookupError:
-        raise ValueError(f"unknown encoding {encoding!r}: common ones are utf-8, cp1252, latin-1, utf-16") from None
-    except UnicodeDecodeError as error:
-        byte = f"byte {data[error.start]:#04x} at offset {error.start}"
-        raise ValueError(f"{path} is not {encoding}: {byte}; name its encoding, as in --encoding cp1252") from None
+        text = formats.read_text(Path(path), encoding)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; give the path of a text, as in --text my.txt") from None
+    except ValueError as error:
+        raise ValueError(f"{error}; name the right one, as in encoding cp1252 (--encoding cp1252)") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -56,25 +52,25 @@ def hold_out(text: str, share: float = 0.05) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Texts:
-    """What to learn from and what to test on, each as one row of ids (N,), with the unseen text's length in bytes."""
+    """The texts to train on and to validate on, each as one row of ids (N,), with the second's length in bytes."""
 
-    learn: Tensor
-    unseen: Tensor
-    unseen_bytes: int
+    train: Tensor
+    validation: Tensor
+    validation_bytes: int
 
     @classmethod
-    def of(cls, learn: str, unseen: str, tokenizer: Tokenizer) -> "Texts":
-        """Both texts encoded; a ValueError where the second holds nothing to test on."""
-        documents = split_documents(unseen)
+    def of(cls, train: str, validation: str, tokenizer: Tokenizer) -> "Texts":
+        """Both texts encoded; a ValueError where the second is empty."""
+        documents = split_documents(validation)
         if not documents:
-            raise ValueError("there is no unseen text to test on: give more text, or a file with --val")
+            raise ValueError("there is no text to validate on: give more text, or a file with --val")
         n_bytes = sum(len(document.encode()) for document in documents)
-        learn_ids = encode_documents(split_documents(learn), tokenizer)
-        return cls(learn_ids, encode_documents(documents, tokenizer), n_bytes)
+        train_ids = encode_documents(split_documents(train), tokenizer)
+        return cls(train_ids, encode_documents(documents, tokenizer), n_bytes)
 
 
 def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Tensor:
-    """All documents as one row of ids (N,) int64, each after an <|endoftext|>: the sign under which texts begin."""
+    """All documents as one row of ids (N,) int64, each after an <|endoftext|>, which stands before every text."""
     if END not in tokenizer.special_tokens:
         raise ValueError(f"the tokenizer has no special token {END}, which separates documents")
     end = tokenizer.special_tokens[END]

@@ -1,4 +1,4 @@
-"""A whole run: steps, a look at unseen text now and then, and the best model kept in Hugging Face layout."""
+"""A whole run: steps, a validation now and then, and the best model kept in Hugging Face layout."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from weights import save_checkpoint
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step reports: its number, its loss, and the scores on unseen text where they were taken."""
+    """What a step reports: its number, its loss, and the scores on the validation text where they were taken."""
 
     step: int
     loss: float
@@ -30,20 +30,20 @@ def run(
     evaluate_every: int,
 ) -> Iterator[Progress]:
     """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, and the
-    model too where it predicts unseen text better than ever before. Whoever stops asking stops the run; the state
-    is saved then as well."""
+    model too where its validation loss is the lowest so far. Whoever stops asking stops the run; the state is saved
+    then as well."""
     end = tokenizer.special_tokens[END]
     defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
     saved = trainer.step
     try:
         while trainer.step < trainer.settings.steps:
-            loss = trainer.do_step(texts.learn)
+            loss = trainer.do_step(texts.train)
             if trainer.step % evaluate_every and trainer.step != trainer.settings.steps:
                 yield Progress(trainer.step, loss)
                 continue
-            scores = evaluate(trainer.model, texts.unseen, texts.unseen_bytes, trainer.settings)
-            best = scores.loss < min((entry["unseen"] for entry in log), default=float("inf"))
-            log.append({"step": trainer.step, "train": loss, "unseen": scores.loss, "bpb": scores.bits_per_byte})
+            scores = evaluate(trainer.model, texts.validation, texts.validation_bytes, trainer.settings, trainer.plain)
+            best = scores.loss < min((entry["validation"] for entry in log), default=float("inf"))
+            log.append({"step": trainer.step, "train": loss, "validation": scores.loss, "bpb": scores.bits_per_byte})
             if best:
                 save_checkpoint(trainer.model, folder, tokenizer, generation_config=defaults)
             save(folder, trainer, log)

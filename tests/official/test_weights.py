@@ -20,5 +20,5 @@ def test_official(name: str) -> None:
     assert checkpoint.report.n_parameters == registry.REGISTRY[name].n_parameters
     assert "FAILED" not in checkpoint.report.self_check
     assert checkpoint.tokenizer is not None
-    rungs = compare_layers(checkpoint, checkpoint.tokenizer.encode("Hello my name"))
-    assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)
+    layers = compare_layers(checkpoint.model, checkpoint.path, checkpoint.tokenizer.encode("Hello my name"))
+    assert all(layer.equal for layer in layers), next(layer for layer in layers if not layer.equal)

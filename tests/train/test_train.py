@@ -53,7 +53,7 @@ def test_text_is_read_as_it_was_meant(tmp_path: Path, data: bytes, encoding: str
 
 def test_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes("na\u00efve".encode("cp1252"))
-    with pytest.raises(ValueError, match=r"t\.txt is not utf-8: byte 0xef at offset 2; .*--encoding cp1252"):
+    with pytest.raises(ValueError, match=r"t\.txt is not UTF-8 text: byte 0xef at offset 2.*; .*--encoding cp1252"):
         read_text(tmp_path / "t.txt")
     with pytest.raises(ValueError, match="unknown encoding 'utf-9'"):
         read_text(tmp_path / "t.txt", "utf-9")
@@ -128,14 +128,14 @@ def test_training_learns_and_scores_are_what_they_say() -> None:
     torch.manual_seed(0)
     model = GPT2(GPT2Config(vocab_size=tok.n_vocab, n_ctx=16, n_layer=2, n_head=2, n_embd=32))
     trainer = Trainer(model, replace(SETTINGS, steps=80))
-    before = evaluate(model, texts.unseen, texts.unseen_bytes, trainer.settings)
+    before = evaluate(model, texts.validation, texts.validation_bytes, trainer.settings)
     for _ in range(80):
-        trainer.do_step(texts.learn)
-    after = evaluate(model, texts.unseen, texts.unseen_bytes, trainer.settings)
+        trainer.do_step(texts.train)
+    after = evaluate(model, texts.validation, texts.validation_bytes, trainer.settings)
     assert abs(before.loss - math.log(tok.n_vocab)) < 0.5  # an untrained model knows nothing
     assert after.loss < 0.4 * before.loss
-    n_tokens = len(texts.unseen) - 1
-    assert after.bits_per_byte == pytest.approx(after.loss * n_tokens / math.log(2) / texts.unseen_bytes)
+    n_tokens = len(texts.validation) - 1
+    assert after.bits_per_byte == pytest.approx(after.loss * n_tokens / math.log(2) / texts.validation_bytes)
 
 
 @pytest.mark.parametrize("n_tokens", [2, 16, 17, 18, 33, 100])
@@ -298,8 +298,8 @@ def test_command_refuses_to_overwrite_a_run(
     ("content", "flags", "message"),
     [
         (b"too short", [], "a block of 16 needs at least 17"),
-        (b"", [], "there is no unseen text"),
-        ("caf\u00e9".encode("cp1252") * 100, [], "is not utf-8: byte 0xe9 at offset 3"),
+        (b"", [], "there is no text to validate on"),
+        ("caf\u00e9".encode("cp1252") * 100, [], "is not UTF-8 text: byte 0xe9 at offset 3"),
         (TEXT.encode(), ["--vocab-size", "100"], "vocab_size 100 is too small"),
         (TEXT.encode(), ["--n-embd", "15"], "n_embd 15 does not divide into n_head 2"),
         (TEXT.encode(), ["--finetune", "no/such/model"], "no/such/model"),

@@ -163,14 +163,14 @@ def test_parity(
     assert run("parity", str(random_checkpoint(family)), "--dtype", dtype, "--all") == 0
     text = capsys.readouterr().out
     assert "equal: 15 places differ by no more than rounding" in text
-    assert "block 2 attention maps" in text
+    assert "block 2 attention weights" in text
 
 
 @pytest.mark.parametrize(
     ("parameter", "place"),
     [
         ("wpe.weight", "embeddings"),
-        ("h.1.attn.c_attn.weight", "block 1 attention maps"),
+        ("h.1.attn.c_attn.weight", "block 1 attention weights"),
         ("h.1.attn.c_proj.bias", "block 1 attention"),
         ("h.2.mlp.c_fc.weight", "block 2 MLP"),
         ("ln_f.weight", "final norm"),
@@ -185,8 +185,8 @@ def test_parity_names_the_first_place_that_differs(
     checkpoint = load_checkpoint(random_checkpoint("gpt2"), "cpu")
     with torch.no_grad():
         checkpoint.model.get_parameter(parameter).mul_(1.01)
-    rungs = compare_layers(checkpoint, list(range(12)))
-    assert next(rung.name for rung in rungs if not rung.equal) == place
+    layers = compare_layers(checkpoint.model, checkpoint.path, list(range(12)))
+    assert next(layer.name for layer in layers if not layer.equal) == place
 
 
 def test_parity_without_transformers(random_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,8 @@ def test_random_llamas(
     path = tmp_path / "model.gguf"
     write(path, model, kind)
     checkpoint = load_checkpoint(path, "cpu")
-    rungs = compare_layers(checkpoint, list(range(20)))
-    assert all(rung.equal for rung in rungs), next(rung for rung in rungs if not rung.equal)
+    layers = compare_layers(checkpoint.model, checkpoint.path, list(range(20)))
+    assert all(layer.equal for layer in layers), next(layer for layer in layers if not layer.equal)
     if kind == "F32":
         ids = torch.arange(20)[None]
         with torch.no_grad():
@@ -97,15 +97,15 @@ def test_random_llamas(
 
 
 def test_rows_left_in_llama_cpps_order_show(random_reference: Callable[..., Any], tmp_path: Path) -> None:
-    """The mutation: without putting q and k back, the ladder breaks at the first attention map."""
+    """The mutation: without putting q and k back, parity breaks at the first attention weights."""
     write(tmp_path / "model.gguf", random_reference("llama", **SIZES), "F32")
     from weights.families import gguf_llama
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gguf_llama, "halves", lambda read, _: read)
         wrong = load_checkpoint(tmp_path / "model.gguf", "cpu")
-    parted = next(rung for rung in compare_layers(wrong, list(range(20))) if not rung.equal)
-    assert parted.name == "block 0 attention maps"
+    parted = next(layer for layer in compare_layers(wrong.model, wrong.path, list(range(20))) if not layer.equal)
+    assert parted.name == "block 0 attention weights"
 
 
 @pytest.fixture
@@ -225,10 +225,10 @@ def test_the_real_smollm2(smollm2: sources.ModelLocation) -> None:
     assert checkpoint.chat_template
     assert checkpoint.tokenizer is not None
     ids = checkpoint.tokenizer.encode("The capital of France is")
-    rungs = compare_layers(checkpoint, ids)
-    assert rungs[-1].name == "logits"
-    assert rungs[-1].difference < 1e-3
-    assert all(rung.equal for rung in rungs)
+    layers = compare_layers(checkpoint.model, checkpoint.path, ids)
+    assert layers[-1].name == "logits"
+    assert layers[-1].difference < 1e-3
+    assert all(layer.equal for layer in layers)
     with torch.no_grad():
         best = checkpoint.model(torch.tensor([ids]))[0, -1].argmax().item()
     assert checkpoint.tokenizer.decode([best]) == " Paris"

@@ -134,7 +134,7 @@ class LanguageModel:
 
         return chat_stream(self, messages, **settings)
 
-    def settings(self, given: Mapping[str, Any]) -> Settings:
+    def settings(self, given: Mapping[str, object]) -> Settings:
         """The settings in force: the caller's, then the checkpoint's."""
         config = dict(self.generation_config)
         end = self.tokenizer.special_tokens.get("<|endoftext|>") if self.tokenizer else None

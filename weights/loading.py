@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from minigpt.models.config import Config
+from minigpt.models.llama_config import Config
 from weights.families.family import Family
 from weights.formats.safetensors import StoredTensor
 from weights.report import LoadReport, examples

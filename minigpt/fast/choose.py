@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from minigpt.fast.fused import FUSED, fused
 from minigpt.models.cache import KVCache
-from minigpt.models.config import LlamaConfig
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.interface import Model
 from minigpt.models.llama import Llama
+from minigpt.models.llama_config import LlamaConfig
 
 M = TypeVar("M", bound=Model)
 SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 8, "n_layer": 1, "n_head": 4, "n_embd": 24, "n_inner": 40}

@@ -1,6 +1,6 @@
 """Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
 
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from torch import Tensor
 
@@ -8,6 +8,7 @@ from minigpt.fast.choose import fast_form
 from minigpt.fast.sampling import fast_sample
 from minigpt.generation.beam_search import search
 from minigpt.generation.decoding import decode
+from minigpt.generation.keywords import Keywords
 from minigpt.generation.prompt_lookup import look_ahead
 from minigpt.generation.sequences import Steps, TokenSequence, is_batch, plan
 from minigpt.generation.settings import Settings, resolve
@@ -15,10 +16,20 @@ from minigpt.models.interface import Model
 
 
 @overload
-def generate(model: Model, ids: list[int], **settings: Any) -> list[int]: ...
+def generate(model: Model, ids: list[int], **settings: Unpack[Keywords]) -> list[int]: ...
 @overload
-def generate(model: Model, ids: list[list[int]] | Tensor, **settings: Any) -> list[list[int]]: ...
-def generate(model: Model, ids: list[int] | list[list[int]] | Tensor, **settings: Any) -> list[int] | list[list[int]]:
+def generate(model: Model, ids: list[list[int]] | Tensor, **settings: Unpack[Keywords]) -> list[list[int]]: ...
+@overload
+def generate(
+    model: Model, ids: list[int] | list[list[int]] | Tensor, *, num_return_sequences: int, **settings: Unpack[Keywords]
+) -> list[int] | list[list[int]]: ...
+def generate(
+    model: Model,
+    ids: list[int] | list[list[int]] | Tensor,
+    *,
+    num_return_sequences: int | None = None,
+    **settings: Unpack[Keywords],
+) -> list[int] | list[list[int]]:
     """Continues a list of token ids, or several lists at once: ids in, new ids out, an end token included.
 
     The settings are those of `Settings`; without `eos_token_id` only the number of tokens ends a text. With
@@ -29,7 +40,7 @@ def generate(model: Model, ids: list[int] | list[list[int]] | Tensor, **settings
     >>> len(generate(model, [1, 2, 3], max_new_tokens=5))
     5
     """
-    chosen = resolve(settings)
+    chosen = resolve({**settings, "num_return_sequences": num_return_sequences})
     prompts: Any = ids.tolist() if isinstance(ids, Tensor) else ids
     several = is_batch(prompts) and bool(prompts)
     sequences = plan(model, prompts if several else [prompts], chosen)

@@ -21,10 +21,6 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
     """The next token of each sequence: logits (B, V) -> ids (B,), greedy or drawn as the settings say.
 
     `ids` are the tokens that each sequence has so far; `keys` and `steps` (B,) name its random numbers.
-
-    >>> nothing = torch.tensor([0])
-    >>> sample(torch.tensor([[0.0, 9.0, 1.0]]), [[]], Settings(), nothing, nothing).tolist()
-    [1]
     """
     scores = repetition_penalty(in_float32(logits), ids, settings.repetition_penalty)  # (B, V)
     if not settings.samples:
@@ -43,12 +39,8 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
     """One token per row: probs (B, V) and random numbers between 0 and 1 (B, V) -> ids (B,).
 
     Each token waits for -log(number) / p, a time that is short where p is large, and the first to arrive is drawn:
-    token i with probability p_i. This exponential race is how torch.multinomial draws one token; the Gumbel-max trick
-    is its logarithm. Rounding in p changes the draw only where two tokens arrive at almost the same time.
-
-    >>> probs = torch.tensor([[0.9, 0.1]])
-    >>> draw(probs, torch.tensor([[0.5, 0.5]])), draw(probs, torch.tensor([[0.1, 0.9]]))
-    (tensor([0]), tensor([1]))
+    token i with probability p_i. torch.multinomial draws by this exponential race, too; the Gumbel-max trick is its
+    logarithm. Rounding in p changes the draw only where two tokens arrive at almost the same time.
     """
     return (probs / -numbers.log()).argmax(dim=-1)  # the shortest wait is the largest inverse
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from minigpt.generation.settings import Settings
 from minigpt.generation.stopping import TextReader
-from minigpt.models.config import Config
 from minigpt.models.interface import Model
+from minigpt.models.llama_config import Config
 from tokenizer import Tokenizer
 
 

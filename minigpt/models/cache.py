@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minigpt.models.attention import causal_mask
-from minigpt.models.config import Config
+from minigpt.models.llama_config import Config
 
 
 class KVCache:

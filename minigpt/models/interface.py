@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from minigpt.models.cache import KVCache
-from minigpt.models.config import Config
+from minigpt.models.llama_config import Config
 
 
 class Model(Protocol):

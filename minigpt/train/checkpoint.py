@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from minigpt.models.config import GPT2Config, LlamaConfig
+from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
+from minigpt.models.llama_config import LlamaConfig
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer.fetch.atomic import replacing

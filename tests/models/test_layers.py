@@ -12,9 +12,10 @@ from torch import nn
 
 from minigpt.fast.fused import FusedAttention
 from minigpt.models.attention import Attention, causal_mask, merge_heads, split_heads
-from minigpt.models.config import GPT2Config, LlamaConfig
+from minigpt.models.config import GPT2Config
 from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, gelu, softmax
 from minigpt.models.llama import RMSNorm, silu
+from minigpt.models.llama_config import LlamaConfig
 
 SHAPES = [(3, 5, 12), (12,), (1, 1, 1, 12)]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from minigpt.models.config import LlamaConfig
 from minigpt.models.llama import Llama
+from minigpt.models.llama_config import LlamaConfig
 
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama grouped": ("llama", {}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from minigpt.models.config import Config
+from minigpt.models.llama_config import Config
 
 WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile when they save
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from minigpt.models.config import LlamaConfig
+from minigpt.models.llama_config import LlamaConfig
 from weights.families.family import field
 from weights.formats import gguf
 from weights.formats.safetensors import StoredTensor

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minigpt.models.config import Config
+from minigpt.models.llama_config import Config
 from weights.families.family import Family
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.llama import LLAMA_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY

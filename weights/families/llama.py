@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from minigpt.models.config import LlamaConfig
 from minigpt.models.llama import Llama
+from minigpt.models.llama_config import LlamaConfig
 from weights.families.family import Family, field, refuse_unless
 
 

@@ -86,7 +86,7 @@ def make_encoder(name: str) -> Callable[[str], list[int]]:
 
     from tokenizer.formats.tokenizer_json import to_json
 
-    data = to_json(ours) | {"added_tokens": []}
+    data = to_json(ours.vocabulary) | {"added_tokens": []}
     hugging = tokenizers.Tokenizer.from_str(json.dumps(data))
     return lambda text: list(hugging.encode(text, add_special_tokens=False).ids)
 

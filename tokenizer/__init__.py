@@ -7,10 +7,10 @@
 """
 
 from tokenizer.bpe import Tokenizer
+from tokenizer.fast.training import train
 from tokenizer.patterns import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
 from tokenizer.simple import CharTokenizer, WordTokenizer
 from tokenizer.streaming import StreamDecoder
-from tokenizer.training import train
 
 __all__ = [
     "CL100K_PATTERN",

@@ -36,18 +36,6 @@ CL100K_PATTERN = "|".join(
 QWEN2_PATTERN = CL100K_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
 SMOLLM2_PATTERN = GPT2_PATTERN.replace(r" ?\p{N}+", r"\p{N}").replace(r"(?!\S)", r"(?![^\s\p{N}])")
 
-# Larger units that end where the pattern always cuts: at white space after anything else (GPT-2), unless it is
-# a line end after punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on
-# its neighbours, and one look into a table gives the ids of several pieces.
-_WORD = r"\s*+\S+|\s+"
-_WORD_AND_LINE_END = r"\s*+\S+(?:(?<=[^\s\p{L}\p{N}])[\r\n]+)?|\s+"
-UNITS = {
-    GPT2_PATTERN: _WORD,
-    SMOLLM2_PATTERN: _WORD,
-    CL100K_PATTERN: _WORD_AND_LINE_END,
-    QWEN2_PATTERN: _WORD_AND_LINE_END,
-}
-
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:
     """A pattern for any of the names, the longest first; it fits nothing where there are none.

@@ -5,6 +5,8 @@ cut differently after an update, so the three classes stand here, as ranges of c
 Source: UnicodeData.txt 16.0, general categories L* and N*; PropList.txt, White_Space.
 """
 
+from functools import cache
+
 WHITE_SPACE = "9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000"
 
 NUMBERS = """
@@ -85,3 +87,30 @@ fe70-fe74 fe76-fefc ff21-ff3a ff41-ff5a ff66-ffbe ffc2-ffc7 ffca-ffcf ffd2-ffd7 
 1ee6c-1ee72 1ee74-1ee77 1ee79-1ee7c 1ee7e 1ee80-1ee89 1ee8b-1ee9b 1eea1-1eea3 1eea5-1eea9 1eeab-1eebb
 20000-2a6df 2a700-2b739 2b740-2b81d 2b820-2cea1 2ceb0-2ebe0 2ebf0-2ee5d 2f800-2fa1d 30000-3134a 31350-323af
 """
+
+
+@cache
+def members(name: str, ascii_only: bool = False) -> str:
+    """The inside of a character class: "L" letters, "N" numbers, "s" white space.
+
+    >>> members("N", ascii_only=True)
+    '0-9'
+    """
+    ranges = [
+        tuple(chr(int(end, 16)) for end in item.split("-"))
+        for item in {"L": LETTERS, "N": NUMBERS, "s": WHITE_SPACE}[name].split()
+    ]
+    return "".join("-".join(ends) for ends in ranges if not ascii_only or ends[0].isascii())
+
+
+def join_surrogates(text: str) -> str:
+    """The text without surrogates: halves of a pair join, a lone half becomes U+FFFD, as in tiktoken.
+
+    >>> join_surrogates("\\ud83d\\ude00 \\ud83d")
+    '😀 \ufffd'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

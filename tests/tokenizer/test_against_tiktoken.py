@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import unicode
-from tokenizer.splitting import members
+from tokenizer.unicode import members
 
 EVERY = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 TRICKY = st.sampled_from(

@@ -149,7 +149,8 @@ def test_the_table_is_bounded():
 
 def test_tokens_do_not_depend_on_what_was_encoded_before():
     fresh = Tokenizer(TOK.ranks)
-    fresh._units[""].limit = fresh._units[" "].limit = fresh._pieces.limit = fresh._islands.limit = 3
+    tables = fresh._fast
+    tables.units[""].limit = tables.units[" "].limit = tables.pieces.limit = tables.parts.limit = 3
     for text in [*TEXTS.values(), *TEXTS.values()]:
         assert fresh.encode(text) == TOK.encode(text)
 
@@ -171,7 +172,7 @@ def test_time_is_linear(gpt2, unit, n):
     def best(text: str) -> float:
         times = []
         for _ in range(3):
-            for table in (tok._pieces, tok._islands, *tok._units.values()):
+            for table in (tok._fast.pieces, tok._fast.parts, *tok._fast.units.values()):
                 table.clear()
             start = time.process_time()
             ids = tok.encode(text)

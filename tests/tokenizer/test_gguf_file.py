@@ -8,14 +8,14 @@ import pytest
 import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, Tokenizer
-from tokenizer.formats.gguf import read_header
+from tokenizer.formats import gguf as reader
 from tokenizer.formats.tokenizer_json import to_json, vocab_of
 
 gguf = pytest.importorskip("gguf", reason="the gguf package writes the files for these tests")
 
 
 def write(path: Path, tok: Tokenizer, pre: str, model: str = "gpt2") -> Path:
-    vocab = vocab_of(tok)
+    vocab = vocab_of(tok.vocabulary)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_bool("test.flag", True)
     writer.add_float32("test.float", 1.5)
@@ -24,11 +24,16 @@ def write(path: Path, tok: Tokenizer, pre: str, model: str = "gpt2") -> Path:
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(list(vocab))
     writer.add_token_types([3 if token in tok.special_tokens else 1 for token in vocab])
-    writer.add_token_merges([" ".join(merge) for merge in to_json(tok)["model"]["merges"]])
+    writer.add_token_merges([" ".join(merge) for merge in to_json(tok.vocabulary)["model"]["merges"]])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
     return path
+
+
+def read_header(path: Path) -> dict[str, object]:
+    with path.open("rb") as file:
+        return reader.read_header(file, path)[0]
 
 
 PATTERNS = {"gpt-2": GPT2_PATTERN, "smollm": SMOLLM2_PATTERN, "qwen2": QWEN2_PATTERN}
@@ -74,7 +79,7 @@ def test_refusals(tmp_path):
 def test_a_header_without_a_part_is_named(tmp_path, monkeypatch, key, value, message):
     path = write(tmp_path / "x.gguf", tokenizer.train("", 257), "gpt-2")
     data = read_header(path) | {f"tokenizer.ggml.{key}": value}
-    monkeypatch.setattr("tokenizer.formats.gguf.read_header", lambda _: data)
+    monkeypatch.setattr("tokenizer.formats.gguf.read_header", lambda *_: (data, 0))
     with pytest.raises(ValueError, match=rf"x\.gguf: .*{message}"):
         Tokenizer.load(path)
 

@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokenizer
+from tokenizer.fast.merging import merge, merge_long, merge_short, mergeable_pairs, split_unmergeable
 from tokenizer.formats.byte_alphabet import BYTES, CHARS, bytes_to_unicode, unicode_to_bytes
 from tokenizer.formats.merges import RanksBelow, check_merges, joins_earlier, recover_merges
-from tokenizer.merging import NONE, merge, merge_long, merge_short, merge_steps, mergeable_pairs, split_unmergeable
+from tokenizer.merging import NONE, merge_steps
+from tokenizer.merging import merge as merge_by_hand
 
 CORPUS = "banana bandana abba babab aaaa aaaaaaaa ananan née né où déjà 中文中文字 文字 日本語 日本 本語"
 TOK = tokenizer.train(CORPUS * 3, 330)
@@ -25,6 +27,7 @@ def by_hand(piece, ranks):
 @given(piece=PIECES)
 def test_all_ways_agree(piece):
     expected = by_hand(piece, TOK.ranks)
+    assert merge_by_hand(piece, TOK.ranks) == expected
     assert merge(piece, TOK.ranks) == merge_short(piece, TOK.ranks) == merge_long(piece, TOK.ranks) == expected
     parts = split_unmergeable(piece, mergeable_pairs(TOK.ranks))
     assert b"".join(parts) == piece

@@ -183,6 +183,6 @@ def test_surrogates_in_the_text():
 def test_units_are_cut_when_there_are_many(monkeypatch):
     text = TEXTS["mixed"] * 2
     expected = tokenizer.train(text, 400).ranks
-    monkeypatch.setattr("tokenizer.training.MANY", 5)
+    monkeypatch.setattr("tokenizer.fast.training.MANY", 5)
     assert tokenizer.train(text.split("\n"), 400).ranks == tokenizer.train([*text.split("\n")], 400).ranks
     assert tokenizer.train(text, 400).ranks == expected

@@ -1,15 +1,15 @@
 """The fast lanes cut as the patterns do, and a file's blocks join to the file."""
 
-import re
-
 import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizer import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
-from tokenizer.fast.units import _WHITE, blocks, file_blocks, units, whole
-from tokenizer.splitting import compile_pattern, translate
+from tokenizer.fast.splitting import splitter
+from tokenizer.fast.units import _WHITE, UNITS, blocks, file_blocks, units
+from tokenizer.splitting import compile_pattern, split
+from tokenizer.unicode import join_surrogates
 
 PATTERNS = [GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN]
 NAMES = ["gpt2", "cl100k", "qwen2", "smollm2"]
@@ -20,7 +20,7 @@ TEXT = st.text(st.sampled_from(" \n\r\t\x0b\x1c\x85\xa0\u3000'sS.!-aZé中1٣½�
 @settings(deadline=None, max_examples=200)
 @given(text=TEXT)
 def test_units_cut_as_the_pattern(pattern, text):
-    split = compile_pattern(pattern)
+    split = splitter(pattern)
     found = [before + unit for before, many in units(text, pattern) for unit in many]
     assert "".join(found) == text
     assert [piece for unit in found for piece in split(unit)] == split(text)
@@ -30,15 +30,19 @@ def test_units_cut_as_the_pattern(pattern, text):
 @settings(deadline=None, max_examples=200)
 @given(text=TEXT)
 def test_re_cuts_as_regex(pattern, text):
-    assert compile_pattern(pattern)(text) == regex.findall(pattern, text)
+    assert splitter(pattern)(text) == split(text, pattern) == regex.findall(pattern, text)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=NAMES)
 @settings(deadline=None, max_examples=200)
 @given(text=st.text(st.sampled_from(" \n\r\t\x0b\x1c'sS.!-aZ1"), max_size=40))
 def test_the_ascii_form_cuts_as_the_full_one(pattern, text):
-    narrow, wide = translate(pattern, ascii_only=True), translate(pattern, ascii_only=False)
-    assert re.findall(narrow, text) == re.findall(wide, text)
+    narrow, wide = compile_pattern(pattern, ascii_only=True), compile_pattern(pattern, ascii_only=False)
+    assert narrow.findall(text) == wide.findall(text)
+
+
+def test_the_units_are_those_of_the_patterns():
+    assert list(UNITS) == [PATTERNS[0], PATTERNS[3], PATTERNS[1], PATTERNS[2]]
 
 
 def test_white_space_of_the_fast_lane():
@@ -47,20 +51,23 @@ def test_white_space_of_the_fast_lane():
 
 
 def test_what_a_pattern_leaves_out_is_kept():
-    assert compile_pattern(r"\p{L}+")("ab, cd!") == ["ab", ", ", "cd", "!"]
-    assert compile_pattern(r"(a)(b)")("xabx") == ["x", "ab", "x"]
-    assert compile_pattern(r"\p{L}*")("ab1") == ["ab", "1"]
+    for cut in (split, lambda text, pattern: splitter(pattern)(text)):
+        assert cut("ab, cd!", r"\p{L}+") == ["ab", ", ", "cd", "!"]
+        assert cut("xabx", r"(a)(b)") == ["x", "ab", "x"]
+        assert cut("ab1", r"\p{L}*") == ["ab", "1"]
 
 
 def test_a_dollar_is_the_end_of_the_text():
-    assert compile_pattern(r"\s+$|\s")("  \n") == ["  \n"]
-    assert compile_pattern(r"a$|a\n")("a\n") == ["a\n"]
+    assert split("  \n", r"\s+$|\s") == ["  \n"]
+    assert split("a\n", r"a$|a\n") == ["a\n"]
 
 
 @pytest.mark.parametrize("pattern", [r"\p{Lu}+", r"[\S]+", r"\w+|\W", r"\bfoo", r"(?m)a$", r"(?P<x>a)"])
 def test_other_patterns_run_in_regex(pattern):
-    assert translate(pattern, ascii_only=False) is None
-    assert "".join(compile_pattern(pattern)("foo Bar\nbaz a")) == "foo Bar\nbaz a"
+    assert isinstance(compile_pattern(pattern), regex.Pattern)
+    text = "foo Bar\nbaz a"
+    assert splitter(pattern)(text) == split(text, pattern)
+    assert "".join(split(text, pattern)) == text
 
 
 @pytest.mark.parametrize("pattern", ["(", "[a", r"\p{Nonsense}", "*"])
@@ -84,7 +91,7 @@ def test_file_blocks_join(tmp_path_factory, text, size, pattern):
     path.write_bytes(text.encode())
     parts = list(file_blocks(path, pattern, (), size))
     assert "".join(parts) == text
-    split = compile_pattern(pattern)
+    split = splitter(pattern)
     assert [piece for part in parts for piece in split(part)] == split(text)
 
 
@@ -102,5 +109,5 @@ def test_a_file_in_another_encoding_is_named(tmp_path):
 
 
 def test_surrogates():
-    assert whole("\ud83d\ude00\ud83d!") == "😀\ufffd!"
-    assert whole("plain") == "plain"
+    assert join_surrogates("\ud83d\ude00\ud83d!") == "😀\ufffd!"
+    assert join_surrogates("plain") == "plain"

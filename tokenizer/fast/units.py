@@ -4,9 +4,21 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tokenizer.patterns import UNITS
-from tokenizer.splitting import compile_pattern
+from tokenizer.fast.splitting import splitter
 
+# Units end where the pattern always cuts: at white space after anything else (GPT-2), unless it is a line end after
+# punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on its neighbours, and one look
+# into a table gives the ids of several pieces. That holds for these very patterns, which therefore stand here letter by
+# letter: one that was changed in `tokenizer.patterns` is not among them, and is cut into its pieces at once.
+_WORD = r"\s*+\S+|\s+"
+_WORD_AND_LINE_END = r"\s*+\S+(?:(?<=[^\s\p{L}\p{N}])[\r\n]+)?|\s+"
+_CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+UNITS = {
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": _WORD,  # GPT-2
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+": _WORD,  # SmolLM2
+    _CL100K % r"\p{N}{1,3}": _WORD_AND_LINE_END,
+    _CL100K % r"\p{N}": _WORD_AND_LINE_END,  # Qwen2
+}
 _WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _WORD_END = re.compile(r"[A-Za-z0-9](?= )")
 _LAST_WORD_END = re.compile(r"(?s:.*)[A-Za-z0-9](?= )")
@@ -24,11 +36,11 @@ def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:
     [('', ['one', '  two'])]
     """
     if pattern not in UNITS:
-        yield "", compile_pattern(pattern)(text)
+        yield "", splitter(pattern)(text)
         return
     for block in blocks(text):
         if any(space in block and space + " " in block for space in _WHITE):
-            yield "", compile_pattern(UNITS[pattern])(block)
+            yield "", splitter(UNITS[pattern])(block)
         else:
             first, *rest = block.split(" ")
             yield "", [first]
@@ -74,16 +86,3 @@ def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int =
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 ({error.reason}): save it as UTF-8, or give its text") from None
     yield rest
-
-
-def whole(text: str) -> str:
-    """The text without surrogates: halves of a pair join, a lone half becomes U+FFFD, as in tiktoken.
-
-    >>> whole("\\ud83d\\ude00 \\ud83d")
-    '😀 \ufffd'
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

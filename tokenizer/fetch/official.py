@@ -8,9 +8,6 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-from tokenizer.bpe import Tokenizer
-from tokenizer.formats.files import load_path, load_tiktoken
-
 
 class Source(NamedTuple):
     """An official file: its name and hash, where on the Hub and in which package of the index it lies.
@@ -52,28 +49,6 @@ VOCABULARIES = {
         ),
     ),
 }
-
-
-def load(name_or_path: str | Path, pattern: str | None = None) -> Tokenizer:
-    """The tokenizer of a name or a path; a name goes before a folder of that name, "./gpt2" is the folder.
-
-    >>> load("./gpt2-of-mine")
-    Traceback (most recent call last):
-    ValueError: gpt2-of-mine: no such file or folder
-    """
-    name = str(name_or_path)
-    if isinstance(name_or_path, str) and name in VOCABULARIES:
-        folder = locate(name)
-        return load_tiktoken(folder / f"{name}.tiktoken") if name == "cl100k_base" else load_path(folder)
-    if name == "storyteller":
-        return load_path(storyteller())
-    try:
-        path = Path(name_or_path).expanduser()
-    except RuntimeError:  # "~someone", and there is no such user
-        raise ValueError(f"{name}: no home folder of that name is known; give the whole path") from None
-    if path.name == name and not (name and path.exists()):
-        raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}, storyteller, files and folders")
-    return load_path(path, pattern)
 
 
 def storyteller() -> Path:

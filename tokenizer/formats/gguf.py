@@ -8,9 +8,9 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tokenizer.bpe import Tokenizer
 from tokenizer.formats.tokenizer_json import assemble
 from tokenizer.patterns import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+from tokenizer.vocabulary import Vocabulary
 
 PATTERNS = {"gpt-2": GPT2_PATTERN, "qwen2": QWEN2_PATTERN, "smollm": SMOLLM2_PATTERN}
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -19,15 +19,16 @@ DAMAGE = (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens that stand outside the merges
 
 
-def load_gguf(path: Path) -> Tokenizer:
-    """The tokenizer of a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern.
+def read(path: Path) -> Vocabulary:
+    """The vocabulary in a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern.
 
     >>> import os
-    >>> load_gguf(Path(os.devnull))  # doctest: +ELLIPSIS
+    >>> read(Path(os.devnull))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: ...null: the header of this GGUF file is damaged or cut short
+    ValueError: ...null: the header of this GGUF file is damaged or cut short: fetch it anew
     """
-    data = read_header(path)
+    with path.open("rb") as file:
+        data, _ = read_header(file, path)
     if data.get("tokenizer.ggml.model") != "gpt2":
         raise ValueError(f"{path}: the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
     pre = str(data.get("tokenizer.ggml.pre", "gpt-2"))
@@ -57,25 +58,23 @@ def texts(data: dict[str, Any], key: str, path: Path) -> list[str]:
     return found
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """All key-value pairs of a GGUF file's header.
+def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+    """The named values of a GGUF file and the number of its tensors; `file` then stands at the table of these.
 
-    >>> import tempfile
+    A ValueError with `path` where the header is no such one, damaged or cut short.
+
+    >>> import io
     >>> pair = struct.pack("<Q3sI", 3, b"key", 4) + struct.pack("<I", 7)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "tiny.gguf"
-    ...     _ = path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair)
-    ...     read_header(path)
-    {'key': 7}
+    >>> read_header(io.BytesIO(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair), Path("x.gguf"))
+    ({'key': 7}, 0)
     """
-    with path.open("rb") as file:
-        try:
-            magic, version, _, pairs = unpack(file, "4sIQQ")
-            if magic != b"GGUF" or version not in (2, 3):
-                raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
-            return {string(file): value(file, *unpack(file, "I")) for _ in range(pairs)}
-        except DAMAGE:
-            raise ValueError(f"{path}: the header of this GGUF file is damaged or cut short") from None
+    try:
+        magic, version, n_tensors, n_values = unpack(file, "4sIQQ")
+        if magic != b"GGUF" or version not in (2, 3):
+            raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
+        return {string(file): value(file, *unpack(file, "I")) for _ in range(n_values)}, n_tensors
+    except DAMAGE:
+        raise ValueError(f"{path}: the header of this GGUF file is damaged or cut short: fetch it anew") from None
 
 
 def unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from tokenizer.merging import NONE, merge
+from tokenizer.fast.merging import merge
+from tokenizer.merging import NONE
 
 Merge = tuple[bytes, bytes]
 MORE = "the vocabulary needs a merge table"  # which this tokenizer does without

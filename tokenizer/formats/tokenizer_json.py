@@ -7,10 +7,10 @@ by name, never guessed: a tokenizer that is nearly right is wrong where nobody l
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tokenizer.bpe import Tokenizer
 from tokenizer.formats.byte_alphabet import CHARS, bytes_to_unicode, unicode_to_bytes
 from tokenizer.formats.merges import check_merges, recover_merges
 from tokenizer.patterns import GPT2_PATTERN, SMOLLM2_PATTERN
+from tokenizer.vocabulary import Vocabulary
 
 Json = dict[str, Any]
 
@@ -20,26 +20,25 @@ DIGITS = {"type": "Digits", "individual_digits": True}
 KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
 
 
-def to_json(tokenizer: Tokenizer) -> Json:
-    """What tokenizer.json holds for a tokenizer, ready for `json.dumps`.
+def to_json(vocabulary: Vocabulary) -> Json:
+    """What tokenizer.json holds for a vocabulary, ready for `json.dumps`.
 
-    >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"hi": 256})
-    >>> to_json(tok)["model"]["merges"]
+    >>> to_json(Vocabulary({b"h": 0, b"i": 1, b"hi": 2}))["model"]["merges"]
     [['h', 'i']]
     """
-    split = {**SPLIT, "pattern": {"Regex": tokenizer.pattern}}
+    split = {**SPLIT, "pattern": {"Regex": vocabulary.pattern}}
     before: Json = {"type": "Sequence", "pretokenizers": [split, {**BYTES, "use_regex": False}]}
-    if tokenizer.pattern == GPT2_PATTERN:
+    if vocabulary.pattern == GPT2_PATTERN:
         before = BYTES
-    elif tokenizer.pattern == SMOLLM2_PATTERN:
+    elif vocabulary.pattern == SMOLLM2_PATTERN:
         before = {"type": "Sequence", "pretokenizers": [DIGITS, BYTES]}
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": i, "content": name, **plain} for name, i in by_id(tokenizer.special_tokens)],
-        "normalizer": {"type": tokenizer.normalizer} if tokenizer.normalizer else None,
+        "added_tokens": [{"id": i, "content": name, **plain} for name, i in by_id(vocabulary.special_tokens)],
+        "normalizer": {"type": vocabulary.normalizer} if vocabulary.normalizer else None,
         "pre_tokenizer": before,
         "post_processor": None,
         "decoder": BYTES,
@@ -52,20 +51,20 @@ def to_json(tokenizer: Tokenizer) -> Json:
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": vocab_of(tokenizer),
-            "merges": [[bytes_to_unicode(a), bytes_to_unicode(b)] for a, b in recover_merges(tokenizer.ranks)],
+            "vocab": vocab_of(vocabulary),
+            "merges": [[bytes_to_unicode(a), bytes_to_unicode(b)] for a, b in recover_merges(vocabulary.ranks)],
         },
     }
 
 
-def vocab_of(tokenizer: Tokenizer) -> dict[str, int]:
+def vocab_of(vocabulary: Vocabulary) -> dict[str, int]:
     """All tokens in printable characters, the special ones as they are, in the order of their ids.
 
-    >>> vocab_of(Tokenizer({b" ": 0}, special_tokens={"<|end|>": 1}))
+    >>> vocab_of(Vocabulary({b" ": 0}, special_tokens={"<|end|>": 1}))
     {'Ġ': 0, '<|end|>': 1}
     """
-    vocab = {bytes_to_unicode(token): i for token, i in tokenizer.ranks.items()}
-    for name, i in tokenizer.special_tokens.items():
+    vocab = {bytes_to_unicode(token): i for token, i in vocabulary.ranks.items()}
+    for name, i in vocabulary.special_tokens.items():
         if vocab.setdefault(name, i) != i:
             raise ValueError(f"special token {name!r} is spelled like token {vocab[name]}: a file cannot hold both")
     return dict(by_id(vocab))
@@ -92,15 +91,14 @@ def expect(name: str, what: str, found: Any, kind: type) -> Any:
     return found
 
 
-def from_json(data: Json, name: str) -> Tokenizer:
-    """The tokenizer of a tokenizer.json; `name` is for the ValueError that says what cannot be represented.
+def from_json(data: Json, name: str) -> Vocabulary:
+    """The vocabulary of a tokenizer.json; `name` is for the ValueError that says what cannot be represented.
 
     All `added_tokens` become special, also one with `"special": false`: `encode` takes its name for plain text
     unless it is allowed, where `tokenizers` would always give its id. So do tokens that no merge makes.
 
-    >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"hi": 256})
-    >>> from_json(to_json(tok), "tokenizer.json").encode("hi")
-    [256]
+    >>> from_json(to_json(Vocabulary({b"h": 0, b"i": 1, b"hi": 2})), "tokenizer.json").ranks
+    {b'h': 0, b'i': 1, b'hi': 2}
     """
 
     def refuse(what: str, found: object) -> ValueError:
@@ -139,13 +137,13 @@ def assemble(
     normalizer: str | None,
     name: str,
     all_made: bool = False,
-) -> Tokenizer:
-    """A tokenizer from a printable vocabulary and its merges, checked against each other.
+) -> Vocabulary:
+    """A vocabulary from a printable vocabulary and its merges, checked against each other.
 
     A token that is no byte and comes from no merge is special, or, with `all_made`, a ValueError.
 
-    >>> assemble({"a": 0, "b": 1, "ab": 2}, [["a", "b"]], {}, GPT2_PATTERN, None, "x").encode("ab")
-    [2]
+    >>> assemble({"a": 0, "b": 1, "ab": 2}, [["a", "b"]], {}, GPT2_PATTERN, None, "x").ranks[b"ab"]
+    2
     """
     for text, i in (*vocab.items(), *special.items()):
         expect(name, f"the id of {text!r}", i, int)
@@ -160,7 +158,7 @@ def assemble(
         pairs = [(token[a], token[b]) for a, b in merges]
         ranks = {token[text]: vocab[text] for text in token}
         check_merges(ranks, pairs)
-        return Tokenizer(ranks, pattern, special, normalizer)
+        return Vocabulary(ranks, pattern, dict(special), normalizer)
     except KeyError as error:
         raise ValueError(f"{name}: a merge names {error.args[0]!r}, which is not in the vocabulary") from None
     except ValueError as error:

@@ -1,0 +1,90 @@
+"""The encoder with its tables: text repeats itself, so most of it was encoded before.
+
+It gives the ids of `Tokenizer.encode_by_hand`, up to a hundred times sooner: a look into a table gives the ids of
+several pieces at once. Before it serves it is compared with that plain form on a short text; where the two differ,
+the plain form serves.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from itertools import chain
+
+from tokenizer.fast.memo import Ids, Memo
+from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
+from tokenizer.fast.splitting import splitter
+from tokenizer.fast.units import units
+from tokenizer.vocabulary import Vocabulary
+
+# each part of the known patterns, and pieces longer than any table or list holds
+ASCII_PROBE = (
+    "Once upon a time it's 'twas We'LL they've I'd 12345 67 3,000.50 (word) --\"why?!\" well...\n\n  x\r\n \t\ty   z  "
+    "\nsnake_case={'a': 1};\n\t\treturn unbelievable tokenization  " + "0123456789" * 13 + " ="
+)
+WIDE_PROBE = (
+    "Déjà vu — naïve e\u0301, 床前明月光，疑是地上霜　２個 Привет ½² 🌟👍🏽\u00a0\u2028 \u3000x “Ça va?” …\n é "
+    "日本語のテキスト"
+)
+
+
+class Encoder:
+    """Called with a text it gives its ids; `plain` is the form that it must equal, and that raises its errors.
+
+    >>> Encoder(lambda text: [9] * len(text), Vocabulary({b"a": 9}))("aaa")
+    [9, 9, 9]
+    """
+
+    def __init__(self, plain: Callable[[str], list[int]], vocabulary: Vocabulary) -> None:
+        self.plain, self.ranks, self.pattern = plain, vocabulary.ranks, vocabulary.pattern
+        self.split = splitter(vocabulary.pattern)
+        self.same: dict[bool, bool] = {}  # for texts of ASCII and for others: equal on the probe
+        self.parts = Memo(self._merge)
+        self.pieces = Memo(self._encode_piece)
+        self.units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
+
+    def __call__(self, text: str) -> list[int]:
+        ascii_only = text.isascii()
+        if ascii_only not in self.same:
+            self.same[ascii_only] = self._compare(ASCII_PROBE if ascii_only else ASCII_PROBE + WIDE_PROBE)
+        return self.fast(text) if self.same[ascii_only] else self.plain(text)
+
+    def fast(self, text: str) -> list[int]:
+        """The ids by the tables.
+
+        >>> Encoder(lambda text: [9] * len(text), Vocabulary({b"a": 9})).fast("aaa")
+        [9, 9, 9]
+        """
+        ids: list[int] = []
+        for before, found in units(text, self.pattern):
+            ids += chain.from_iterable(map(self.units[before].__getitem__, found))
+        return ids
+
+    def _compare(self, probe: str) -> bool:
+        probe = "".join(char for char in probe if all(bytes([byte]) in self.ranks for byte in char.encode()))
+        if self.plain(probe) == self.fast(probe):
+            return True
+        where = next((word for word in probe.split() if self.plain(word) != self.fast(word)), probe)
+        sys.stderr.write(f"minigpt: the fast encoder differs from tokenizer/bpe.py on {where[:40]!r}: ")
+        sys.stderr.write("the plain one is used\n")
+        return False
+
+    @cached_property
+    def _mergeable_pairs(self) -> set[tuple[int, int]]:
+        return mergeable_pairs(self.ranks)
+
+    def _encode_unit(self, unit: str) -> Ids:
+        return tuple(chain.from_iterable(map(self.pieces.__getitem__, self.split(unit))))
+
+    def _encode_piece(self, piece: str) -> Ids:
+        data = piece.encode()
+        if data in self.ranks:
+            return (self.ranks[data],)
+        if len(data) < 24 or piece.isascii():
+            return self._merge(data)
+        return tuple(chain.from_iterable(map(self.parts.__getitem__, split_unmergeable(data, self._mergeable_pairs))))
+
+    def _merge(self, data: bytes) -> Ids:
+        try:
+            return tuple([self.ranks[token] for token in merge(data, self.ranks)])
+        except KeyError:
+            return tuple(self.plain(data.decode()))  # which says what is missing

@@ -55,7 +55,7 @@ def caches() -> dict[str, str]:
     """Where models are kept, and how much is there."""
     from huggingface_hub import constants
 
-    from tokenizer.fetch.transfer import cache_dir
+    from tokenizer.fetch.verify import cache_dir
 
     return {"our cache": used(cache_dir()), "Hub cache": used(Path(constants.HF_HUB_CACHE))}
 

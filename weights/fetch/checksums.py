@@ -1,11 +1,12 @@
 """Is a file what it should be? Its SHA-256 is compared with the one known from where it came."""
 
-import contextlib
 import hashlib
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from tokenizer.fetch.atomic import write_text
 from tokenizer.fetch.verify import cache_dir, sha256_of
 
 SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
@@ -26,7 +27,7 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
     if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return blob.name, 0
     if path.suffix == ".safetensors":
-        with path.open("rb") as file, contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
+        with path.open("rb") as file, suppress(ValueError, TypeError, AttributeError, RecursionError):
             n = int.from_bytes(file.read(8), "little")
             if n < path.stat().st_size:
                 checksum = json.loads(file.read(n)).get("__metadata__", {}).get("sha256")
@@ -36,9 +37,7 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
 
 def note_checksum(path: Path, checksum: str) -> None:
     """Writes a file's SHA-256 beside it, as sha256sum does."""
-    part = path.with_name(path.name + SUFFIX + ".part")
-    part.write_text(f"{checksum}  {path.name}\n", encoding="utf-8")
-    part.replace(path.with_name(path.name + SUFFIX))
+    write_text(path.with_name(path.name + SUFFIX), f"{checksum}  {path.name}\n")
 
 
 def verify(path: Path) -> str:
@@ -53,15 +52,13 @@ def verify(path: Path) -> str:
     stat = path.stat()
     note = cache_dir() / "verified" / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     noted = f"{expected} {stat.st_size} {stat.st_mtime_ns}\n"
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         if note.read_text(encoding="utf-8") == noted:
             return "SHA-256 as expected"
     found = sha256_of(path, start)
     if found != expected:
         raise ValueError(f"{path}: expected SHA-256 {expected}, found {found}: damaged; delete it and fetch it again")
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         note.parent.mkdir(parents=True, exist_ok=True)
-        part = note.with_suffix(".part")
-        part.write_text(noted, encoding="utf-8")
-        part.replace(note)
+        write_text(note, noted)
     return "SHA-256 as expected"

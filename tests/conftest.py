@@ -6,7 +6,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def random_reference(family: str, seed: int = 0, **sizes: Any) -> Any:
             is_norm_weight = p.ndim == 1 and name.endswith("weight")
             p.copy_(1 + 0.2 * noise if is_norm_weight else noise * (0.1 if p.ndim == 1 else 0.2))
     return model.eval()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs started by this test obey Ctrl-C even where pytest was told to ignore it, as `nohup make test &` does:
+    a child inherits an ignored SIGINT, but not a handled one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,7 @@ def test_one_line_for_what_is_wrong(chat_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends the signal that Ctrl-C sends on POSIX")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_the_answer_and_not_the_program(chat_folder: Path, tmp_path: Path) -> None:
     big = json.loads((chat_folder / "config.json").read_text()) | {"max_position_embeddings": 100_000}
     for file in chat_folder.iterdir():

@@ -261,6 +261,7 @@ def test_command_trains_a_model_that_generates(
     assert json.loads((out / "generation_config.json").read_text())["do_sample"] is True
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_command_interrupted_goes_on_to_the_same_end(text_file: Path, tmp_path: Path) -> None:
     """A real process, a real Ctrl-C in the middle, and --resume: the same weights as the run that was left alone."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"

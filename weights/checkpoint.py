@@ -2,36 +2,34 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
-from weights import companions as beside
-from weights import selfcheck
+from tokenizer import Tokenizer
+from weights import companions, selfcheck
 from weights.devices import pick_device, pick_dtype
 from weights.families import gguf_llama
 from weights.families.known import check_config
 from weights.families.llama import LLAMA_FAMILY
-from weights.fetch import locate as sources
+from weights.fetch import locate
 from weights.fetch.checksums import verify
-from weights.formats.folder import read_json, read_tensors, weight_files
+from weights.formats.folder import read_json, weight_files
+from weights.formats.tensors import read_tensors
 from weights.loading import load_model
 from weights.report import LoadReport, size_text
-
-if TYPE_CHECKING:
-    from tokenizer import Tokenizer
 
 
 @dataclass
 class Checkpoint:
-    """A loaded model, its vocabulary, its defaults, and the report of how it was loaded."""
+    """A loaded model, its vocabulary, its default settings, and the report of how it was loaded."""
 
     name: str
     path: Path  # the folder, or the GGUF file
     model: GPT2 | Llama  # in eval mode
-    tokenizer: "Tokenizer | None"  # None where the folder has no vocabulary
+    tokenizer: Tokenizer | None  # None where the folder has no vocabulary
     generation_config: dict[str, Any]
     chat_template: str | None  # Jinja
     report: LoadReport
@@ -50,17 +48,17 @@ def load_checkpoint(
     Raises ValueError for what is wrong with a file, OSError for what is not there and cannot be fetched.
     """
     place = pick_device(device)
-    number = pick_dtype(dtype, place)
-    found = sources.obtain(name_or_path)
+    wanted = pick_dtype(dtype, place)
+    found = locate.obtain(name_or_path)
     load = load_gguf if found.path.suffix == ".gguf" else load_folder
-    checkpoint = load(found.path, found.name, place, number)
-    selfcheck.check(checkpoint, selfcheck.probe_of(found), force)
-    return checkpoint
+    c = load(found.path, found.name, place, wanted)
+    probe = selfcheck.find_probe(found.path, found.probe_name if found.entry else None)
+    c.report.self_check = selfcheck.check(c.model, probe, c.name, force)
+    return c
 
 
 def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
     """The checkpoint of a folder with config.json, weights, and whatever else lies there."""
-    data = read_json(folder / "config.json")
     family, config = check_config(folder)
     files = weight_files(folder)
     verified = [f"{file.name}, {size_text(file.stat().st_size)}, {verify(file)}" for file in files]
@@ -68,9 +66,9 @@ def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtyp
     model, report = load_model(config, family, read_tensors(files), where, device, dtype)
     report.files = verified
     assert isinstance(model, GPT2 | Llama)
-    tok = beside.read_vocabulary(folder, config.vocab_size)
-    defaults = beside.read_generation_config(folder, data)
-    return Checkpoint(name, folder, model, tok, defaults, beside.read_chat_template(folder), report)
+    tok = companions.read_vocabulary(folder, config.vocab_size)
+    defaults = companions.read_generation_config(folder, read_json(folder / "config.json"))
+    return Checkpoint(name, folder, model, tok, defaults, companions.read_chat_template(folder), report)
 
 
 def load_gguf(path: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
@@ -80,6 +78,6 @@ def load_gguf(path: Path, name: str, device: torch.device, dtype: torch.dtype | 
     model, report = load_model(config, LLAMA_FAMILY, stored, str(path), device, dtype)
     report.files, report.transposed = [verified], reordered
     assert isinstance(model, Llama)
-    tok = beside.read_gguf_vocabulary(path, config.vocab_size) if "tokenizer.ggml.tokens" in values else None
+    tok = companions.read_gguf_vocabulary(path, config.vocab_size) if "tokenizer.ggml.tokens" in values else None
     defaults = gguf_llama.read_generation_config(values)
     return Checkpoint(name, path, model, tok, defaults, values.get("tokenizer.chat_template"), report)

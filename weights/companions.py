@@ -1,31 +1,26 @@
 """What lies beside the weights in a checkpoint's folder: the vocabulary, the generation defaults, the chat template."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tokenizer import Tokenizer
+from tokenizer.formats.text import read_text
 from weights.formats.folder import read_json
 
-if TYPE_CHECKING:
-    from tokenizer import Tokenizer
 
-
-def read_vocabulary(folder: Path, vocab_size: int) -> "Tokenizer | None":
+def read_vocabulary(folder: Path, vocab_size: int) -> Tokenizer | None:
     """The folder's tokenizer, or None without one; a ValueError where it has ids that the model has no row for."""
-    from tokenizer import Tokenizer
-
     if not (folder / "tokenizer.json").exists() and not (folder / "vocab.json").exists():
         return None
     return fitting(Tokenizer.load(folder), folder, vocab_size)
 
 
-def read_gguf_vocabulary(path: Path, vocab_size: int) -> "Tokenizer":
+def read_gguf_vocabulary(path: Path, vocab_size: int) -> Tokenizer:
     """The tokenizer in a GGUF file's values; a ValueError where it does not fit the model."""
-    from tokenizer import Tokenizer
-
     return fitting(Tokenizer.load(path), path, vocab_size)
 
 
-def fitting(tok: "Tokenizer", path: Path, vocab_size: int) -> "Tokenizer":
+def fitting(tok: Tokenizer, path: Path, vocab_size: int) -> Tokenizer:
     """The tokenizer, or a ValueError where it has ids that the model has no row for."""
     if tok.n_vocab > vocab_size:
         raise ValueError(f"{path}: the vocabulary has {tok.n_vocab} ids, the model only {vocab_size} (vocab_size)")
@@ -45,7 +40,7 @@ def read_generation_config(folder: Path, config: dict[str, Any]) -> dict[str, An
 def read_chat_template(folder: Path) -> str | None:
     """The Jinja text of chat_template.jinja or, as it was before, of tokenizer_config.json."""
     if (folder / "chat_template.jinja").exists():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        return read_text(folder / "chat_template.jinja")
     path = folder / "tokenizer_config.json"
     template = read_json(path).get("chat_template") if path.exists() else None
     if isinstance(template, list):  # several, each with a name

@@ -1,22 +1,25 @@
 """Writing a model in Hugging Face layout: a folder that transformers and `load_checkpoint` read."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
+from tokenizer import Tokenizer
+from tokenizer.fetch.atomic import write_text
+from weights.checkpoint import load_checkpoint
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.llama import LLAMA_FAMILY
-from weights.formats import safetensors as tensors
-
-if TYPE_CHECKING:
-    from tokenizer import Tokenizer
+from weights.formats.safetensors_writer import write
+from weights.selfcheck import FILE, Probe, log_probabilities
 
 SHARD = 5_000_000_000  # bytes in one file, as the Hub likes it
 MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all of it
@@ -28,7 +31,7 @@ MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all o
 def save_checkpoint(
     model: GPT2 | Llama,
     folder: str | Path,
-    tokenizer: "Tokenizer | None" = None,
+    tokenizer: Tokenizer | None = None,
     dtype: torch.dtype | None = None,
     generation_config: Mapping[str, Any] | None = None,
     chat_template: str | None = None,
@@ -39,7 +42,7 @@ def save_checkpoint(
 
     All is written beside first and then moved, so that a disk that fills loses nothing. A model that was there goes,
     config.json first; the new one is moved last, so that a folder that has one is whole. Weights above `shard_bytes`
-    are spread over several files with an index. `weights.selfcheck.write_probe(folder)` adds what a load is checked by.
+    are spread over several files with an index. `write_probe(folder)` adds what a load is checked by.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,12 +83,12 @@ def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, 
         shards[-1][name] = value
         filled += n_bytes
     if len(shards) == 1:
-        tensors.write(folder / "model.safetensors", named, dtype)
+        write(folder / "model.safetensors", named, dtype)
         return
     where: dict[str, str] = {}
     for i, shard in enumerate(shards, start=1):
         file = f"model-{i:05}-of-{len(shards):05}.safetensors"
-        tensors.write(folder / file, shard, dtype)
+        write(folder / file, shard, dtype)
         where.update(dict.fromkeys(shard, file))
     total = sum(value.numel() for value in named.values()) * dtype.itemsize
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": where})
@@ -96,6 +99,28 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file with the same bytes on every system."""
-    path.write_text(text, encoding="utf-8", newline="\n")
+def make_probe(model: GPT2 | Llama, n_ids: int = 6) -> Probe:
+    """A probe of a model whose numbers are right: the best five next tokens, and eight from all over the vocabulary."""
+    size = model.config.vocab_size
+    ids = [7919 * i % size for i in range(1, 1 + min(n_ids, model.config.n_ctx))]
+    found = log_probabilities(model, ids)
+    chosen = [*found.topk(min(5, size)).indices.tolist(), *range(0, size, -(-size // 8))]
+    return Probe(ids, {str(id): round(found[id].item(), 4) for id in chosen})
+
+
+def write_probe(folder: str | Path) -> Path:
+    """Computes a folder's probe on the CPU in float32 and writes it beside the weights; returns its path.
+
+    Raises ValueError where the model gives no finite numbers.
+    """
+    probe = make_probe(load_checkpoint(folder, "cpu", "float32", force=True).model)
+    if not all(abs(value) < float("inf") for value in probe.logprobs.values()):
+        raise ValueError(f"{folder}: the model's logits are not finite numbers")
+    path = Path(folder) / FILE
+    write_text(path, json.dumps(asdict(probe)) + "\n")
+    return path
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:] or sys.exit("usage: python -m weights.export FOLDER …: write the folders' probes"):
+        print(f"wrote {write_probe(argument)}", file=sys.stderr)

@@ -3,11 +3,9 @@
 Some devices have given garbage without an error. A few tokens at load show it, for the weights' one reading.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,10 +13,6 @@ from torch import Tensor
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from weights.formats.folder import read_json
-
-if TYPE_CHECKING:
-    from weights.checkpoint import Checkpoint
-    from weights.fetch.locate import ModelLocation
 
 FILE = "probe.json"
 REGISTERED = Path(__file__).parent / "probes.json"
@@ -34,13 +28,16 @@ class Probe:
     logprobs: dict[str, float]  # token id, as JSON writes keys -> natural logarithm of its probability
 
 
-def probe_of(found: "ModelLocation") -> Probe | None:
-    """The probe of a registered model in probes.json or, of another, beside it; None where none is known."""
-    data = read_json(REGISTERED).get(found.probe_name) if found.entry else None
+def find_probe(path: Path, name: str | None) -> Probe | None:
+    """The probe of a registered model in probes.json, by its name, or of another, beside it; None where there is none.
+
+    `path` is a folder or a GGUF file.
+    """
+    data = read_json(REGISTERED).get(name) if name else None
     if data:
         return parse(data, REGISTERED)
-    path = (found.path if found.path.is_dir() else found.path.parent) / FILE
-    return parse(read_json(path), path) if path.exists() else None
+    file = (path if path.is_dir() else path.parent) / FILE
+    return parse(read_json(file), file) if file.exists() else None
 
 
 def parse(data: Mapping[str, object], path: Path) -> Probe:
@@ -54,7 +51,7 @@ def parse(data: Mapping[str, object], path: Path) -> Probe:
             raise ValueError
     except (ValueError, TypeError, OverflowError):
         raise ValueError(
-            f"{path}: expected ids and logprobs, all numbers: write it anew with python -m weights.selfcheck FOLDER"
+            f"{path}: expected ids and logprobs, all numbers: write it anew with python -m weights.export FOLDER"
         ) from None
     return probe
 
@@ -76,52 +73,15 @@ def measure(model: GPT2 | Llama, probe: Probe) -> float:
     return off if off == off else float("inf")
 
 
-def check(checkpoint: "Checkpoint", probe: Probe | None, force: bool = False) -> None:
-    """Notes the outcome in the checkpoint's report; a ValueError where the device is off, unless `force` is set."""
-    report = checkpoint.report
+def check(model: GPT2 | Llama, probe: Probe | None, name: str, force: bool = False) -> str:
+    """The outcome in words; a ValueError where the model's log-probabilities are off, unless `force` is set."""
     if probe is None:
-        report.self_check = "not possible: no logits are stored for this model"
-        return
-    dtype = next(checkpoint.model.parameters()).dtype
-    off, allowed = measure(checkpoint.model, probe), TOLERANCE.get(dtype, 1.0)
+        return "not possible: no logits are stored for this model"
+    parameter = next(model.parameters())
+    off, allowed = measure(model, probe), TOLERANCE.get(parameter.dtype, 1.0)
     outcome = f"log-probabilities off by {off:.2g}, allowed {allowed}"
-    report.self_check = ("passed: " if off <= allowed else "FAILED, and forced: ") + outcome
     if not off <= allowed and not force:
-        blame = "the weights are not those of the probe" if report.device == "cpu" else "use --device cpu"
-        raise ValueError(
-            f"{checkpoint.name}: wrong numbers on {report.device} in {report.dtype}: {outcome}: {blame}, "
-            "or load with force=True"
-        )
-
-
-def make_probe(model: GPT2 | Llama, n_ids: int = 6) -> Probe:
-    """A probe of a model whose numbers are right: the best five next tokens, and eight from all over the vocabulary."""
-    size = model.config.vocab_size
-    ids = [7919 * i % size for i in range(1, 1 + min(n_ids, model.config.n_ctx))]
-    found = log_probabilities(model, ids)
-    chosen = [*found.topk(min(5, size)).indices.tolist(), *range(0, size, -(-size // 8))]
-    return Probe(ids, {str(id): round(found[id].item(), 4) for id in chosen})
-
-
-def write_probe(folder: str | Path) -> Path:
-    """Computes a folder's probe on the CPU in float32 and writes it beside the weights; returns its path.
-
-    Raises ValueError where the model gives no finite numbers.
-    """
-    from weights.checkpoint import load_checkpoint
-
-    probe = make_probe(load_checkpoint(folder, "cpu", "float32", force=True).model)
-    if not all(abs(value) < float("inf") for value in probe.logprobs.values()):
-        raise ValueError(f"{folder}: the model's logits are not finite numbers")
-    path = Path(folder) / FILE
-    part = path.with_name(FILE + ".part")
-    part.write_text(json.dumps(asdict(probe)) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
-
-
-if __name__ == "__main__":
-    import sys
-
-    for argument in sys.argv[1:] or sys.exit("usage: python -m weights.selfcheck FOLDER …"):
-        print(f"wrote {write_probe(argument)}", file=sys.stderr)
+        device, dtype = parameter.device, str(parameter.dtype).removeprefix("torch.")
+        blame = "the weights are not those of the probe" if device.type == "cpu" else "use device cpu"
+        raise ValueError(f"{name}: wrong numbers on {device} in {dtype}: {outcome}: {blame}, or load with force=True")
+    return ("passed: " if off <= allowed else "FAILED, and forced: ") + outcome

@@ -50,7 +50,7 @@ def is_model(entry: "Entry") -> Callable[[Path], None]:
         from weights.checkpoint import load_checkpoint
         from weights.fetch.locate import ModelLocation
         from weights.selfcheck import check as check_probe
-        from weights.selfcheck import probe_of
+        from weights.selfcheck import find_probe
 
         checkpoint = load_checkpoint(path, "cpu", force=True)
         found, expected = checkpoint.report.n_parameters, entry.n_parameters
@@ -58,6 +58,7 @@ def is_model(entry: "Entry") -> Callable[[Path], None]:
             raise ValueError(
                 f"{path}: another model: expected {expected:,} parameters of {entry.name}, found {found:,}"
             )
-        check_probe(checkpoint, probe_of(ModelLocation(entry.name, path, "folder", entry)))
+        probe = find_probe(path, ModelLocation(entry.name, path, "folder", entry).probe_name)
+        check_probe(checkpoint.model, probe, entry.name)
 
     return check

@@ -17,10 +17,9 @@ def run(args: argparse.Namespace) -> int:
     """Load, write, and compute the probe of the self-check."""
     from weights.checkpoint import load_checkpoint
     from weights.devices import HALVES, pick_device, pick_dtype
-    from weights.export import save_checkpoint
+    from weights.export import save_checkpoint, write_probe
     from weights.fetch.locate import obtain
     from weights.formats.folder import expand
-    from weights.selfcheck import write_probe
 
     target = expand(args.folder)
     source = obtain(args.name).path

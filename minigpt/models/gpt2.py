@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from minigpt.models.attention import Attention, merge_heads, split_heads
 from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.config import GPT2Config
-from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, check_shape, gelu
+from minigpt.models.interface import check_shape
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear, gelu
 
 
 class CausalSelfAttention(nn.Module):

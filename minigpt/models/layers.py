@@ -112,19 +112,3 @@ class Dropout(nn.Module):
             return x
         keep = torch.empty_like(x).bernoulli_(1 - self.p)
         return x * keep / (1 - self.p)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}"
-
-
-def check_shape(ids: Tensor, n_ctx: int) -> None:
-    """A ValueError unless ids are (B, T), a batch of texts, with T at most the model's positions.
-
-    >>> check_shape(torch.tensor([1, 2, 3]), n_ctx=8)
-    Traceback (most recent call last):
-    ValueError: ids have the shape (3,); expected (B, T): a single text is ids[None]
-    """
-    if ids.ndim != 2:
-        raise ValueError(f"ids have the shape {tuple(ids.shape)}; expected (B, T): a single text is ids[None]")
-    if ids.shape[1] > n_ctx:
-        raise ValueError(f"{ids.shape[1]} tokens exceed the model's {n_ctx} positions (n_ctx)")

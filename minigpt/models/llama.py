@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from minigpt.models.attention import Attention, merge_heads, split_heads
 from minigpt.models.cache import KVCache, LayerKV
-from minigpt.models.layers import Embedding, Linear, check_shape
+from minigpt.models.interface import check_shape
+from minigpt.models.layers import Embedding, Linear
 from minigpt.models.llama_config import LlamaConfig
 
 

@@ -13,13 +13,14 @@ import torch
 
 from minigpt.models.gpt2 import GPT2
 from weights import load_checkpoint, selfcheck
+from weights.export import write_probe
 
 
 @pytest.fixture
 def folder(random_checkpoint: Callable[..., Path], tmp_path: Path) -> Path:
     """A random GPT-2 with its probe."""
     made = Path(shutil.copytree(random_checkpoint("gpt2"), tmp_path / "model"))
-    selfcheck.write_probe(made)
+    write_probe(made)
     return made
 
 
@@ -29,7 +30,7 @@ def test_right_numbers_pass_in_every_dtype(
     family: str, dtype: str, random_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(random_checkpoint(family), tmp_path / "model"))
-    selfcheck.write_probe(folder)
+    write_probe(folder)
     assert load_checkpoint(folder, "cpu", dtype).report.self_check.startswith("passed")
 
 
@@ -102,7 +103,7 @@ def test_no_probe_of_a_model_without_finite_numbers(folder: Path) -> None:
     save_checkpoint(model, folder)
     assert not (folder / "probe.json").exists()  # the old one went with the old weights
     with pytest.raises(ValueError, match="not finite"):
-        selfcheck.write_probe(folder)
+        write_probe(folder)
 
 
 def test_registered_probes_are_well_formed() -> None:
@@ -114,6 +115,6 @@ def test_registered_probes_are_well_formed() -> None:
 
 def test_from_the_command_line(folder: Path) -> None:
     (folder / "probe.json").unlink()
-    done = subprocess.run([sys.executable, "-m", "weights.selfcheck", str(folder)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "weights.export", str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert load_checkpoint(folder, "cpu").report.self_check.startswith("passed")

@@ -16,6 +16,7 @@ import tokenizer
 from minigpt.commands.download import is_model
 from tokenizer.fetch.wheel import from_wheel
 from weights import STORYTELLER, load_checkpoint, selfcheck
+from weights.export import write_probe
 from weights.fetch import download, manual, registry
 from weights.fetch import locate as sources
 
@@ -146,12 +147,12 @@ class TestByHand:
         monkeypatch: pytest.MonkeyPatch,
         tmp_path: Path,
     ) -> None:
-        probe = selfcheck.write_probe(random_checkpoint("gpt2", vocab_size=300, seed=1))
+        probe = write_probe(random_checkpoint("gpt2", vocab_size=300, seed=1))
         (tmp_path / "probes.json").write_text(f'{{"tiny": {probe.read_text()}}}')
         probe.unlink()
         monkeypatch.setattr(selfcheck, "REGISTERED", tmp_path / "probes.json")
         if own:
-            selfcheck.write_probe(model)
+            write_probe(model)
         with pytest.raises(ValueError, match="not those of the probe"):
             adopt(known, model)
         assert not sources.own_folder("tiny").exists()

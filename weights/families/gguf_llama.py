@@ -10,7 +10,7 @@ from torch import Tensor
 from minigpt.models.llama_config import LlamaConfig
 from weights.families.family import field
 from weights.formats import gguf
-from weights.formats.safetensors import StoredTensor
+from weights.formats.stored import StoredTensor
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",

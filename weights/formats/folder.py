@@ -1,14 +1,12 @@
-"""The files of a checkpoint's folder: JSON, and the weights in one file or several. Needs no torch until it reads."""
+"""The files of a checkpoint's folder: JSON, and the weights in one file or several. Needs no torch."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from weights.formats.safetensors import StoredTensor
+from tokenizer.formats import text
+from weights.formats.wrong_file import check_beginning
 
 FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
-AGAIN = "delete it and fetch it again"
 
 
 def expand(path: str | Path) -> Path:
@@ -22,16 +20,13 @@ def expand(path: str | Path) -> Path:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; FileNotFoundError and ValueError name the file."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return text.read_json(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing: a checkpoint's folder needs it") from None
-    except (ValueError, RecursionError):  # also [[[[…
+    except ValueError as error:
         with path.open("rb") as file:
             check_beginning(path, file.read(64))
-        raise ValueError(f"{path} is not whole JSON: fetch it again") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} should hold a JSON object, not a {type(data).__name__}: fetch it again")
-    return data
+        raise ValueError(f"{error}: fetch it again") from None
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -77,31 +72,3 @@ def shards(index: Path) -> list[str]:
         if Path(file).name != file:
             raise ValueError(f"{index}: names the file {file!r}; expected a plain name beside it")
     return sorted(set(where.values()))
-
-
-def check_beginning(path: Path, start: bytes) -> None:
-    """A ValueError for what commonly stands in the place of weights: a web page, a pointer, another format."""
-    if start.startswith(b"version https://git-lfs"):
-        raise ValueError(f"{path}: found a Git LFS pointer, not the weights: run `git lfs pull`, or fetch it again")
-    if start.lstrip()[:5].lower() in (b"<!doc", b"<html", b"<?xml"):
-        raise ValueError(f"{path}: found a web page, not the weights: {AGAIN} (is there a login page on the network?)")
-    for magic, kind in ((b"PK\x03\x04", "a PyTorch .bin or zip file"), (b"GGUF", "a GGUF file")):
-        if start.startswith(magic) and path.suffix == ".safetensors":
-            raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
-    if start and not start.strip(b"\0"):
-        raise ValueError(f"{path}: found zeros where the header should be: {AGAIN}")
-
-
-def read_tensors(files: list[Path]) -> "dict[str, StoredTensor]":
-    """All tensors of a folder's weights, one file or several; a ValueError for one that is there twice."""
-    from weights.formats import pickled
-    from weights.formats import safetensors as tensors
-
-    read = tensors.read if files[0].suffix == ".safetensors" else pickled.read
-    stored: dict[str, StoredTensor] = {}
-    for file in files:
-        for name, tensor in read(file).items():
-            if name in stored:
-                raise ValueError(f"{file}: {name} is in another part too; expected every tensor once")
-            stored[name] = tensor
-    return stored

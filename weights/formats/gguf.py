@@ -1,7 +1,7 @@
 """GGUF, llama.cpp's format: a header of named values, a table of tensors, then their blocks of numbers.
 
-The format: https://github.com/ggml-org/ggml, docs/gguf.md. The header is read by hand (its values as in `tokenizer`),
-which takes a fraction of the time of the `gguf` package's reader; quantized numbers are unpacked by that package.
+The format: https://github.com/ggml-org/ggml, docs/gguf.md. The header is read by hand (in `tokenizer`), in a
+fraction of the time that the `gguf` package takes; that package unpacks quantized numbers.
 """
 
 import mmap
@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from tokenizer.formats.gguf import DAMAGE, string, unpack, value
-from weights.formats.folder import AGAIN, check_beginning
-from weights.formats.safetensors import StoredTensor
+from tokenizer.formats.gguf import DAMAGE, read_header, string, unpack
+from weights.formats.stored import StoredTensor
+from weights.formats.wrong_file import AGAIN, check_beginning
 
 # a tensor's type: its name, how many numbers a block holds, in how many bytes, and its dtype once unpacked
 KINDS = {
@@ -32,16 +32,13 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, StoredTensor]]:
     with path.open("rb") as file:
         check_beginning(path, file.read(64))
         file.seek(0)
+        values, n_tensors = read_header(file, path)
+        alignment = values.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
+            raise ValueError(f"{path}: general.alignment is {alignment!r}, expected a multiple of 8: {AGAIN}")
         try:
-            magic, version, n_tensors, n_values = unpack(file, "4sIQQ")
-            if magic != b"GGUF" or version not in (2, 3):
-                raise ValueError(f"begins with {magic!r}, version {version}; expected b'GGUF', 2 or 3")
-            values = {string(file): value(file, *unpack(file, "I")) for _ in range(n_values)}
             table = [(string(file), dimensions(file), *unpack(file, "IQ")) for _ in range(n_tensors)]
-            alignment = values.get("general.alignment", 32)
-            if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
-                raise ValueError(f"general.alignment is {alignment!r}, expected a multiple of 8")
-        except (ValueError, *DAMAGE) as error:
+        except DAMAGE as error:
             raise ValueError(f"{path}: not a whole GGUF file ({error}): {AGAIN}") from None
         start_of_numbers = -(-file.tell() // alignment) * alignment
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

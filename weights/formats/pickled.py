@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from weights.formats.folder import AGAIN, check_beginning
-from weights.formats.safetensors import StoredTensor
+from weights.formats.stored import StoredTensor
+from weights.formats.wrong_file import AGAIN, check_beginning
 
 KINDS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 

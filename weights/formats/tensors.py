@@ -1,0 +1,18 @@
+"""The tensors of a checkpoint's folder, whatever format its files have."""
+
+from pathlib import Path
+
+from weights.formats import pickled, safetensors
+from weights.formats.stored import StoredTensor
+
+
+def read_tensors(files: list[Path]) -> dict[str, StoredTensor]:
+    """All tensors of a folder's weights, one file or several; a ValueError for one that is there twice."""
+    read = safetensors.read if files[0].suffix == ".safetensors" else pickled.read
+    stored: dict[str, StoredTensor] = {}
+    for file in files:
+        for name, tensor in read(file).items():
+            if name in stored:
+                raise ValueError(f"{file}: {name} is in another part too; expected every tensor once")
+            stored[name] = tensor
+    return stored

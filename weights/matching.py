@@ -1,0 +1,61 @@
+"""Which tensor of the files is which parameter: every parameter exactly once, nothing left over, no other shape."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from weights.families.family import Family
+from weights.formats.stored import StoredTensor
+from weights.report import LoadReport, examples
+
+
+def choose(
+    stored: Mapping[str, StoredTensor], family: Family, parameters: Mapping[str, Tensor], where: str, report: LoadReport
+) -> dict[str, StoredTensor]:
+    """Each parameter's tensor, under the parameter's name, every parameter exactly once."""
+    chosen: dict[str, StoredTensor] = {}
+    keys: dict[str, str] = {}
+    for key, tensor in stored.items():
+        name = family.parameter(key)
+        if name is None:
+            report.ignored.append(key)
+        elif name in chosen:
+            raise ValueError(f"{where}: both {keys[name]} and {key} name the parameter {name}; expected one of them")
+        else:
+            chosen[name], keys[name] = tensor, key
+    head, embedding = chosen.get("lm_head.weight"), chosen.get(family.embedding)
+    if head and embedding and "lm_head.weight" not in parameters:  # the model uses the embedding in its place
+        if head.shape != embedding.shape or not torch.equal(head.read(), embedding.read()):
+            what = f"lm_head.weight differs from {family.embedding}"
+            raise ValueError(f"{where}: {what}; only tied ones, equal to it, are built here")
+        chosen.pop("lm_head.weight").drop()
+        report.tied.append(keys["lm_head.weight"])
+    report.missing = [name for name in parameters if name not in chosen]
+    report.unexpected = [keys[name] for name in chosen if name not in parameters]
+    if report.missing or report.unexpected:
+        raise ValueError(
+            f"{where}: the tensors do not fit a {family.name} of the sizes in {sizes_from(where)}; "
+            f"missing {examples(report.missing)}; unexpected {examples(report.unexpected)}"
+        )
+    return chosen
+
+
+def sizes_from(where: str) -> str:
+    """Where the sizes stand, for errors."""
+    return "the header" if where.endswith(".gguf") else "config.json"
+
+
+def check_shape(name: str, tensor: StoredTensor, expected: tuple[int, ...], family: Family, where: str) -> None:
+    """A ValueError where a tensor's shape is not the parameter's, transposed where due, or it holds no real numbers."""
+    transposed = family.transposed.fullmatch(name) is not None
+    expected = expected[::-1] if transposed else expected
+    if tensor.shape != expected:
+        hint = " (is it stored the other way round, as torch.nn.Linear does?)" if transposed else ""
+        hint = hint if tensor.shape == expected[::-1] else ""
+        raise ValueError(
+            f"{where}: {name} has the shape {tensor.shape}, {sizes_from(where)} makes it {expected}{hint}: "
+            f"use {sizes_from(where)} that belongs to these weights"
+        )
+    if not tensor.dtype.is_floating_point:
+        raise ValueError(f"{where}: {name} holds {tensor.kind}, expected floating-point numbers")

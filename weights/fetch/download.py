@@ -1,7 +1,7 @@
 """From the Hub into the Hugging Face cache, verified before a file gets its name.
 
 huggingface_hub lays the cache out, so that other programs find the files: blobs/ by checksum, snapshots/ by name. The
-bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's own does neither.
+bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's download (2.4) does neither.
 """
 
 import shutil

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 OWN, THEIRS = os.environ.get("MINIGPT_CACHE"), constants.HF_HUB_CACHE
 COMMIT = "1234567890" * 4
@@ -151,9 +151,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with Hub() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        )
+        for module in (constants, file_download):  # the second for old versions, which copy it
+            url = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", url, raising=False)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(tokenizer.fetch.transfer, "PAUSE", 0.01)
         monkeypatch.setattr(tokenizer.fetch.hub, "PAUSES", (0.01, 0.01))

@@ -18,6 +18,7 @@ import torch
 import tokenizer.fetch.hub
 import tokenizer.fetch.transfer
 import weights.fetch.download
+from tokenizer.fetch import official
 from weights import load_checkpoint
 from weights.fetch import locate as sources
 from weights.fetch.download import cached, download, home
@@ -178,6 +179,29 @@ def test_a_missing_vocabulary_is_no_error(served: Any) -> None:
     assert cached(REPO) == snapshot  # the next load asks nobody
 
 
+def test_a_missing_part_is_named(served: Any) -> None:
+    served.files["model.safetensors.index.json"] = b'{"weight_map": {"wte.weight": "part-1.safetensors"}}'
+    del served.files[WEIGHTS]
+    with pytest.raises(OSError, match=r"has no part-1\.safetensors"):
+        bring()
+    assert cached(REPO) is None
+
+
+@pytest.mark.parametrize("fault", ["", "503 GET", "cut", "wrong", "html later"])
+def test_a_vocabulary_from_the_hub(served: Any, fault: str, tmp_path: Path) -> None:
+    data = served.files["vocab.json"]
+    source = official.Source("encoder.json", hashlib.sha256(data).hexdigest(), (REPO, "vocab.json"), ("", "", ""))
+    served.faults["vocab.json"] = fault
+    path = tmp_path / "vocabularies" / "encoder.json"
+    if fault in ("wrong", "html later"):
+        with pytest.raises(ValueError, match=r"SHA-256|HTML"):
+            official.from_hub(source, path)
+        assert not path.exists()
+    else:
+        official.from_hub(source, path)
+        assert path.read_bytes() == data
+
+
 @pytest.mark.parametrize(
     ("status", "says"), [(401, "no such model"), (403, "licence"), (500, "status 500"), (418, "status 418")]
 )
@@ -255,13 +279,14 @@ def test_the_token_does_not_go_where_the_hub_sends_on_to(served: Any, monkeypatc
 
 
 def test_no_hub_is_found_out_soon(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     with socket.socket() as silent:  # takes connections, and never says a word
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        for module in (constants, file_download):
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", url, raising=False)
         monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
         start = time.monotonic()
         with pytest.raises(OSError, match="does not answer") as caught:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['notes.txt']
     """
-    own = "" if resumable else f".{os.getpid()}"  # two processes that write at once do not meet
+    own = "" if resumable else f".{os.getpid()}-{get_ident()}"  # two that write at once do not meet
     part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part

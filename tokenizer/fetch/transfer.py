@@ -1,6 +1,6 @@
 """Fetching a file so that its name appears only when its bytes are right: beside, verified, renamed.
 
-The bytes do not come by huggingface_hub: its own download begins a file anew in every run, gives up at a busy server
+The bytes do not come by huggingface_hub: its download (2.4) begins a file anew in every run, gives up at a busy server
 and compares no checksum, so that wrong bytes would get a name. Pure standard library.
 """
 

@@ -1,7 +1,7 @@
 """From the Hub into the Hugging Face cache, verified before a file gets its name.
 
 huggingface_hub lays the cache out, so that other programs find the files: blobs/ by checksum, snapshots/ by name. The
-bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's own does neither.
+bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's download (2.4) does neither.
 """
 
 import shutil
@@ -62,16 +62,16 @@ def download(repo: str, check_config: Callable[[Path], object]) -> Path:
         raise OSError(f"{repo} has no config.json")
     snapshot = place(config, repo, "config.json").parent
     check_config(snapshot)
-    for name in wanted(repo, config.commit):
+    for name in OPTIONAL:
         found = remote_file(repo, name, config.commit)
         if found is not None:
             place(found, repo, name)
-        elif name not in OPTIONAL:
-            raise OSError(f"{repo} has no {name}")
         else:  # noted as huggingface_hub does
             absent = home(repo) / ".no_exist" / config.commit / name
             absent.parent.mkdir(parents=True, exist_ok=True)
             absent.touch()
+    for name, found in weights_of(repo, config.commit):
+        place(found, repo, name)
     check_complete(snapshot)
     main = home(repo) / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)
@@ -79,16 +79,20 @@ def download(repo: str, check_config: Callable[[Path], object]) -> Path:
     return snapshot
 
 
-def wanted(repo: str, commit: str) -> Iterator[str]:
-    """The names of the files to bring, the weights last: one file, or the parts that an index names."""
-    yield from OPTIONAL
+def weights_of(repo: str, commit: str) -> Iterator[tuple[str, RemoteFile]]:
+    """The names and files that hold the weights: one, or the parts that an index names, which is brought first."""
     for name in FORMS:
-        if remote_file(repo, name, commit) is not None:
-            yield name
+        found = remote_file(repo, name, commit)
+        if found is not None:
+            yield name, found
             return
         index = remote_file(repo, f"{name}.index.json", commit)
-        if index is not None:
-            yield from shards(place(index, repo, f"{name}.index.json"))
+        for part in shards(place(index, repo, f"{name}.index.json")) if index else ():
+            found = remote_file(repo, part, commit)
+            if found is None:
+                raise OSError(f"{repo} has no {part}")
+            yield part, found
+        if index:
             return
     raise OSError(f"{repo} has no weights; expected {' or '.join(FORMS)}")
 
@@ -112,7 +116,7 @@ def place(found: RemoteFile, repo: str, name: str) -> Path:
             raise (OSError if isinstance(error, OSError) else ValueError)(f"{name}: {error}") from None
     named = home(repo) / "snapshots" / found.commit / name
     if named.exists() and not named.samefile(blob):  # an older copy, or a copy where links are not allowed
-        named.unlink()
+        named.unlink(missing_ok=True)
     try:
         return Path(hf_hub_download(repo, name, revision=found.commit))
     except Exception as error:  # of huggingface_hub, or of the client that its version is built on

@@ -13,7 +13,18 @@ from urllib.request import Request, urlopen
 
 from weights.report import size_text
 
-PACKAGES = ("torch", "safetensors", "huggingface_hub", "numpy", "regex", "jinja2", "tqdm", "gguf", "transformers")
+PACKAGES = (
+    "torch",
+    "safetensors",
+    "huggingface_hub",
+    "numpy",
+    "regex",
+    "wcwidth",
+    "jinja2",
+    "tqdm",
+    "gguf",
+    "transformers",
+)
 SECONDS = 3.0  # that the network may take to answer
 
 

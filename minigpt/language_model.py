@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from minigpt.chat.chat import chat_format, with_defaults
+from minigpt.chat.format import ChatFormat
+from minigpt.chat.template import Message
 from minigpt.generation import decoding as generation
 from minigpt.generation.sequences import Model, Row, Steps, is_batch, plan
 from minigpt.generation.settings import Settings, resolve
@@ -16,8 +19,6 @@ from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from minigpt.analysis.scoring import NextToken, Score
-
-Messages = Sequence[dict[str, str]]  # [{"role": "user", "content": "…"}, …]
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,23 @@ class LanguageModel:
 
         return score(self, text, allow_special)
 
-    def chat(self, messages: Messages, **settings: Any) -> Completion:
-        """The answer to a conversation; instruction-tuned models only. See `minigpt.chat`."""
-        from minigpt.chat.chat import chat
+    def chat(self, messages: Sequence[Message], **settings: Any) -> Any:
+        """The answer to a conversation, [{"role": "user", "content": "…"}, …]; instruction-tuned models only.
 
-        return chat(self, messages, **settings)
+        The settings are those of `generate`; the answer ends at any end token that the checkpoint names. Raises
+        ValueError for a model without chat template, for malformed messages, and where they do not fit.
+        """
+        chat = self.chat_format()
+        return self.generate(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
 
-    def chat_stream(self, messages: Messages, **settings: Any) -> Stream:
-        """The answer to a conversation, piece by piece. See `minigpt.chat`."""
-        from minigpt.chat.chat import chat_stream
+    def chat_stream(self, messages: Sequence[Message], **settings: Any) -> Stream:
+        """The answer that `chat` gives, piece by piece as it grows."""
+        chat = self.chat_format()
+        return self.stream(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
 
-        return chat_stream(self, messages, **settings)
+    def chat_format(self) -> ChatFormat:
+        """How this checkpoint writes conversations; ValueError where it does not."""
+        return chat_format(self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
 
     def settings(self, given: Mapping[str, Any]) -> Settings:
         """The settings in force: the caller's, then the checkpoint's."""

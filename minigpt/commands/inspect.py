@@ -33,7 +33,7 @@ def tree(model: nn.Module, width: int = ENDLESS) -> list[str]:
     """One line per module: its name, what it is, its shapes, its parameters and bytes; equal blocks stand once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
-    >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)), 40)[:4]:
+    >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)), 50)[:4]:
     ...     print(line)
     GPT2
       254  1.0 kB

@@ -35,8 +35,8 @@ def picture(tokens: "Sequence[NextToken]", width: int = 80, coloured: bool = Fal
 
     >>> from minigpt.analysis.scoring import NextToken
     >>> print(*picture([NextToken(7, "a", 0.75, 0.75), NextToken(12, "b", 0.25, 0.25)], 22), sep="\\n")
-     7 'a'  75.00% ██████
-    12 'b'  25.00% ██
+     7 'a'  75.00% █████▎
+    12 'b'  25.00% █▊
     """
     from minigpt.terminal import CYAN, DIM, RESET, YELLOW, bar, pad
     from tokenizer.display import cells, clip

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+import minigpt
 from minigpt.commands import COMMANDS
 
 
@@ -38,8 +39,6 @@ def dispatch(name: str, words: Sequence[str]) -> int:
     if name in ("-h", "--help"):
         print(overview())
     elif name == "--version":
-        import minigpt
-
         print(f"minigpt {minigpt.__version__}")
     else:
         refuse(name)

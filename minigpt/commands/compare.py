@@ -5,17 +5,17 @@ import json
 import select
 import sys
 
+from minigpt.chat.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
 from minigpt.commands.common import load_model, spinner
 from minigpt.commands.flags import SAMPLING, UsageError, settings_of
+from minigpt.terminal import columns
+from weights.fetch import locate
 
 PAIRS = (("gpt2", "qwen1.5-1.8b-chat"), ("storyteller", "smollm2-135m-instruct"))  # the first that is there
 
 
 def run(args: argparse.Namespace) -> int:
     """Write one comparison after the other."""
-    from minigpt.chat.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
-    from minigpt.terminal import columns
-
     prompt = args.prompt if args.prompt is not None else piped()
     chosen = {name: value for name, value in settings_of(args).items() if name in SAMPLING}
     if chosen and not prompt:
@@ -43,9 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def usual_pair() -> tuple[str, str]:
     """The models of the first lessons where both are on this machine, else the pair that needs no Hub."""
-    from weights.fetch.locate import local
-
-    return next((pair for pair in PAIRS if all(local(name) for name in pair)), PAIRS[-1])
+    return next((pair for pair in PAIRS if all(locate.local(name) for name in pair)), PAIRS[-1])
 
 
 def piped() -> str:

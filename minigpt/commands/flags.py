@@ -1,6 +1,7 @@
 """Flags that several commands share, and the types of their values: a bad one is refused before anything is loaded."""
 
 import argparse
+import codecs
 import re
 from collections.abc import Callable
 
@@ -137,8 +138,6 @@ def between(low: float, high: float, wanted: str) -> Callable[[str], float]:
 
 def encoding(text: str) -> str:
     """The name of a text encoding that Python knows."""
-    import codecs
-
     try:
         codecs.lookup(text)
     except LookupError:

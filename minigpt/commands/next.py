@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from minigpt.commands.common import load_model, prompt_of, spinner
 from minigpt.commands.flags import settings_of
+from minigpt.terminal import CYAN, DIM, RESET, YELLOW, bar, columns, pad
+from tokenizer.display import cells, clip, use_color
 
 if TYPE_CHECKING:
     from minigpt.analysis.scoring import NextToken
@@ -23,9 +25,6 @@ def run(args: argparse.Namespace) -> int:
         for token in tokens:
             print(json.dumps(asdict(token), ensure_ascii=False))
         return 0
-    from minigpt.terminal import columns  # which --json does without
-    from tokenizer.display import use_color
-
     print("\n".join(picture(tokens, columns(), use_color())))
     return 0
 
@@ -38,9 +37,6 @@ def picture(tokens: "Sequence[NextToken]", width: int = 80, coloured: bool = Fal
      7 'a'  75.00% █████▎
     12 'b'  25.00% █▊
     """
-    from minigpt.terminal import CYAN, DIM, RESET, YELLOW, bar, pad
-    from tokenizer.display import cells, clip
-
     changed = any(abs(token.filtered - token.probability) > 1e-9 for token in tokens)
     n_id = max(len(str(token.id)) for token in tokens)
     n_columns = 2 if changed else 1

@@ -5,14 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from minigpt.commands import parsers
+from minigpt.commands import declarations
+from minigpt.commands.flags import GENERATION, SAMPLING
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the flag or command that was probably meant."""
 
     def __init__(self, name: str) -> None:
-        declare = parsers.COMMANDS[name]
+        declare = declarations.COMMANDS[name]
         super().__init__(prog=f"minigpt {name}", description=declare.__doc__)
         declare(self)
 
@@ -57,16 +58,20 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     >>> message = "shorten the prompt, or context='slide' (forget the beginning)"
     >>> in_flags(message, {"context": "--context"}), in_flags(message, {})
     ('shorten the prompt, or --context slide (forget the beginning)', 'shorten the prompt')
-    >>> in_flags("temperature must be a number", {"temperature": "--temperature"})
-    '--temperature must be a number'
+    >>> in_flags("top_k must be 0 or more", {"top_k": "--top-k"})
+    '--top-k must be 0 or more'
     """
 
     def keyword(found: re.Match[str]) -> str:
-        flag = flags.get(found["name"])
-        return f"{found['before']}{flag} {found['value']}{found['after'] or ''}" if flag else ""
+        name = found["name"]
+        if name in flags:
+            return f"{found['before']}{flags[name]} {found['value']}{found['after'] or ''}"
+        return "" if name in (*SAMPLING, *GENERATION) else found[0]
 
     message = re.sub(
-        r"(?P<before>(, |, or | or )?)\b(?P<name>[a-z_]+)='(?P<value>\w+)'(?P<after> \([^)]*\))?", keyword, message
+        r"(?P<before>(, |, or | or )?)\b(?P<name>[a-z_]+)='?(?P<value>[\w.]*\w)'?(?P<after> \([^)]*\))?",
+        keyword,
+        message,
     )
     for name, flag in flags.items():
         found = rf"\b{name}\b" if "_" in name else rf"^{name}\b(?= must )"

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 import tokenizer
 from minigpt.commands.common import note, note_fetch
+from minigpt.commands.flags import UsageError
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.train.checkpoint import resume
@@ -24,6 +25,8 @@ Run = tuple[Trainer, Tokenizer, Texts, list[dict[str, float]]]
 
 def run(args: argparse.Namespace) -> int:
     """Train, with a progress bar on stderr, and say where the model is."""
+    if args.n_embd % args.n_head and not (args.resume or args.finetune):
+        raise UsageError(f"--n-embd {args.n_embd} does not divide into --n-head {args.n_head}: choose a multiple of it")
     for file in filter(None, (args.text, args.val)):
         if not file.is_file():
             raise ValueError(f"there is no file {file}: name a text of your own, the longer the better")

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +130,9 @@ def test_a_template_that_writes_nothing_is_refused(lm: LanguageModel, tok: Token
     silent = LanguageModel(lm.model, tok, lm.generation_config, chat_template="{# nothing #}")
     with pytest.raises(ValueError, match="the chat template wrote nothing"):
         silent.chat([{"role": "user", "content": "x"}], max_new_tokens=1)
+
+
+def test_the_chat_format_needs_neither_torch_nor_jinja2_nor_the_language_model() -> None:
+    code = "import sys, minigpt.chat.chat; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "jinja2", "minigpt.language_model"} & set(done.stdout.split())

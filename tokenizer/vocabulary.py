@@ -1,6 +1,5 @@
 """What a vocabulary is: tokens with their ranks, a pattern, special tokens. Files hold it, a Tokenizer uses it."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from tokenizer import patterns
@@ -17,10 +16,10 @@ class Ranks(Protocol):
         """The rank of a token, or `default` where there is no such token."""
 
 
-@dataclass(frozen=True)
 class Vocabulary:
     """`ranks` gives the id of every token by its bytes, lower ids merge first; `pattern` cuts the text before merging;
-    `special_tokens` stand outside of both; `normalizer` is None or "NFC". Checked once, here.
+    `special_tokens` stand outside of both; `normalizer` is None or "NFC". Checked once, here, and never changed.
+    (No dataclass: importing that module alone takes half as long as importing all of this package.)
 
     >>> Vocabulary({b"a": 0, b"b": 1, b"ab": 2}, special_tokens={"<|end|>": 3})
     Vocabulary(4 tokens, pattern GPT2_PATTERN, 1 special token)
@@ -30,27 +29,40 @@ class Vocabulary:
     """
 
     ranks: dict[bytes, int]
-    pattern: str = patterns.GPT2_PATTERN
-    special_tokens: dict[str, int] = field(default_factory=dict)
-    normalizer: str | None = None
+    pattern: str
+    special_tokens: dict[str, int]
+    normalizer: str | None
+    tokens: dict[int, bytes]  # the bytes of every token by its id, special ones too
 
-    tokens: dict[int, bytes] = field(init=False, compare=False)  # the bytes of every token by id, special ones too
-
-    def __post_init__(self) -> None:
-        tokens = {i: token for token, i in self.ranks.items()}
-        if len(tokens) < len(self.ranks):
-            raise ValueError(f"{len(self.ranks)} ranks share {len(tokens)} ids: give every token its own")
-        for name, i in self.special_tokens.items():
+    def __init__(
+        self,
+        ranks: dict[bytes, int],
+        pattern: str = patterns.GPT2_PATTERN,
+        special_tokens: dict[str, int] | None = None,
+        normalizer: str | None = None,
+    ) -> None:
+        special_tokens = special_tokens or {}
+        tokens = {i: token for token, i in ranks.items()}
+        if len(tokens) < len(ranks):
+            raise ValueError(f"{len(ranks)} ranks share {len(tokens)} ids: give every token its own")
+        for name, i in special_tokens.items():
             if not name:
                 raise ValueError("a special token is empty: give it a name")
             if tokens.setdefault(i, name.encode()) != name.encode():
                 raise ValueError(f"special token {name!r} has the id {i} of another token: give it its own")
         if not tokens:
             raise ValueError("the vocabulary is empty: give it at least one token")
-        if self.normalizer not in (None, "NFC"):
-            raise ValueError(f'no normalizer {self.normalizer!r}: there are "NFC" and None')
-        compile_pattern(self.pattern, ascii_only=True)
-        object.__setattr__(self, "tokens", tokens)
+        if normalizer not in (None, "NFC"):
+            raise ValueError(f'no normalizer {normalizer!r}: there are "NFC" and None')
+        compile_pattern(pattern, ascii_only=True)
+        own = {"ranks": ranks, "pattern": pattern, "special_tokens": special_tokens, "normalizer": normalizer}
+        vars(self).update(own, tokens=tokens)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a vocabulary does not change: make a new one with another {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and vars(self) == vars(other)
 
     def __repr__(self) -> str:
         n = len(self.special_tokens)

@@ -1,4 +1,4 @@
-"""The fast lanes cut as the patterns do, and a file's blocks join to the file."""
+"""Plain and fast ways cut as the patterns do, and a file's blocks join to the file."""
 
 import pytest
 import regex
@@ -45,7 +45,7 @@ def test_the_units_are_those_of_the_patterns():
     assert list(UNITS) == [PATTERNS[0], PATTERNS[3], PATTERNS[1], PATTERNS[2]]
 
 
-def test_white_space_of_the_fast_lane():
+def test_white_space_between_units():
     everything = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
     assert sorted(_WHITE) == regex.findall(r"\s", everything)
 

@@ -1,14 +1,15 @@
 """The encoder with its tables: text repeats itself, so most of it was encoded before.
 
-It gives the ids of `Tokenizer.encode_by_hand`, up to a hundred times sooner: a look into a table gives the ids of
-several pieces at once. Before it serves it is compared with that plain form on a short text; where the two differ,
-the plain form serves.
+It gives the ids of `Tokenizer.encode_by_hand` many times sooner: one look into a table gives the ids of several pieces.
+Before it serves it is compared with that plain form, on a short text that touches all parts of the known patterns and
+on the beginning of the first text; where the two differ, the plain form serves.
 """
 
 import sys
 from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
+from string import ascii_lowercase
 
 from tokenizer.fast.memo import Ids, Memo
 from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
@@ -16,15 +17,18 @@ from tokenizer.fast.splitting import splitter
 from tokenizer.fast.units import units
 from tokenizer.vocabulary import Vocabulary
 
-# each part of the known patterns, and pieces longer than any table or list holds
+# each part of the known patterns, odd runs of one letter, tokens within long words, a piece longer than any table holds
 ASCII_PROBE = (
     "Once upon a time it's 'twas We'LL they've I'd 12345 67 3,000.50 (word) --\"why?!\" well...\n\n  x\r\n \t\ty   z  "
-    "\nsnake_case={'a': 1};\n\t\treturn unbelievable tokenization  " + "0123456789" * 13 + " ="
+    "\nsnake_case={'a': 1};\n\t\treturn unbelievable somethingwonderfulunderstanding  "
+    + "0123456789" * 13
+    + "\n".join(3 * char for char in ascii_lowercase + "=-_.!")
 )
 WIDE_PROBE = (
     "Déjà vu — naïve e\u0301, 床前明月光，疑是地上霜　２個 Привет ½² 🌟👍🏽\u00a0\u2028 \u3000x “Ça va?” …\n é "
     "日本語のテキスト"
 )
+FIRST = 200  # characters of the first text that are compared too
 
 
 class Encoder:
@@ -43,10 +47,13 @@ class Encoder:
         self.units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
 
     def __call__(self, text: str) -> list[int]:
-        ascii_only = text.isascii()
-        if ascii_only not in self.same:
-            self.same[ascii_only] = self._compare(ASCII_PROBE if ascii_only else ASCII_PROBE + WIDE_PROBE)
-        return self.fast(text) if self.same[ascii_only] else self.plain(text)
+        same = self.same.get(text.isascii())
+        if same is None:
+            probe = ASCII_PROBE if text.isascii() else ASCII_PROBE + WIDE_PROBE
+            same = self.same[text.isascii()] = self._equal(probe) and self._equal(text[:FIRST])
+            if not same:
+                self.same = {True: False, False: False}
+        return self.fast(text) if same else self.plain(text)
 
     def fast(self, text: str) -> list[int]:
         """The ids by the tables.
@@ -59,7 +66,7 @@ class Encoder:
             ids += chain.from_iterable(map(self.units[before].__getitem__, found))
         return ids
 
-    def _compare(self, probe: str) -> bool:
+    def _equal(self, probe: str) -> bool:
         probe = "".join(char for char in probe if all(bytes([byte]) in self.ranks for byte in char.encode()))
         if self.plain(probe) == self.fast(probe):
             return True

@@ -203,7 +203,7 @@ def test_plain_arrives_where_the_model_is_loaded(words: str, tmp_path: Path, mon
     words = words.format(tmp_path / "text")
     assert main([*words.split(), "--plain"]) == main(words.split()) == 1
     assert asked[0] == asked[1] | {"plain": True}
-    assert "plain" not in asked[1]
+    assert asked[1]["plain"] is False
 
 
 def test_plain_arrives_at_the_tokenizer(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -211,7 +211,7 @@ def test_plain_arrives_at_the_tokenizer(monkeypatch: pytest.MonkeyPatch, capsys:
     load: Callable[..., tokenizer.Tokenizer] = tokenizer.Tokenizer.load
     monkeypatch.setattr(tokenizer.Tokenizer, "load", lambda name, **named: (asked.append(named), load(name))[1])
     assert main(["tokens", "Wolf", "--plain", "--json"]) == main(["tokens", "Wolf", "--json"]) == 0
-    assert asked == [{"plain": True}, {}]
+    assert asked == [{"plain": True}, {"plain": False}]
     assert json.loads(capsys.readouterr().out.splitlines()[0])["n_tokens"]
 
 

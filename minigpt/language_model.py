@@ -10,6 +10,8 @@ import torch
 
 from minigpt.analysis import scoring
 from minigpt.analysis.scoring import NextToken, Score
+from minigpt.chat.chat import chat_format, with_defaults
+from minigpt.chat.format import ChatFormat
 from minigpt.fast.choose import fast_form
 from minigpt.generation.completion import Completion, Stream, completion
 from minigpt.generation.generate import run
@@ -123,16 +125,22 @@ class LanguageModel:
         return scoring.score(model, self.tokenizer, self.encode(text, allow_special), self.settings({}).start_ids)
 
     def chat(self, messages: Messages, **settings: Unpack[Keywords]) -> Completion:
-        """The answer to a conversation; instruction-tuned models only. See `minigpt.chat`."""
-        from minigpt.chat.chat import chat
+        """The answer to a conversation, [{"role": "user", "content": "…"}, …]; instruction-tuned models only.
 
-        return chat(self, messages, **settings)
+        The settings are those of `generate`; the answer ends at any end token that the checkpoint names. Raises
+        ValueError for a model without chat template, for malformed messages, and where they do not fit.
+        """
+        chat = self.chat_format()
+        return self.generate(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
 
     def chat_stream(self, messages: Messages, **settings: Unpack[Keywords]) -> Stream:
-        """The answer to a conversation, piece by piece. See `minigpt.chat`."""
-        from minigpt.chat.chat import chat_stream
+        """The answer that `chat` gives, piece by piece as it grows."""
+        chat = self.chat_format()
+        return self.stream(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
 
-        return chat_stream(self, messages, **settings)
+    def chat_format(self) -> ChatFormat:
+        """How this checkpoint writes conversations; ValueError where it does not."""
+        return chat_format(self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
 
     def settings(self, given: Mapping[str, object]) -> Settings:
         """The settings in force: the caller's, then the checkpoint's."""

@@ -1,14 +1,26 @@
-"""Texts side by side in a terminal: how wide a character is, where a line breaks, what must not reach the screen."""
+"""What is drawn on a terminal: lines that fit, columns, tables, bars, colours; nothing in it steers the terminal.
 
-import unicodedata
+Widths are counted in cells, of which a wide character takes two; see `tokenizer.display.cells`.
+"""
+
+import re
+import shutil
 from collections.abc import Sequence
 from itertools import zip_longest
 
-import regex
+from tokenizer.display import cells, clip
 
-CLUSTER = regex.compile(r"\X")  # what a reader sees as one character
 GAP = " │ "
-UNSHOWN = regex.compile(r"[\p{Cc}\p{Bidi_Control}--[\n\t]]", regex.V1)  # would steer the terminal, not show
+EIGHTHS = " ▏▎▍▌▋▊▉"
+CYAN, YELLOW, DIM, RESET = "\033[36m", "\033[33m", "\033[2m", "\033[0m"
+# Control characters but tab and line end, and those that change the direction of writing (Unicode's Bidi_Control).
+STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+ENDLESS = 1 << 16  # cells; for tables in a pipe, where a line is a record
+
+
+def columns(unknown: int = 80) -> int:
+    """How many cells a line has: COLUMNS, else the terminal's width, else `unknown`, as in a pipe."""
+    return max(1, shutil.get_terminal_size((unknown, 24)).columns)
 
 
 def plain(text: str) -> str:
@@ -17,46 +29,31 @@ def plain(text: str) -> str:
     >>> plain("a\\x1b[31mb\\tc")
     'a\\ufffd[31mb    c'
     """
-    return UNSHOWN.sub("\ufffd", text).replace("\t", "    ")
+    return STEERS.sub("\ufffd", text).replace("\t", "    ")
 
 
-def width_of(text: str) -> int:
-    """How many cells of a terminal the text takes.
+def wrap(text: str, width: int, indent: int = 0) -> list[str]:
+    """The text in lines of at most `width` cells, all but the first one indented.
 
-    >>> width_of("abc"), width_of("日本"), width_of("e\\u0301"), width_of("👩‍👩‍👧")
-    (3, 4, 1, 2)
-    """
-    if text.isascii():
-        return len(text)
-    return sum(max(map(cells, cluster)) for cluster in CLUSTER.findall(text))
-
-
-def cells(char: str) -> int:
-    """How many cells one code point takes: 2 for wide ones, flags and the emoji sign, 0 for marks, else 1."""
-    if unicodedata.east_asian_width(char) in "WF" or char == "\ufe0f" or "\U0001f1e6" <= char <= "\U0001f1ff":
-        return 2
-    return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` cells, broken at blanks, and within a word only where it must be.
+    Broken at blanks, and within a word only where it must be.
 
     >>> wrap("to be or not\\nto be, antidisestablishmentarianism", 12)
     ['to be or not', 'to be, antid', 'isestablishm', 'entarianism']
     """
-    lines = []
+    lines: list[str] = []
+    margin = " " * (min(indent, width // 2) if width >= 8 else 0)
     for paragraph in plain(text).split("\n"):
-        line = ""
-        for word in regex.findall(r" *[^ ]+| +", paragraph):
-            if line and width_of(line + word) > width and width_of(word.lstrip()) <= width:
+        line = margin if lines else ""
+        for word in re.findall(r" *[^ ]+| +", paragraph):
+            if line.strip() and cells(line + word) > width and len(margin) + cells(word.lstrip()) <= width:
                 lines.append(line)
-                line = word.lstrip()
+                line = margin + word.lstrip()
                 continue
             line += word
-            while width_of(line) > width:
+            while cells(line) > width:
                 head = fitting(line, width)
                 lines.append(head)
-                line = line[len(head) :]
+                line = margin + line[len(head) :]
         if line or not paragraph:
             lines.append(line)
     return [line.rstrip() for line in lines]
@@ -68,26 +65,59 @@ def fitting(text: str, width: int) -> str:
     >>> fitting("日本語", 5)
     '日本'
     """
-    clusters = CLUSTER.findall(text)
-    taken, used = clusters[:1], width_of(clusters[0])
-    for cluster in clusters[1:]:
-        used += width_of(cluster)
-        if used > width:
+    from wcwidth import iter_graphemes  # what a reader sees as one character; only long lines need it
+
+    taken = ""
+    for character in iter_graphemes(text):
+        if taken and cells(taken + character) > width:
             break
-        taken.append(cluster)
-    return "".join(taken)
+        taken += character
+    return taken
 
 
 def pad(text: str, width: int) -> str:
     """The text with blanks up to the width."""
-    return text + " " * (width - width_of(text))
+    return text + " " * (width - cells(text))
 
 
-def side_by_side(columns: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Rows of the columns' lines, each column `width` cells wide.
+def side_by_side(texts: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows of the texts' lines, each text `width` cells wide.
 
     >>> side_by_side([["ab", "c"], ["d"]], 3)
     ['ab  │ d', 'c   │']
     """
-    rows = zip_longest(*columns, fillvalue="")
+    rows = zip_longest(*texts, fillvalue="")
     return [GAP.join(pad(cell, width) for cell in row).rstrip() for row in rows]
+
+
+def table(rows: Sequence[Sequence[str]], width: int, numbers: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as columns, those of `numbers` flush right; where they do not fit, each row as a few lines.
+
+    >>> rows = [("NAME", "SIZE"), ("storyteller", "12 MB")]
+    >>> table(rows, 40, numbers=[1]), table(rows, 15, numbers=[1])
+    (['NAME          SIZE', 'storyteller  12 MB'], ['NAME', '  SIZE', 'storyteller', '  12 MB'])
+    """
+    rows = [[plain(cell).replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        if sum(widths) + 2 * (len(widths) - 1) <= width:
+            blanks = [" " * (n - cells(cell)) for cell, n in zip(row, widths, strict=True)]
+            both = enumerate(zip(row, blanks, strict=True))
+            lines.append(
+                "  ".join(blank + cell if i in numbers else cell + blank for i, (cell, blank) in both).rstrip()
+            )
+        else:
+            rest = "  ".join(cell for cell in row[1:] if cell)
+            lines += [clip(row[0].rstrip(), width), *wrap(f"  {rest}", width, indent=2)]
+    return lines
+
+
+def bar(share: float, n: int) -> str:
+    """A share of 1 as a bar in n cells, to an eighth of a cell.
+
+    >>> bar(0.5, 4), bar(0.3, 4)
+    ('██  ', '█▏  ')
+    """
+    full, eighths = divmod(int(share * n * 8), 8)
+    return ("█" * full + EIGHTHS[eighths].strip()).ljust(n)

@@ -7,18 +7,8 @@ Source: `bpe` in `encoder.py` of OpenAI's GPT-2 release, 2019.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Protocol
 
-
-class Ranks(Protocol):
-    """The table of ranks, or what stands in for it.
-
-    >>> ranks: Ranks = {b"a": 0}
-    """
-
-    def get(self, token: bytes, default: int, /) -> int:
-        """The rank of a token, or `default` where there is no such token."""
-
+from tokenizer.vocabulary import Ranks
 
 NONE = 1 << 62  # above every rank
 

@@ -1,9 +1,20 @@
 """What a vocabulary is: tokens with their ranks, a pattern, special tokens. Files hold it, a Tokenizer uses it."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tokenizer import patterns
 from tokenizer.splitting import compile_pattern
+
+
+class Ranks(Protocol):
+    """The table of ranks, or what stands in for it.
+
+    >>> ranks: Ranks = {b"a": 0}
+    """
+
+    def get(self, token: bytes, default: int, /) -> int:
+        """The rank of a token, or `default` where there is no such token."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from weights.checkpoint import Checkpoint as Checkpoint
@@ -20,11 +20,14 @@ HOMES = {
     "save_checkpoint": "weights.export",
 }
 
+if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for."""
-    import importlib
+    def __getattr__(name: str) -> object:
+        """Import what is asked for when it is asked for."""
+        from tokenizer.lazy import attribute
 
-    if name in HOMES:
-        return getattr(importlib.import_module(HOMES[name]), name)
-    raise AttributeError(f"module 'weights' has no attribute {name!r}")
+        return attribute("weights", HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

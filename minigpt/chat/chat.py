@@ -1,57 +1,49 @@
-"""Chat: the answer of an instruction-tuned model to a conversation, in the words its template puts around it."""
+"""What a chat adds to generation: the chat format, its end tokens, and what is kept when the context is full."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigpt.chat.format import ChatFormat
 from minigpt.chat.template import Message
-
-if TYPE_CHECKING:
-    from minigpt.language_model import LanguageModel, Stream
+from tokenizer import Tokenizer
+from tokenizer.formats.text import read_json
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 USUAL_NEW_TOKENS = 512  # an answer's length where neither caller nor checkpoint says one
 
 
-def chat(lm: "LanguageModel", messages: Sequence[Message], **settings: Any) -> Any:
-    """The answer to a conversation: a `Completion`, or a list of them with num_return_sequences.
+def chat_format(
+    template: str | None,
+    tokenizer: Tokenizer | None,
+    generation_config: Mapping[str, Any],
+    path: Path | None = None,
+    name: str = "",
+) -> ChatFormat:
+    """How a checkpoint writes conversations; ValueError where it does not, as base models don't.
 
-    The settings are those of `lm.generate`; the answer ends at any end token that the checkpoint names. Raises
-    ValueError for a model without chat template, for messages that are none, and where they do not fit.
+    `path` is the checkpoint's folder, whose tokenizer_config.json names the special tokens; `name` is for the message.
     """
-    told = format_of(lm)
-    return lm.generate(told.ids(messages), **with_defaults(lm, told, settings))
-
-
-def chat_stream(lm: "LanguageModel", messages: Sequence[Message], **settings: Any) -> "Stream":
-    """The answer that `chat` gives, piece by piece as it grows."""
-    told = format_of(lm)
-    return lm.stream(told.ids(messages), **with_defaults(lm, told, settings))
-
-
-def with_defaults(lm: "LanguageModel", told: ChatFormat, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The caller's settings, with every end token of the checkpoint and room for an answer of some length."""
-    ends = lm.generation_config.get("eos_token_id")
-    ends = list(lm.settings({"eos_token_id": ends}).eos_token_id) if ends is not None else []
-    name = told.variables.get("eos_token")
-    if name in told.tokenizer.special_tokens:
-        ends.append(told.tokenizer.special_tokens[name])
-    length = lm.generation_config.get("max_new_tokens") or USUAL_NEW_TOKENS
-    return {"eos_token_id": tuple(dict.fromkeys(ends)), "usual_new_tokens": length} | dict(settings)
-
-
-def format_of(lm: "LanguageModel") -> ChatFormat:
-    """How a loaded checkpoint writes conversations; ValueError where it does not, as base models don't."""
-    if lm.chat_template is None or lm.tokenizer is None:
-        lacking = "vocabulary" if lm.tokenizer is None else "chat template"
+    if template is None or tokenizer is None:
+        lacking = "vocabulary" if tokenizer is None else "chat template"
         raise ValueError(
-            f"{lm.name or 'this model'} has no {lacking}, it only continues text: "
+            f"{name or 'this model'} has no {lacking}, it only continues text: "
             "use generate, or chat with an instruction-tuned model such as smollm2-135m-instruct"
         )
-    names = special_names(lm.generation_config, lm.tokenizer.tokens, lm.path)
-    return ChatFormat(lm.chat_template, lm.tokenizer, names)
+    return ChatFormat(template, tokenizer, special_names(generation_config, tokenizer.tokens, path))
+
+
+def with_defaults(
+    settings: Mapping[str, Any], chat: ChatFormat, generation_config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The caller's settings, with every end token of the checkpoint and room for an answer of some length."""
+    given = generation_config.get("eos_token_id")
+    ends = list(given) if isinstance(given, Sequence) else [] if given is None else [given]
+    name = chat.variables.get("eos_token")
+    if name in chat.tokenizer.special_tokens:
+        ends.append(chat.tokenizer.special_tokens[name])
+    length = generation_config.get("max_new_tokens") or USUAL_NEW_TOKENS
+    return {"eos_token_id": tuple(dict.fromkeys(ends)), "usual_new_tokens": length} | dict(settings)
 
 
 def special_names(config: Mapping[str, Any], tokens: Mapping[int, bytes], path: Path | None) -> dict[str, str]:
@@ -61,11 +53,11 @@ def special_names(config: Mapping[str, Any], tokens: Mapping[int, bytes], path: 
     {'bos_token': '<s>', 'eos_token': '</s>'}
     """
     if path is not None and (path / "tokenizer_config.json").is_file():
-        data = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
+        data = read_json(path / "tokenizer_config.json")
         given = {role: data.get(role) for role in ROLES}  # a text, or an object with one
         texts = {role: value.get("content") if isinstance(value, dict) else value for role, value in given.items()}
         return {role: text for role, text in texts.items() if isinstance(text, str)}
-    ids: dict[str, Any] = {role: config.get(f"{role}_id") for role in ROLES}
+    ids = {role: config.get(f"{role}_id") for role in ROLES}
     first = {role: value[0] if isinstance(value, list) and value else value for role, value in ids.items()}
     return {role: tokens[id].decode() for role, id in first.items() if isinstance(id, int) and id in tokens}
 

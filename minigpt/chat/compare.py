@@ -1,6 +1,6 @@
 """The comparison: a completion model continues, an instruction-tuned model answers; the same prompt, side by side.
 
-And the trick behind it: without its chat template the instruction-tuned model is handed the bare text, and continues.
+And what makes the difference: without its chat template the instruction-tuned model gets the bare text, and continues.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -125,5 +125,5 @@ def legend(comparison: Comparison, width: int) -> list[str]:
         "on conversations, and its template says where the question ends and the answer begins."
     )
     if len(comparison.answers) > 2:
-        text += " Without the template the same weights are handed bare text: they go on with it, or end it."
+        text += " Without the template the same weights are given bare text: they continue it, or end it."
     return wrap(text, max(width, 1))

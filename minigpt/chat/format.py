@@ -2,34 +2,31 @@
 
 What a user types is always plain text. A template glues it between control tokens such as <|im_end|>, and a user who
 types <|im_end|> must not end his own message with it. So every conversation is rendered twice, once as it is and once
-with its contents blotted out: what still reads as a control token then is the template's own.
+with its contents masked: what still reads as a control token then is the template's own.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
 
 from minigpt.chat.template import Message, render
-
-if TYPE_CHECKING:
-    from tokenizer import Tokenizer
+from tokenizer import Tokenizer
+from tokenizer.patterns import any_of
 
 
 @dataclass(frozen=True)
 class ChatFormat:
     """How one checkpoint writes a conversation: its template, its tokenizer, its names for special tokens.
 
-    >>> from tokenizer import Tokenizer
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)}, special_tokens={"<end>": 256})
-    >>> told = ChatFormat("{% for m in messages %}{{ m.content }}<end>{% endfor %}", tok, {})
-    >>> told.ids([{"role": "user", "content": "a<end>"}])  # six characters, then the template's own token
+    >>> chat = ChatFormat("{% for m in messages %}{{ m.content }}<end>{% endfor %}", tok, {})
+    >>> chat.ids([{"role": "user", "content": "a<end>"}])  # six characters, then the template's own token
     [97, 60, 101, 110, 100, 62, 256]
     """
 
     template: str
-    tokenizer: "Tokenizer"
+    tokenizer: Tokenizer
     variables: Mapping[str, str]  # bos_token, eos_token, …
 
     def text(self, messages: Sequence[Message]) -> str:
@@ -44,10 +41,10 @@ class ChatFormat:
         without role or content, for a bad template, and where it cannot be told who wrote a control token.
         """
         special = self.tokenizer.special_tokens
-        text, skeleton, doubtful = self._skeleton(messages)
+        text, masked, ambiguous = self._masked(messages)
         ids, start = [], 0
-        for found in one_of(special).finditer(skeleton):
-            if found[0] not in doubtful:
+        for found in any_of(special).finditer(masked):
+            if found[0] not in ambiguous:
                 ids += [*self.tokenizer.encode(text[start : found.start()]), special[found[0]]]
                 start = found.end()
         ids += self.tokenizer.encode(text[start:])
@@ -55,54 +52,45 @@ class ChatFormat:
             raise ValueError("the chat template wrote nothing for these messages: use another one")
         return ids
 
-    def _skeleton(self, messages: Sequence[Message]) -> tuple[str, str, set[str]]:
-        """The text, the same with the contents blotted out, and the special tokens that could not be.
+    def _masked(self, messages: Sequence[Message]) -> tuple[str, str, set[str]]:
+        """The text, the same with its contents masked, and the special tokens that could not be masked.
 
-        A few templates look into the contents: Qwen3's cuts at "</think>". Then blots change more than the contents,
-        and a second try leaves standing what the template looks for. A special token among that is plain text
-        wherever it stands: it could be anyone's.
+        A few templates look into the contents: Qwen3's cuts at "</think>". Then masking changes more than the contents,
+        and a second try leaves unmasked what the template looks for. A special token among that is ambiguous, the
+        user's or the template's, and so it is plain text everywhere.
         """
         check(messages)
-        special = one_of(self.tokenizer.special_tokens)
+        special = any_of(self.tokenizer.special_tokens)
         written = "".join(chain([self.template], *(message.values() for message in messages)))
-        blot = next(c for c in map(chr, range(0xE000, 0xF900)) if c not in written)
-        nothing = one_of(())
-        first = render(self.template, [messages, blotted(messages, blot, nothing)], self.variables)
-        text, skeleton = first.texts
-        if same_but_for(blot, skeleton, text):
-            return text, skeleton, set()
-        rest = blotted(messages, blot, one_of(first.literals))
-        text, skeleton = render(self.template, [messages, rest], self.variables).texts
-        if same_but_for(blot, skeleton, text):
-            return text, skeleton, {found[0] for message in rest for found in special.finditer(message["content"])}
+        mask = next(c for c in map(chr, range(0xE000, 0xF900)) if c not in written)
+        nothing = any_of(())
+        first = render(self.template, [messages, masked_contents(messages, mask, nothing)], self.variables)
+        text, masked = first.texts
+        if same_but_for(mask, masked, text):
+            return text, masked, set()
+        rest = masked_contents(messages, mask, any_of(first.literals))
+        text, masked = render(self.template, [messages, rest], self.variables).texts
+        if same_but_for(mask, masked, text):
+            return text, masked, {found[0] for message in rest for found in special.finditer(message["content"])}
         forged = next((f[0] for m in messages for f in special.finditer(m["content"])), None)
         if forged is not None:
             raise ValueError(f"the chat template rewrites its messages, and one of them holds {forged!r}: leave it out")
         return text, text, set()
 
 
-def one_of(texts: Sequence[str] | Mapping[str, Any]) -> re.Pattern[str]:
-    """A pattern for any of the texts, the longest first.
+def masked_contents(messages: Sequence[Message], mask: str, keep: re.Pattern[str]) -> list[Message]:
+    """The messages with `mask` for every character of their contents but white space and what matches `keep`.
 
-    >>> one_of(["<a>", "<a><b>"]).findall("<a><b><a>")
-    ['<a><b>', '<a>']
-    """
-    return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or "(?!)")
-
-
-def blotted(messages: Sequence[Message], blot: str, keep: re.Pattern[str]) -> list[Message]:
-    """The messages with a blot for every character of their contents but blanks and what matches `keep`.
-
-    >>> blotted([{"role": "user", "content": "to be </think>"}], "#", one_of(["</think>"]))
+    >>> masked_contents([{"role": "user", "content": "to be </think>"}], "#", any_of(["</think>"]))
     [{'role': 'user', 'content': '## ## </think>'}]
     """
     either = re.compile(f"({keep.pattern})|\\S")
-    return [{**m, "content": either.sub(lambda found: found[1] or blot, m["content"])} for m in messages]
+    return [{**m, "content": either.sub(lambda found: found[1] or mask, m["content"])} for m in messages]
 
 
-def same_but_for(blot: str, skeleton: str, text: str) -> bool:
-    """Whether two texts agree wherever the first has no blot."""
-    return len(skeleton) == len(text) and all(a in (b, blot) for a, b in zip(skeleton, text, strict=True))
+def same_but_for(mask: str, masked: str, text: str) -> bool:
+    """Whether two texts agree wherever the first is not masked."""
+    return len(masked) == len(text) and all(a in (b, mask) for a, b in zip(masked, text, strict=True))
 
 
 def check(messages: Sequence[Message]) -> None:

@@ -4,26 +4,19 @@ A template comes from whoever made the checkpoint. The sandbox closes the way to
 the rest: a program may loop without end or double a text forty times, and then it is stopped, not this one.
 """
 
-import contextlib
 import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
-
-import jinja2
-from jinja2 import nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace
 
 Message = Mapping[str, Any]  # {"role": "user", "content": "…"}
 SECONDS = 3  # of computing; a real template needs milliseconds
 BYTES = 1 << 29  # of memory
-LETTERS = 1 << 20  # of the template's own in one text
+SANDBOX = Path(__file__).with_name("sandbox.py")
 PATIENCE = 60  # seconds on the clock, for a busy machine
 
 
@@ -51,8 +44,10 @@ def render(template: str, conversations: Sequence[Sequence[Message]], variables:
         "conversations": [[dict(message) for message in messages] for messages in conversations],
         "variables": dict(variables),
         "now": datetime.now().isoformat(),  # one moment for all conversations
+        "seconds": SECONDS,
+        "bytes": BYTES,
     }
-    command = [sys.executable, "-P", __file__]  # -P: this folder's names shadow no module of Python's own
+    command = [sys.executable, "-P", str(SANDBOX)]  # -P: this folder's names shadow no module of Python's own
     try:
         done = subprocess.run(
             command, input=json.dumps(request), capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False
@@ -68,103 +63,3 @@ def render(template: str, conversations: Sequence[Sequence[Message]], variables:
     if "error" in answer:
         raise ValueError(answer["error"])
     return Rendered(answer["texts"], answer["literals"])
-
-
-# What follows runs in the template's own process.
-
-
-class GenerationBlock(Extension):
-    """`{% generation %}` marks the assistant's words for training; here they are just written."""
-
-    tags = {"generation"}  # noqa: RUF012 - jinja2's own way to say it
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        """The block's inside, with variables of its own."""
-        line = next(parser.stream).lineno
-        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
-
-
-class PublicNamespace(Namespace):
-    """`namespace(…)` without names such as __class__, by which a value could pass for what it is not."""
-
-    def __init__(*args: Any, **kwargs: Any) -> None:  # no parameter named self, so that a template may use the name
-        for name in dict(*args[1:], **kwargs):
-            PublicNamespace.check(name)
-        Namespace.__init__(*args, **kwargs)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        PublicNamespace.check(name)
-        super().__setitem__(name, value)
-
-    @staticmethod
-    def check(name: str) -> None:
-        """Refuse a name that begins with an underscore."""
-        if name.startswith("_"):
-            raise jinja2.exceptions.SecurityError(f"namespace attribute {name!r} is unsafe")
-
-
-def build_environment(now: datetime) -> ImmutableSandboxedEnvironment:
-    """The sandbox with transformers' settings (utils/chat_template_utils.py): its blanks, filters and functions."""
-
-    def refuse(message: str) -> None:
-        raise jinja2.TemplateError(message)
-
-    def to_json(
-        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
-    ) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, "jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = to_json
-    environment.globals["raise_exception"] = refuse
-    environment.globals["strftime_now"] = now.strftime
-    environment.globals["dict"] = lambda *args, **kwargs: dict(*args, **kwargs)
-    environment.globals["namespace"] = PublicNamespace
-    return environment
-
-
-def literals_held_against(tree: nodes.Template) -> list[str]:
-    """The strings that a template compares with, tests for or hands to a function, such as "</think>"."""
-    places: list[nodes.Node] = list(tree.find_all(nodes.Compare))
-    calls: list[Any] = list(tree.find_all((nodes.Call, nodes.Filter, nodes.Test)))
-    places += [arg for call in calls for arg in call.args]
-    texts = {c.value for place in places for c in (place, *place.find_all(nodes.Const)) if isinstance(c, nodes.Const)}
-    return sorted(text for text in texts if isinstance(text, str) and text.strip())
-
-
-def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """The texts and literals of a request, or its error, in one line."""
-    try:
-        environment = build_environment(datetime.fromisoformat(request["now"]))
-        program = environment.from_string(request["template"])
-        given = {"tools": None, "documents": None, "add_generation_prompt": True} | request["variables"]
-        texts = [program.render(given, messages=messages) for messages in request["conversations"]]
-        for text, messages in zip(texts, request["conversations"], strict=True):
-            if len(text) > LETTERS + 4 * sum(len(message["content"]) for message in messages):
-                raise ValueError(f"it wrote {len(text)} letters")
-        return {"texts": texts, "literals": literals_held_against(environment.parse(request["template"]))}
-    except jinja2.TemplateSyntaxError as error:
-        reason = f"has a mistake in line {error.lineno}: {error.message}"
-    except MemoryError:
-        reason = f"needed more than {BYTES >> 20} MiB: use another one"
-    except Exception as error:  # whatever a stranger's program may raise
-        reason = f"stopped: {error or type(error).__name__}"
-    return {"error": " ".join(f"the chat template {reason}".split())[:300]}
-
-
-def limit_this_process() -> None:
-    """No endless computing, no boundless memory, no files written: where the system can do it (not on Windows)."""
-    with contextlib.suppress(ImportError):
-        import resource
-
-        limits = {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": BYTES, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
-        for name, value in limits.items():
-            with contextlib.suppress(AttributeError, ValueError, OSError):
-                resource.setrlimit(getattr(resource, name), (value, value))
-
-
-if __name__ == "__main__":
-    limit_this_process()
-    json.dump(answer(json.load(sys.stdin)), sys.stdout)

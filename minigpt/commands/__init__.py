@@ -1,5 +1,21 @@
-"""One file per command of the command line.
+"""The commands: `declarations` says which flags each one has; `run(args)` is in a file of its own for each.
 
-Each has HELP (one line), `add_arguments(parser)` and `run(args) -> exit code`, and imports torch only inside `run`,
-so that `--help` answers at once.
+`minigpt NAME …` reads the flags first and only then imports `minigpt.commands.NAME`, so `--help` and a wrong flag are
+answered at once. `flags` holds the flags that several commands share, `common` what the commands do alike.
 """
+
+COMMANDS = {
+    "generate": "continue a text",
+    "chat": "a conversation with an instruction-tuned model",
+    "compare": "a completion model and an instruction-tuned one, side by side",
+    "next": "the most likely next tokens, with probabilities",
+    "tokens": "the tokens of a text, coloured, with ids",
+    "train": "train a tokenizer and a model on your own text",
+    "models": "the models known by name: embedded, cached or on the Hub",
+    "download": "bring a model to this machine, verified",
+    "inspect": "how a model was loaded, and its modules with shapes and sizes",
+    "export": "write a model as a folder in Hugging Face layout",
+    "parity": "compare with transformers, layer by layer",
+    "eval": "how well a model predicts a text",
+    "doctor": "is all well here? versions, caches, network, a check of every device",
+}

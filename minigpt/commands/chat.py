@@ -1,4 +1,4 @@
-"""A conversation with an instruction-tuned model. /? inside it lists what can be done; Ctrl-C stops an answer."""
+"""`minigpt chat`: a conversation, line by line."""
 
 import argparse
 import contextlib
@@ -7,16 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.commands.arguments import add_model, add_sampling, settings_of, spinner
+from minigpt.chat.chat import fit, with_defaults
+from minigpt.chat.template import Message
+from minigpt.commands.common import load_model, note
+from minigpt.commands.flags import settings_of
+from minigpt.terminal import plain
 
 if TYPE_CHECKING:
-    from minigpt.chat.template import Message
     from minigpt.language_model import LanguageModel
 
-HELP = "a conversation with an instruction-tuned model"
 COMMANDS = """\
 /clear           forget the conversation; the system message stays
-/system TEXT     tell the model who it is; without TEXT: take that back
+/system TEXT     the system message: who the model is to be; without TEXT: none
 /save FILE       write the conversation to a JSON file
 /set NAME VALUE  temperature, top_k, top_p, max_new_tokens, seed, …; without VALUE: the checkpoint's own
 /?               this list
@@ -24,24 +26,13 @@ COMMANDS = """\
 \"\"\"              begins and ends a message of several lines"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt chat`."""
-    add_model(parser, default="smollm2-135m-instruct")
-    parser.add_argument("--system", metavar="TEXT", help="tell the model who it is")
-    parser.add_argument("-n", "--max-new-tokens", type=int, metavar="N", help="tokens of an answer (default: 512)")
-    parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same answers (default: a fresh one)")
-    add_sampling(parser)
-
-
 def run(args: argparse.Namespace) -> int:
     """Load the model and talk until /bye or the end of input."""
-    with spinner(f"loading {args.model}"):
-        from minigpt.language_model import load
-
-        lm = load(args.model, device=args.device, dtype=args.dtype)
+    settings = settings_of(args)
+    lm = load_model(args.model, args)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines, where the system has it
-    session = Session(lm, settings_of(args), args.system)
+    session = Session(lm, settings, args.system)
     note(f"{lm.name}, {lm.model.config.n_ctx} tokens of context; /? for help, /bye to leave")
     while (text := read()) is not None:
         try:
@@ -56,10 +47,8 @@ class Session:
     """One conversation: what was said, and the settings in force."""
 
     def __init__(self, lm: "LanguageModel", settings: dict[str, Any], system: str | None = None) -> None:
-        from minigpt.chat.chat import format_of
-
         self.lm, self.settings = lm, settings
-        self.format = format_of(lm)
+        self.format = lm.chat_format()
         self.lm.settings(settings)  # a bad one is refused before the first question
         self.messages: list[Message] = []
         self.set_system(system or "")
@@ -77,7 +66,7 @@ class Session:
             note("forgotten")
         elif command == "/system":
             self.set_system(rest)
-            note("the model is told so from now on" if rest else "no system message")
+            note("that is the system message from now on" if rest else "no system message")
         elif command == "/save":
             self.save(rest)
         elif command == "/set":
@@ -117,10 +106,7 @@ class Session:
 
     def answer(self, text: str) -> None:
         """Ask the model, show the answer as it grows, and remember both."""
-        from minigpt.chat.chat import fit, with_defaults
-        from minigpt.terminal import plain
-
-        settings = {"context": "stop"} | with_defaults(self.lm, self.format, self.settings)
+        settings = {"context": "stop"} | with_defaults(self.settings, self.format, self.lm.generation_config)
         n_ctx = self.lm.model.config.n_ctx
         wanted = settings.get("max_new_tokens") or settings["usual_new_tokens"]
         pieces: list[str] = []
@@ -186,8 +172,3 @@ def read_line(prompt: str) -> str | None:
                 raise
             note("\n/bye leaves")
     return None
-
-
-def note(text: str) -> None:
-    """Say something that is not the model's."""
-    print(text, file=sys.stderr, flush=True)

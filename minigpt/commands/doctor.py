@@ -1,19 +1,13 @@
-"""Versions, threads, memory, caches, network, a self-check of every device, and what to do next."""
+"""`minigpt doctor`: what a support question asks for, and what to do next."""
 
 import argparse
 
-HELP = "is all well here? versions, caches, network, a check of every device"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt doctor`."""
-    parser.add_argument("--no-network", action="store_true", help="do not ask the Hub and the package index")
+from minigpt import doctor
+from minigpt.terminal import ENDLESS, columns, wrap
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a support question asks for; 1 where a device computes wrong numbers."""
-    from minigpt import doctor
-
+    """Print the sections; 1 where a device computes wrong numbers."""
     answers = None if args.no_network else doctor.network()
     checks, fine = doctor.selfchecks()
     sections = {
@@ -22,12 +16,14 @@ def run(args: argparse.Namespace) -> int:
         "network": answers() if answers else {},
         "self-check of the embedded model": checks,
     }
+    width = columns(unknown=ENDLESS)
     for title, rows in sections.items():
         if rows:
             print(title)
-            print("\n".join(f"  {name:<18}{value}" for name, value in rows.items()))
+        for name, value in rows.items():
+            print("\n".join(wrap(f"  {name:<18}{value}", width, indent=20)))
     print("next step")
-    print("  " + next_step(fine))
+    print("\n".join(wrap(f"  {next_step(fine)}", width, indent=2)))
     return 0 if fine else 1
 
 

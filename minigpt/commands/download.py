@@ -1,49 +1,35 @@
-"""Bring a model to this machine, verified; afterwards it loads without a network."""
+"""`minigpt download`: a model brought to this machine."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from weights.fetch.registry import Entry
-
-HELP = "bring a model to this machine, verified"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt download`."""
-    parser.add_argument("name", metavar="NAME", help="a registered name (see minigpt models) or a Hub id, ORG/MODEL")
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument("--from", dest="folder", metavar="FOLDER", help="take the files from a folder instead")
-    way.add_argument("--by-hand", action="store_true", help="print how to bring the files without this command")
+from minigpt.commands.common import note
+from tokenizer.suggest import did_you_mean
+from weights.fetch import locate, manual
+from weights.fetch.registry import REGISTRY, Entry, lookup
+from weights.formats.folder import expand
 
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, check, and print the folder."""
-    from weights.fetch import locate as sources
-    from weights.fetch import manual as byhand
-    from weights.fetch.registry import REGISTRY, lookup
-    from weights.formats.folder import expand
-
-    entry = lookup(args.name)
-    if entry is None and (args.folder or args.by_hand or not sources.is_hub_id(args.name)):
-        raise ValueError(f"no model {args.name!r}; there are {', '.join(REGISTRY)}, or a Hub id ORG/MODEL")
+    name = args.model
+    entry = lookup(name)
+    if entry is None and (args.folder or args.by_hand or not locate.is_hub_id(name)):
+        hint = did_you_mean(name, REGISTRY) or f"there are {', '.join(REGISTRY)}, or a Hub id ORG/NAME"
+        raise ValueError(f"no model {name!r}: {hint}")
     if entry is not None and not entry.repo:
-        print(f"{entry.name} is embedded: nothing to fetch", file=sys.stderr)
-        return 0
-    if args.by_hand and entry is not None:
-        print(byhand.instructions(entry), end="")
-        return 0
-    if args.folder and entry is not None:
-        print(byhand.adopt(entry, expand(args.folder), is_model(entry)))
-        return 0
-    print(sources.fetch_model(args.name, entry).path)
+        note(f"{entry.name} is embedded: nothing to fetch")
+    elif args.by_hand and entry is not None:
+        print(manual.instructions(entry), end="")
+    elif args.folder and entry is not None:
+        print(manual.adopt(entry, expand(args.folder), is_model(entry)))
+    else:
+        print(locate.fetch_model(name, entry).path)
     return 0
 
 
-def is_model(entry: "Entry") -> Callable[[Path], None]:
+def is_model(entry: Entry) -> Callable[[Path], None]:
     """What raises a ValueError for a checkpoint that is not the registered model: it loads it and runs its probe."""
 
     def check(path: Path) -> None:

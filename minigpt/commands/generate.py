@@ -1,55 +1,31 @@
-"""Continue a text: the prompt and what the model makes of it go to stdout as one text."""
+"""`minigpt generate`: the prompt and what the model makes of it, as one text."""
 
 import argparse
 import json
-import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.commands.arguments import (
-    add_generation,
-    add_model,
-    add_sampling,
-    prompt_of,
-    read_text,
-    settings_of,
-    spinner,
-)
+from minigpt.commands.common import load_model, note, prompt_of, some_text, spinner
+from minigpt.commands.flags import UsageError, settings_of
 
 if TYPE_CHECKING:
     from minigpt.language_model import Completion, LanguageModel
 
-HELP = "continue a text"
 RULE = "-" * 40  # between several texts
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt generate`."""
-    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help='the beginning; "" starts from nothing')
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="one prompt per line, continued as a batch")
-    add_model(parser)
-    add_sampling(parser)
-    add_generation(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object per text instead of the text")
-    parser.add_argument("-v", "--verbose", action="store_true", help="how many tokens, how fast, why it ended (stderr)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the continuations; a single one as it grows."""
     if args.prompts and args.prompt is not None:
-        raise ValueError("give PROMPT or --prompts FILE, not both")
+        raise UsageError("give PROMPT or --prompts FILE, not both")
     given = settings_of(args)
     if args.prompts:
-        prompts = read_text(args.prompts).removesuffix("\n").split("\n")
+        prompts = some_text(args.prompts).removesuffix("\n").split("\n")
     else:
         prompts = [prompt_of(args.prompt)]
     start = time.perf_counter()
-    with spinner(f"loading {args.model}"):
-        from minigpt.language_model import load
-
-        lm = load(args.model, device=args.device, dtype=args.dtype)
+    lm = load_model(args.model, args)
     loaded = time.perf_counter()
     chosen = lm.settings(given)
     if args.json or len(prompts) > 1 or chosen.num_return_sequences > 1 or chosen.num_beams > 1:
@@ -59,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
     if args.verbose:
         end = time.perf_counter()
         for completion in found:
-            print(f"{completion.n_prompt} + {len(completion.ids)} tokens, {completion.finish_reason}", file=sys.stderr)
+            note(f"{completion.n_prompt} + {len(completion.ids)} tokens, {completion.finish_reason}")
         n = sum(len(completion.ids) for completion in found)
         speed = f"{n / (end - loaded):.1f} tokens/s" if n else "no tokens"
-        print(f"{lm.name or args.model}: loaded in {loaded - start:.2f} s; {speed}", file=sys.stderr)
+        note(f"{lm.name or args.model}: loaded in {loaded - start:.2f} s; {speed}")
     return 0
 
 

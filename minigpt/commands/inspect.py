@@ -1,54 +1,50 @@
-"""How a model was loaded, and what it is made of: the report, then the tree of modules with shapes and sizes."""
+"""`minigpt inspect`: the report of the load, then the tree of modules with shapes and sizes."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import nn
+from torch import nn
 
-HELP = "how a model was loaded, and the tree of its modules with shapes and sizes"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt inspect`."""
-    parser.add_argument("name", nargs="?", default="storyteller", metavar="MODEL", help="a name, a folder, a GGUF file")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    parser.add_argument("--dtype", help="float32, float16, bfloat16 (default: the checkpoint's own)")
-    parser.add_argument("--force", action="store_true", help="also where the device fails the self-check")
+from minigpt.commands.common import note_fetch
+from minigpt.terminal import ENDLESS, columns, table, wrap
+from weights.checkpoint import load_checkpoint
+from weights.report import size_text
 
 
 def run(args: argparse.Namespace) -> int:
     """Load and print."""
-    from weights.checkpoint import load_checkpoint
-
-    c = load_checkpoint(args.name, args.device, args.dtype, args.force)
-    tok = c.tokenizer
-    print(f"{'path':<13}{c.path}\n{c.report.text()}")
-    print(f"{'vocabulary':<13}{f'{tok.n_vocab:,} tokens' if tok else 'none'}")
-    print(f"{'chat':<13}{'has a template' if c.chat_template else 'no template: a model that continues text'}")
-    print(f"{'config':<13}{c.model.config}\n")
-    print("\n".join(tree(c.model)))
+    note_fetch(args.model)
+    c = load_checkpoint(args.model, args.device, args.dtype, args.force)
+    width = columns(unknown=ENDLESS)
+    facts = [
+        ("path", str(c.path)),
+        ("vocabulary", f"{c.tokenizer.n_vocab:,} tokens" if c.tokenizer else "none"),
+        ("chat", "has a template" if c.chat_template else "no template: a model that continues text"),
+        ("config", str(c.model.config)),
+    ]
+    path, *others = (f"{name:<13}{value}" for name, value in facts)
+    for line in [path, *c.report.text().split("\n"), *others]:
+        print("\n".join(wrap(line, width, indent=13)))
+    print()
+    print("\n".join(tree(c.model, width)))
     return 0
 
 
-def tree(model: "nn.Module") -> list[str]:
+def tree(model: nn.Module, width: int = ENDLESS) -> list[str]:
     """One line per module: its name, what it is, its shapes, its parameters and bytes; equal blocks stand once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
-    >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)))[:3]:
+    >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)), 50)[:4]:
     ...     print(line)
-    GPT2                                                                       254     1.0 kB
-    ├─ wte: Embedding (10 x 2)  weight (10, 2)                                  20       80 B
-    ├─ wpe: Embedding (4 x 2)  weight (4, 2)                                     8       32 B
+    GPT2
+      254  1.0 kB
+    ├─ wte: Embedding (10 x 2)  weight (10, 2)
+      20  80 B
     """
-    from weights.report import size_text
-
     rows = branches(model, "", type(model).__name__)
-    width = max(56, *(len(label) for label, *_ in rows))
-    return [f"{label:<{width}}{n:>15,}  {size_text(n_bytes):>9}" for label, n, n_bytes in rows]
+    return table([(label, f"{n:,}", size_text(n_bytes)) for label, n, n_bytes in rows], width, numbers=(1, 2))
 
 
-def branches(module: "nn.Module", indent: str, label: str) -> list[tuple[str, int, int]]:
+def branches(module: nn.Module, indent: str, label: str) -> list[tuple[str, int, int]]:
     """The lines of a module and, below it, of its parts: label, number of parameters, bytes."""
     shapes = "".join(f"  {name} {tuple(p.shape)}" for name, p in module.named_parameters(recurse=False))
     parameters = list(module.parameters())
@@ -62,7 +58,7 @@ def branches(module: "nn.Module", indent: str, label: str) -> list[tuple[str, in
     return rows
 
 
-def groups(module: "nn.Module") -> list[tuple[str, "nn.Module"]]:
+def groups(module: nn.Module) -> list[tuple[str, nn.Module]]:
     """The parts with their names; neighbours in a list that print the same become one, "0 … 11"."""
     parts: list[tuple[str, nn.Module]] = []
     first = ""

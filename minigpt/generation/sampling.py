@@ -38,9 +38,8 @@ def in_float32(logits: Tensor) -> Tensor:
 def draw(probs: Tensor, numbers: Tensor) -> Tensor:
     """One token per row: probs (B, V) and random numbers between 0 and 1 (B, V) -> ids (B,).
 
-    Each token waits for -log(number) / p, a time that is short where p is large, and the first to arrive is drawn:
-    token i with probability p_i. torch.multinomial draws by this exponential race, too; the Gumbel-max trick is its
-    logarithm. Rounding in p changes the draw only where two tokens arrive at almost the same time.
+    Each token waits for -log(number) / p, a time that is short where p is large; the first to arrive is drawn: token i
+    with probability p_i. torch.multinomial draws by this exponential race, too; its logarithm is the Gumbel-max trick.
     """
     return (probs / -numbers.log()).argmax(dim=-1)  # the shortest wait is the largest inverse
 
@@ -60,9 +59,6 @@ def filter_candidates(scores: Tensor, settings: Settings) -> Tensor:
 def repetition_penalty(logits: Tensor, ids: Sequence[Sequence[int]], penalty: float) -> Tensor:
     """Tokens that a sequence has already lose: their positive logits (B, V) are divided, negative ones multiplied
     (Keskar et al. 2019, section 4.1).
-
-    >>> repetition_penalty(torch.tensor([[2.0, -2.0, 3.0]]), [[0, 1]], 2.0).tolist()
-    [[1.0, -4.0, 3.0]]
     """
     if penalty == 1:
         return logits
@@ -102,9 +98,5 @@ def nucleus(ordered: Tensor, p: float) -> Tensor:
 
 
 def min_p(scores: Tensor, share: float) -> Tensor:
-    """Keeps tokens with at least `share` of the best one's probability (Nguyen et al. 2024; MinPLogitsWarper).
-
-    >>> min_p(torch.tensor([0.6, 0.3, 0.1]).log(), 0.4).isinf().tolist()
-    [False, False, True]
-    """
+    """Keeps tokens with at least `share` of the best one's probability (Nguyen et al. 2024; MinPLogitsWarper)."""
     return scores.masked_fill(scores < scores.amax(dim=-1, keepdim=True) + math.log(share), -math.inf)

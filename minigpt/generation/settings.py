@@ -1,11 +1,12 @@
 """The settings of generation: one frozen record, checked in one place, filled up from the checkpoint's own file."""
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, NamedTuple
+
+from tokenizer.suggest import did_you_mean
 
 GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are not known more finely than this
 LARGEST = 1e38  # no setting needs more, and every kind of float can hold it
@@ -166,8 +167,7 @@ def check_names(given: Mapping[str, Any]) -> None:
     names = [field.name for field in fields(Settings)]
     for name in given:
         if name not in (*names, "do_sample"):
-            close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+            hint = did_you_mean(name, names, OTHER_NAMES) or f"there are {', '.join(names)}"
             raise TypeError(f"unknown setting {name!r}: {hint}")
 
 

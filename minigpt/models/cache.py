@@ -11,6 +11,8 @@ from torch import Tensor
 from minigpt.models.attention import causal_mask
 from minigpt.models.llama_config import Config
 
+Device = torch.device | str | None
+
 
 class KVCache:
     """Room for the keys and values of S positions in every layer, allocated once.
@@ -25,12 +27,7 @@ class KVCache:
     """
 
     def __init__(
-        self,
-        config: Config,
-        n_rows: int,
-        n_slots: int,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        self, config: Config, n_rows: int, n_slots: int, device: Device = None, dtype: torch.dtype | None = None
     ) -> None:
         shape = (config.n_layer, n_rows, config.n_kv_head, n_slots, config.head_dim)
         self.k = torch.zeros(shape, device=device, dtype=dtype)  # (L, B, H, S, D)
@@ -65,8 +62,7 @@ class LayerKV:
 
     def write(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new tokens' k and v, both (B, H, T, D), at their positions; return all, (B, H, S, D) each."""
-        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1)
-        # row and pos together name (B, T) places; every head of such a place is written, so (B, T, H, D) numbers
-        self.k[row, :, self.pos] = k.transpose(1, 2)
+        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1): with pos (B, T) it names B x T places
+        self.k[row, :, self.pos] = k.transpose(1, 2)  # (B, T, H, D): all heads of each place
         self.v[row, :, self.pos] = v.transpose(1, 2)
         return self.k, self.v

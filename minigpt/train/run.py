@@ -1,6 +1,6 @@
 """A whole run: steps, a validation now and then, and the best model kept in Hugging Face layout."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def run(
     folder: Path,
     log: list[dict[str, float]],
     evaluate_every: int,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, and the
     model too where its validation loss is the lowest so far. Whoever stops asking stops the run; the state is saved
     then as well."""

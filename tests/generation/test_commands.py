@@ -12,8 +12,9 @@ import pytest
 from minigpt import language_model
 from minigpt.analysis.scoring import NextToken
 from minigpt.cli import main
-from minigpt.commands.next import picture, width
+from minigpt.commands.next import picture
 from minigpt.language_model import LanguageModel
+from tokenizer.display import cells as width
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +100,8 @@ def test_a_file_of_prompts_is_a_batch(capsys: Any, lm: LanguageModel, tmp_path: 
     expected = lm.generate(["abc", "", "xy"], max_new_tokens=4)
     assert [json.loads(line)["ids"] for line in lines] == [c.ids for c in expected]
     assert run(capsys, "generate", "a", "--prompts", str(file))[::2] == (
-        1,
-        "minigpt: give PROMPT or --prompts FILE, not both\n",
+        2,
+        "minigpt generate: give PROMPT or --prompts FILE, not both (see minigpt generate --help)\n",
     )
     file.write_text("")
     assert "is empty" in run(capsys, "generate", "--prompts", str(file))[2]
@@ -118,13 +119,13 @@ def test_statistics_go_to_stderr(capsys: Any) -> None:
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [
-        (["generate", "a", "-t", "-1"], 1, "temperature must be a finite number from 0 (greedy) up, not -1.0"),
-        (["generate", "a", "-t", "nan"], 1, "temperature must be a finite number from 0 (greedy) up, not nan"),
+        (["generate", "a", "-t", "-1"], 2, "--temperature must be a finite number from 0 (greedy) up, not -1.0"),
+        (["generate", "a", "-t", "nan"], 2, "--temperature must be a finite number from 0 (greedy) up, not nan"),
         (["generate", "a", "-n", "99"], 1, "1 tokens of prompt and 99 new ones exceed the context of 64"),
-        (["generate", "a", "--top-p", "2"], 1, "top_p must be from 0 (the best token only) to 1 (off), not 2.0"),
+        (["generate", "a", "--top-p", "2"], 2, "--top-p must be from 0 (the best token only) to 1 (off), not 2.0"),
         (["generate", "a", "-n", "many"], 2, "invalid int value: 'many'"),
         (["generate", "a", "--context", "x"], 2, "invalid choice: 'x'"),
-        (["next", "a", "-k", "0"], 1, "-k must be at least 1, not 0"),
+        (["next", "a", "-k", "0"], 2, "argument -k: must be a whole number, 1 or more, not 0"),
         (["eval", "storyteller", "--text", "/none/at/all"], 1, "/none/at/all"),
     ],
 )
@@ -149,12 +150,12 @@ def test_next(capsys: Any, lm: LanguageModel) -> None:
 @pytest.mark.parametrize("changed", [False, True])
 def test_the_picture_is_80_columns_wide(changed: bool) -> None:
     texts = ["a", "\n", " 龍龍龍龍", "é", "x" * 60, "�", "👑"]
-    tokens = [NextToken(50_000 + i, text, 1.0, 1.0 if i else 0.0) for i, text in enumerate(texts)]
-    lines = picture(tokens, changed, coloured=False)
+    tokens = [NextToken(50_000 + i, text, 1.0, 1.0 if i or not changed else 0.0) for i, text in enumerate(texts)]
+    lines = picture(tokens)
     assert max(map(width, lines)) <= 80
     assert max(map(width, lines)) > 60
     assert len({width(line[: line.index("100.00%")]) for line in lines[changed:]}) == 1  # the columns are straight
-    assert any("\033" in line for line in picture(tokens, changed, coloured=True))
+    assert any("\033" in line for line in picture(tokens, coloured=True))
 
 
 def test_no_color(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +164,8 @@ def test_no_color(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\033" not in run(capsys, "next", "abc")[1]
     monkeypatch.delenv("NO_COLOR")
     assert "\033" in run(capsys, "next", "abc")[1]
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\033" not in run(capsys, "next", "abc")[1]
 
 
 def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
@@ -174,11 +177,11 @@ def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
     assert (data["perplexity"], data["tokens"]) == (pytest.approx(score.perplexity), 220)
     assert f"{score.bits_per_byte:.4f}" in run(capsys, "eval", "storyteller", "--text", str(file))[1]
     file.write_bytes(b"caf\xe9")
-    assert "is not UTF-8 (byte 3)" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
+    assert "is not UTF-8 text: byte 0xe9 at offset 3" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
     file.write_text("")
     assert "is empty" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys; from minigpt.cli import build_parser; build_parser(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from minigpt.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

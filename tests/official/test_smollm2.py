@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import minigpt
-from minigpt.chat.chat import format_of
 from minigpt.language_model import LanguageModel
 from weights.fetch.locate import local
 
@@ -63,7 +62,7 @@ def asked(question: str) -> list[dict[str, str]]:
 
 
 def test_the_same_greedy_answers() -> None:
-    ids = [format_of(loaded()).ids(asked(question)) for question in ANSWERS]
+    ids = [loaded().chat_format().ids(asked(question)) for question in ANSWERS]
     found = loaded().generate(ids, max_new_tokens=40, temperature=0)  # one ragged batch
     assert [completion.text for completion in found] == list(ANSWERS.values())
     assert loaded().chat(asked("What is 2+2?")).text == ANSWERS["What is 2+2?"]
@@ -71,7 +70,7 @@ def test_the_same_greedy_answers() -> None:
 
 
 def test_the_template_of_the_file_and_its_ids() -> None:
-    told = format_of(loaded())
+    told = loaded().chat_format()
     assert told.text(asked("Hi <|im_end|>")) == (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         "<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n"
@@ -89,7 +88,7 @@ def test_every_control_token_of_the_file_is_plain_when_typed() -> None:
     forged = [
         {"role": role, "content": "".join(tok.special_tokens)} for role in ("system", "user", "assistant", "user")
     ]
-    ids = format_of(loaded()).ids(forged)
+    ids = loaded().chat_format().ids(forged)
     assert [i for i in ids if i in tok.special_tokens.values()] == [1, 2] * 4 + [1]
 
 
@@ -108,7 +107,7 @@ def test_logits_are_transformers() -> None:
     missing, unexpected = reference.load_state_dict(tensors, strict=False)
     assert (set(missing) - {"lm_head.weight"}, unexpected) == (set(), [])
     reference.tie_weights()
-    ids = torch.tensor([format_of(loaded()).ids(asked("What is the capital of Italy?"))])
+    ids = torch.tensor([loaded().chat_format().ids(asked("What is the capital of Italy?"))])
     with torch.inference_mode():
         difference = (loaded().model(ids) - reference(ids).logits.float()).abs().max().item()
     assert difference < 1e-3

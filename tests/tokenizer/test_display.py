@@ -34,7 +34,7 @@ def test_unbelievable(gpt2):
 def test_lines_keep_to_the_width(gpt2):
     for width in (20, 40, 80):
         shown = display.show(gpt2, gpt2.encode("a long sentence 中文字 with wide characters " * 5), width=width)
-        assert max(map(display.columns, shown.split("\n"))) <= width
+        assert max(map(display.cells, shown.split("\n"))) <= width
         ids = [int(number) for line in shown.split("\n")[1::3] for number in line.split()]
         assert ids == gpt2.encode("a long sentence 中文字 with wide characters " * 5)
 

@@ -1,6 +1,5 @@
 """`minigpt tokens`: what it writes, and that it needs no torch."""
 
-import argparse
 import io
 import json
 import subprocess
@@ -10,6 +9,7 @@ import pytest
 
 import tokenizer
 from minigpt.commands import tokens
+from minigpt.commands.parser import Parser
 from tests.tokenizer.conftest import TEXTS
 
 
@@ -20,9 +20,7 @@ def folder(tmp_path):
 
 
 def run(*argv: str) -> int:
-    parser = argparse.ArgumentParser()
-    tokens.add_arguments(parser)
-    return tokens.run(parser.parse_args(argv))
+    return tokens.run(Parser("tokens").read(argv))
 
 
 def test_tokens_ids_and_json(folder, capsys):

@@ -301,13 +301,13 @@ def test_command_refuses_to_overwrite_a_run(
         (b"too short", [], "a block of 16 needs at least 17"),
         (b"", [], "there is no text to validate on"),
         ("caf\u00e9".encode("cp1252") * 100, [], "is not UTF-8 text: byte 0xe9 at offset 3"),
-        (TEXT.encode(), ["--vocab-size", "100"], "vocab_size 100 is too small"),
-        (TEXT.encode(), ["--n-embd", "15"], "n_embd 15 does not divide into n_head 2"),
+        (TEXT.encode(), ["--vocab-size", "100"], "argument --vocab-size: must be a whole number, 257 or more, not 100"),
+        (TEXT.encode(), ["--n-embd", "15"], "--n-embd 15 does not divide into --n-head 2"),
         (TEXT.encode(), ["--finetune", "no/such/model"], "no/such/model"),
         (TEXT.encode(), ["--resume"], "no run to resume in"),
-        (TEXT.encode(), ["--learning-rate", "0"], "learning_rate must be a positive number, not 0.0"),
+        (TEXT.encode(), ["--learning-rate", "0"], "argument --learning-rate: must be a number above 0, not 0"),
         (TEXT.encode(), ["--device", "cuda:99"], "cuda:99"),
-        (TEXT.encode(), ["--warmup", "-3"], "warmup must be at least 0, not -3"),
+        (TEXT.encode(), ["--warmup", "-3"], "argument --warmup: must be a whole number, 0 or more, not -3"),
         (None, [], "my.txt"),
     ],
 )
@@ -317,13 +317,17 @@ def test_command_answers_bad_input_in_one_line_and_leaves_nothing(
     if content is not None:
         (tmp_path / "my.txt").write_bytes(content)
     arguments = [*FLAGS.split(), *flags]
-    code = main(
-        ["train", "--text", str(tmp_path / "my.txt"), "--out", str(tmp_path / "out"), "--steps", "5", *arguments]
-    )
-    error = capsys.readouterr().err
-    assert code == 1
+    words = ["train", "--text", str(tmp_path / "my.txt"), "--out", str(tmp_path / "out"), "--steps", "5", *arguments]
+    if message.startswith(("--", "argument --")):  # wrong use
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main(words)
+        error = capsys.readouterr().err
+        assert error.startswith("minigpt train: ")
+    else:
+        assert main(words) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("minigpt: ")
     assert message in error
-    assert error.startswith("minigpt: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

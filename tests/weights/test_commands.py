@@ -1,6 +1,5 @@
 """The commands about models: what they print, and that they are light where they can be."""
 
-import argparse
 import importlib
 import subprocess
 import sys
@@ -12,30 +11,27 @@ import pytest
 import torch
 
 from minigpt import doctor
+from minigpt.commands.parser import Parser
 from weights import STORYTELLER
 from weights.fetch import locate as sources
 from weights.fetch import registry
 
 
 def run(command: str, *arguments: str) -> int:
-    module = importlib.import_module(f"minigpt.commands.{command}")
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    code: int = module.run(parser.parse_args(arguments))
+    args = Parser(command).read(arguments)
+    code: int = importlib.import_module(f"minigpt.commands.{command}").run(args)
     return code
 
 
 @pytest.mark.parametrize("call", ["models", "download gpt2 --by-hand"])
 def test_no_torch_where_none_is_needed(call: str) -> None:
-    command, *arguments = call.split()
-    code = f"import argparse, sys; from minigpt.commands import {command} as c; p = argparse.ArgumentParser(); "
-    code += f"c.add_arguments(p); c.run(p.parse_args({arguments})); sys.exit('torch' in sys.modules)"
+    code = f"import sys; from minigpt.cli import main; main({call.split()}); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_importing_a_command_loads_nothing_heavy() -> None:
-    names = "models, download, inspect, export, doctor, parity"
-    code = f"import sys; from minigpt.commands import {names}; import weights; "
+    code = "import sys; from minigpt.commands.parser import Parser, declarations; import weights; "
+    code += "parsed = [Parser(name) for name in declarations.COMMANDS]; "
     code += "sys.exit(bool({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -67,10 +63,9 @@ def test_parameters_of_the_registry() -> None:
     """The registered numbers are those of the registered shapes."""
     from minigpt.models.config import GPT2Config
     from minigpt.models.gpt2 import GPT2
-    from weights.loading import Blank
 
     for name, n_layer, n_embd in (("gpt2", 12, 768), ("gpt2-medium", 24, 1024), ("gpt2-xl", 48, 1600)):
-        with Blank():
+        with torch.device("meta"):
             model = GPT2(GPT2Config(n_layer=n_layer, n_embd=n_embd, n_head=n_embd // 64))
         assert sum(p.numel() for p in model.parameters()) == registry.REGISTRY[name].n_parameters
 

@@ -3,15 +3,19 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from minigpt.models import layers
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
+from weights import load_checkpoint
 from weights.families.gpt2 import GPT2_FAMILY, write_config
-from weights.loading import Blank
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc to measure")
 
@@ -46,7 +50,7 @@ def measure(folder: Path, dtype: str, touch: bool = True) -> tuple[int, int]:
 
 def make(folder: Path, config: GPT2Config, kind: str) -> Path:
     """A checkpoint of zeros that takes no room on the disk: a header, then a hole."""
-    with Blank():
+    with torch.device("meta"):
         parameters = dict(GPT2(config).named_parameters())
     size = {"F32": 4, "F16": 2}[kind]
     header, at = {}, 0
@@ -79,3 +83,35 @@ def test_gpt2_xl_is_opened_without_reading_it(tmp_path: Path) -> None:
     n_bytes, above = measure(make(tmp_path / "xl", config, "F32"), "float32", touch=False)
     assert n_bytes == 4 * 1_557_611_200
     assert above < 0.01 * n_bytes
+
+
+def test_a_layer_may_fill_its_parameters_in_any_way(
+    monkeypatch: pytest.MonkeyPatch, random_checkpoint: Callable[..., Path]
+) -> None:
+    """What a constructor does to its parameters is nobody's business but its own: the files' values are what counts."""
+
+    def in_torchs_way(self: Any, n_in: int, n_out: int, bias: bool = True) -> None:
+        nn.Module.__init__(self)
+        self.weight, self.bias = nn.Parameter(torch.rand(n_out, n_in) * 2 - 1), None
+        nn.init.normal_(self.weight, std=0.02)
+        if bias:
+            self.bias = nn.Parameter(torch.full((n_out,), 3.0).cos())
+
+    folder = random_checkpoint("gpt2")
+    right = load_checkpoint(folder, "cpu").model
+    monkeypatch.setattr(layers.Linear, "__init__", in_torchs_way)
+    found = load_checkpoint(folder, "cpu").model
+    for one, other in zip(right.parameters(), found.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_loading_imports_no_compiler() -> None:
+    """Building on the meta device is cheap as long as nothing but `torch.empty` and the like runs there."""
+    program = "import torch, sys, weights; n = len(sys.modules); weights.load_checkpoint('storyteller', 'cpu'); "
+    program += "print([name for name in sys.modules if name.startswith(('torch._decomp', 'torch._dynamo', 'sympy'))])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    before = subprocess.run(
+        [sys.executable, "-c", program.replace("weights.load_checkpoint('storyteller', 'cpu')", "0")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == before.stdout

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-from tokenizer.merging import NONE, Ranks
+from tokenizer.merging import NONE
+from tokenizer.vocabulary import Ranks
 
 LONG = 100  # bytes; below this the list is faster than the heap
 

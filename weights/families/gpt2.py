@@ -32,22 +32,11 @@ def read_config(data: Mapping[str, Any]) -> GPT2Config:
 
 def write_config(config: GPT2Config) -> dict[str, Any]:
     """The config.json that transformers reads."""
-    return {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": config.vocab_size,
-        "n_positions": config.n_ctx,
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_embd": config.n_embd,
-        "n_inner": config.n_inner,
-        "layer_norm_epsilon": config.norm_eps,
-        "activation_function": "gelu_new",
-        "embd_pdrop": config.dropout,
-        "resid_pdrop": config.dropout,
-        "attn_pdrop": 0.0,
-        "tie_word_embeddings": True,
-    }
+    sizes = {name: getattr(config, name) for name in ("vocab_size", "n_layer", "n_head", "n_embd", "n_inner")}
+    rates = {"embd_pdrop": config.dropout, "resid_pdrop": config.dropout, "attn_pdrop": 0.0}
+    sizes |= {"n_positions": config.n_ctx, "layer_norm_epsilon": config.norm_eps}
+    fixed = {"activation_function": "gelu_new", "tie_word_embeddings": True}
+    return {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", **sizes, **rates, **fixed}
 
 
 GPT2_FAMILY = Family(

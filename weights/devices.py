@@ -1,5 +1,8 @@
 """Where a model lives and in which numbers: the device and the dtype that a user names."""
 
+from collections.abc import Iterable
+from functools import reduce
+
 import torch
 
 HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}  # by the files' names for them
@@ -46,5 +49,15 @@ def pick_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.d
         *names, last = DTYPES
         raise ValueError(f"dtype {str(dtype)!r} is none; expected auto, {', '.join(names)} or {last}")
     if found == torch.float64 and device.type == "mps":
-        raise ValueError("dtype float64 is not on the device mps; use float32, or --device cpu")
+        raise ValueError("dtype float64 is not on the device mps; use dtype='float32', or device='cpu'")
     return found
+
+
+def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtype:
+    """The widest of the files' dtypes; on a CPU half precision becomes float32, which every operation is made for.
+
+    >>> own_dtype([torch.float16, torch.float32], torch.device("cuda"))
+    torch.float32
+    """
+    widest = reduce(torch.promote_types, dtypes)
+    return torch.promote_types(widest, torch.float32) if device.type == "cpu" else widest

@@ -1,14 +1,14 @@
 """From the tensors of files to the parameters of a model: rename, compare shapes, transpose, leave nothing over."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import reduce
+from collections.abc import Mapping
 from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from minigpt.models.llama_config import Config
+from weights.devices import own_dtype
 from weights.families.family import Family
 from weights.formats.stored import StoredTensor
 from weights.matching import check_shape, choose
@@ -55,16 +55,6 @@ def load_model(
         if made.is_meta:  # never, unless a model holds what no file gives
             raise ValueError(f"{where}: nothing gives {name} its values")
     return model.eval(), report
-
-
-def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtype:
-    """The widest of the files' dtypes; on a CPU half precision becomes float32, which every operation is made for.
-
-    >>> own_dtype([torch.float16, torch.float32], torch.device("cuda"))
-    torch.float32
-    """
-    widest = reduce(torch.promote_types, dtypes)
-    return torch.promote_types(widest, torch.float32) if device.type == "cpu" else widest
 
 
 def convert(tensor: StoredTensor, device: torch.device, dtype: torch.dtype) -> Tensor:

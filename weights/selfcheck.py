@@ -82,6 +82,6 @@ def check(model: GPT2 | Llama, probe: Probe | None, name: str, force: bool = Fal
     outcome = f"log-probabilities off by {off:.2g}, allowed {allowed}"
     if not off <= allowed and not force:
         device, dtype = parameter.device, str(parameter.dtype).removeprefix("torch.")
-        blame = "the weights are not those of the probe" if device.type == "cpu" else "use device cpu"
+        blame = "the weights are not those of the probe" if device.type == "cpu" else "use device='cpu'"
         raise ValueError(f"{name}: wrong numbers on {device} in {dtype}: {outcome}: {blame}, or load with force=True")
     return ("passed: " if off <= allowed else "FAILED, and forced: ") + outcome

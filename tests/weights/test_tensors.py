@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from weights.formats import safetensors as tensors
+from weights.formats.safetensors import read
 from weights.formats.safetensors_writer import write
 
 KINDS = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
@@ -23,7 +23,7 @@ def test_reads_and_writes_what_the_library_does(dtype: torch.dtype, tmp_path: Pa
     made = sample(dtype)
     save_file(made, tmp_path / "theirs.safetensors")
     write(tmp_path / "ours.safetensors", made)
-    ours = {name: stored.read() for name, stored in tensors.read(tmp_path / "theirs.safetensors").items()}
+    ours = {name: stored.read() for name, stored in read(tmp_path / "theirs.safetensors").items()}
     theirs = load_file(tmp_path / "ours.safetensors")
     for name, value in made.items():
         assert ours[name].dtype == theirs[name].dtype == dtype
@@ -38,14 +38,14 @@ def test_a_header_that_does_not_align(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + values.numpy().tobytes())
     assert (8 + len(text)) % 4
-    assert torch.equal(tensors.read(path)["x"].read(), values)
+    assert torch.equal(read(path)["x"].read(), values)
 
 
 def test_writing_to_a_tensor_leaves_the_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write(path, {"x": torch.ones(4)})
     before = path.read_bytes()
-    tensors.read(path)["x"].read().zero_()
+    read(path)["x"].read().zero_()
     assert path.read_bytes() == before
 
 
@@ -57,7 +57,7 @@ def header(offsets: list[object]) -> bytes:
 
 def test_an_empty_file_of_tensors(tmp_path: Path) -> None:
     write(tmp_path / "none.safetensors", {})
-    assert tensors.read(tmp_path / "none.safetensors") == {}
+    assert read(tmp_path / "none.safetensors") == {}
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_every_cut_is_refused(tmp_path: Path) -> None:
     for n in range(len(data)):
         path.write_bytes(data[:n])
         with pytest.raises(ValueError, match=r"whole\.safetensors"):
-            tensors.read(path)
+            read(path)
     path.write_bytes(data + b"x")
     with pytest.raises(ValueError, match=r"expected .* bytes, found"):
-        tensors.read(path)
+        read(path)
 
 
 def test_every_flipped_bit_of_the_header_is_refused_or_harmless(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_every_flipped_bit_of_the_header_is_refused_or_harmless(tmp_path: Path) 
         for bit in (1, 64):
             path.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
             try:
-                found = tensors.read(path)
+                found = read(path)
             except ValueError:
                 refused += 1
                 continue
@@ -97,6 +97,7 @@ def test_every_flipped_bit_of_the_header_is_refused_or_harmless(tmp_path: Path) 
         (b"", "header"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"\n  <html><head>", "web page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"GGUF\x03\0\0\0", "GGUF file"),
         (b"PK\x03\x04\0\0\0\0", r"\.bin or zip"),
@@ -113,7 +114,7 @@ def test_what_stands_in_for_weights(data: bytes, says: str, tmp_path: Path) -> N
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=says) as caught:
-        tensors.read(path)
+        read(path)
     assert str(path) in str(caught.value)
 
 
@@ -125,7 +126,7 @@ def test_a_header_that_contradicts_itself(change: dict[str, object], tmp_path: P
     path = tmp_path / "model.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(24))
     with pytest.raises(ValueError, match=r"model\.safetensors: x "):
-        tensors.read(path)
+        read(path)
 
 
 def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ def rename(key: str) -> str:
 
 
 def halves(read: Callable[[], Tensor], n_head: int) -> Callable[[], Tensor]:
-    """The rows of each head in Llama's order: the first of every pair that turns together, then the second.
+    """The rows of each head in Llama's order: the first of every rotary pair, then the second.
 
-    llama.cpp turns neighbours, rows (0, 1), (2, 3), …; Llama turns (0, D/2), (1, D/2 + 1), ….
+    Rotary positions pair rows: neighbours in llama.cpp, (0, 1), (2, 3), …; in Llama (0, D/2), (1, D/2 + 1), ….
 
     >>> import torch
     >>> halves(lambda: torch.arange(8.0), n_head=2)().tolist()
@@ -92,9 +92,9 @@ def read_config(values: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -
         raise ValueError("token_embd.weight, the embedding, is missing or no matrix")
     n_head, n_embd = field(values, "llama.attention.head_count"), field(values, "llama.embedding_length")
     head_dim = field(values, "llama.attention.key_length", default=n_embd // max(1, n_head))
-    turned = field(values, "llama.rope.dimension_count", default=head_dim)
-    if turned != head_dim:
-        raise ValueError(f"llama.rope.dimension_count is {turned}; expected all {head_dim} of a head's values")
+    rotary = field(values, "llama.rope.dimension_count", default=head_dim)
+    if rotary != head_dim:
+        raise ValueError(f"llama.rope.dimension_count is {rotary}; expected all {head_dim} of a head's values")
     n_ctx = field(values, "llama.context_length")
     window = field(values, "llama.attention.sliding_window", default=0)
     if 0 < window < n_ctx:

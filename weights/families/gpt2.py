@@ -15,14 +15,9 @@ def read_config(data: Mapping[str, Any]) -> GPT2Config:
     >>> read_config({"vocab_size": 99, "n_positions": 64, "n_embd": 8, "n_layer": 2, "n_head": 2}).n_inner
     32
     """
-    refuse_unless(
-        data,
-        activation_function=("gelu_new", "gelu_pytorch_tanh", None),
-        scale_attn_weights=(True,),
-        scale_attn_by_inverse_layer_idx=(False,),
-        add_cross_attention=(False,),
-        tie_word_embeddings=(True,),
-    )
+    refuse_unless(data, activation_function=("gelu_new", "gelu_pytorch_tanh", None), tie_word_embeddings=(True,))
+    refuse_unless(data, scale_attn_weights=(True,), scale_attn_by_inverse_layer_idx=(False,))
+    refuse_unless(data, add_cross_attention=(False,))
     return GPT2Config(
         vocab_size=field(data, "vocab_size"),
         n_ctx=field(data, "n_positions", "n_ctx"),

@@ -1,4 +1,4 @@
-"""The dialects of Llama, Qwen2 and Qwen3: one model with four points of difference, told by config.json."""
+"""The dialects of Llama, Qwen2 and Qwen3: one model with four points of difference, named in config.json."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from weights.families.family import Family, field, refuse_unless
 def read_config(data: Mapping[str, Any]) -> LlamaConfig:
     """The sizes in a Llama's, Qwen2's or Qwen3's config.json; a ValueError names a field that is not built here.
 
-    The rotation's base is `rope_theta`, or, as transformers 5 writes it, `rope_parameters["rope_theta"]`.
+    The base of RoPE's angles is `rope_theta`, or, as transformers 5 writes it, `rope_parameters["rope_theta"]`.
     """
     refuse_unless(data, hidden_act=("silu",), attention_bias=(False, None), mlp_bias=(False, None))
     family = data["model_type"]

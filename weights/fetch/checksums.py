@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tokenizer.fetch.atomic import write_text
 from tokenizer.fetch.verify import cache_dir, sha256_of
+from weights.report import size_text
 
 SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
 
@@ -62,3 +63,8 @@ def verify(path: Path) -> str:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_text(note, noted)
     return "SHA-256 as expected"
+
+
+def verified(path: Path) -> str:
+    """A file's name, its size and how it was verified, for the report of a load; a ValueError as of `verify`."""
+    return f"{path.name}, {size_text(path.stat().st_size)}, {verify(path)}"

@@ -17,9 +17,9 @@ from torch import Tensor
 from weights.formats.stored import StoredTensor
 from weights.formats.wrong_file import AGAIN, check_beginning
 
-NAMES = ["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
-TYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
-DTYPES: dict[str, torch.dtype] = {name: getattr(torch, kind) for name, kind in zip(NAMES, TYPES, strict=True)}
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+INTEGERS = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
+DTYPES = {**FLOATS, **INTEGERS, "BOOL": torch.bool}
 
 
 def read(path: Path) -> dict[str, StoredTensor]:
@@ -28,8 +28,6 @@ def read(path: Path) -> dict[str, StoredTensor]:
     Writing to them changes this process's copy only, never the file. Raises ValueError for a damaged file.
     """
     entries, start = read_header(path)
-    if not entries:
-        return {}
     with path.open("rb") as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     return {name: mapped(pages, start, entry) for name, entry in entries.items()}

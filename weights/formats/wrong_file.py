@@ -5,18 +5,21 @@ from pathlib import Path
 from tokenizer.fetch.wrong_file import what_it_is
 
 AGAIN = "delete it and fetch it again"  # the way out where a file is damaged
+LOGIN = f"{AGAIN} (a web page came instead: is there a login page on the network?)"
+WAYS_OUT = {
+    "an HTML page": LOGIN,
+    "an XML page": LOGIN,
+    "a Git LFS pointer": "run `git lfs pull`, or fetch it again",
+    "zeros": AGAIN,
+}
 OTHERS = ((b"PK\x03\x04", "a PyTorch .bin or zip file"), (b"GGUF", "a GGUF file"))
 
 
 def check_beginning(path: Path, start: bytes) -> None:
     """A ValueError where a file's first bytes are a web page's, a pointer's, zeros, or another format's."""
     instead = what_it_is(start)
-    if instead == "a Git LFS pointer":
-        raise ValueError(f"{path}: found {instead}, not the weights: run `git lfs pull`, or fetch it again")
     if instead:
-        raise ValueError(f"{path}: found a web page, not the weights: {AGAIN} (is there a login page on the network?)")
+        raise ValueError(f"{path}: found {instead} in its place: {WAYS_OUT[instead]}")
     for magic, kind in OTHERS:
         if start.startswith(magic) and path.suffix == ".safetensors":
             raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
-    if start and not start.strip(b"\0"):
-        raise ValueError(f"{path}: found zeros where the header should be: {AGAIN}")

@@ -1,11 +1,14 @@
-# The commands of the day. Everything lives in .venv; nothing else on the machine is touched.
+# Everything lives in .venv (`make lowest`: in .venv-lowest); nothing else on the machine is touched.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 PROMPT ?= Once upon a time
+LOWEST = .venv-lowest
+LOWEST_PYTHON ?= python3.11
+TESTS ?= tests tokenizer minigpt weights
 
-.PHONY: story test lint format clean help
+.PHONY: story test lint format docs lowest clean help
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
@@ -13,8 +16,10 @@ help:  ## show this list
 story: $(VENV)/installed  ## write a story with the embedded model (make story PROMPT="The old king")
 	@$(BIN)/minigpt generate "$(PROMPT)" --max-new-tokens 200 --repetition-penalty 1.15
 
-test: $(VENV)/installed-dev  ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-dev  ## run the whole test suite, and print how much of the code it ran
+	@mkdir -p build
+	$(BIN)/python -m slipcover --source minigpt,tokenizer,weights --out build/coverage.txt -m pytest $(TESTS)
+	@sed -n '/^File/p; /^(summary)/s/$$/   of the code ran in this process; file by file in build\/coverage.txt/p' build/coverage.txt
 
 lint: $(VENV)/installed-dev  ## check style and types
 	$(BIN)/ruff check .
@@ -25,8 +30,14 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/installed-docs  ## write the API pages into build/docs
+	$(BIN)/python docs/api.py
+
+lowest: $(LOWEST)/installed  ## run the suite on the lowest versions that pyproject.toml states (make lowest TESTS=tests/core)
+	$(LOWEST)/bin/python -m pytest $(TESTS)
+
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -40,4 +51,16 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+# Every ">=" of pyproject.toml read as "==". On Linux the index's torch brings gigabytes of CUDA; where PyTorch's own index
+# can be reached, a CPU build comes with: make lowest PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+$(LOWEST)/installed: pyproject.toml
+	$(LOWEST_PYTHON) -m venv $(LOWEST)
+	sed -n 's/^ *"\([A-Za-z0-9_-]*\)>=\([0-9.]*\)",.*/\1==\2/p' pyproject.toml > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -c $(LOWEST)/lowest.txt -e '.[test]'
 	@touch $@

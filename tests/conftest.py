@@ -1,6 +1,9 @@
 """What the tests share: random checkpoints saved by transformers, and a network that is closed unless asked for."""
 
+import importlib
 import os
+import pkgutil
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -13,6 +16,12 @@ from typing import Any
 
 import pytest
 import torch
+
+if "slipcover" in sys.modules:  # it sees ordinary imports, not those of pytest's importlib mode
+    for package in map(importlib.import_module, ("tokenizer", "minigpt", "weights")):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
 
 SIZES: dict[str, dict[str, Any]] = {
     "gpt2": {"vocab_size": 101, "n_positions": 48, "n_embd": 36, "n_layer": 3, "n_head": 3},

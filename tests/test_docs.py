@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING say only what is true: every command in them is run, every path named exists."""
+"""README, CONTRIBUTING and docs/ say only what is true: every command in them is run, every path named exists."""
 
 import os
 import re
@@ -12,7 +12,16 @@ import pytest
 from weights.fetch.locate import local
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md")
+DOCS = sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOCS)
+PUBLIC = {  # the names of the contract, by the page that shows them
+    "minigpt": "load generate LanguageModel.generate LanguageModel.stream LanguageModel.chat LanguageModel.model "
+    "LanguageModel.tokenizer Completion.text Completion.ids Completion.finish_reason Completion.logprobs",
+    "tokenizer": "train GPT2_PATTERN Tokenizer.load Tokenizer.encode Tokenizer.decode Tokenizer.decode_bytes "
+    "Tokenizer.save Tokenizer.ranks Tokenizer.special_tokens Tokenizer.n_vocab WordTokenizer CharTokenizer",
+    "weights": "load_checkpoint save_checkpoint Checkpoint",
+}
+PATH = re.compile(r"`((?:minigpt|tokenizer|weights|tests|benchmarks|examples|docs)/[\w./-]*)`")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -91,8 +100,35 @@ def test_python_of_the_docs_runs(example: str) -> None:
 def test_every_path_and_link_exists() -> None:
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")
-        links = re.findall(r"\]\((?!http)([^)#]+)", text)
-        paths = re.findall(r"`((?:minigpt|tokenizer|weights|tests|benchmarks)/[\w./-]*)`", text)
+        links = [ROOT / page / ".." / link for link in re.findall(r"\]\((?!http)([^)#]+)", text)]
+        paths = [ROOT / path for path in re.findall(PATH, text)]
         assert links or paths
         for path in (*links, *paths):
-            assert (ROOT / path).exists(), f"{page} names {path}"
+            assert path.resolve().exists(), f"{page} names {path}"
+
+
+def test_ten_decisions_in_five_lines_each() -> None:
+    _, *entries = (ROOT / "docs" / "decisions.md").read_text("utf-8").split("\n## ")
+    assert [entry.split(".")[0] for entry in entries] == [str(number) for number in range(1, 11)]
+    for entry in entries:
+        lines = entry.strip().splitlines()[2:]
+        assert [line.split(":**")[0] for line in lines] == [
+            f"- **{word}" for word in ("Context", "Decision", "Why", "Cost", "Where")
+        ]
+        assert re.search(PATH, lines[-1]), entry
+
+
+def test_api_pages_show_the_public_names_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("pdoc", reason="the docs extra brings pdoc")
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "api.py", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for page, names in PUBLIC.items():
+        text = (tmp_path / f"{page}.html").read_text("utf-8")
+        assert [name for name in names.split() if f'id="{name}"' not in text] == []
+    loads = re.compile(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:)?//|@import|url\(["']?(https?:)?//""")
+    assert loads.search('<script async src="https://cdn.example/x.js">')
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 10
+    assert [page.name for page in pages if loads.search(page.read_text("utf-8"))] == []

@@ -8,7 +8,7 @@ LOWEST = .venv-lowest
 LOWEST_PYTHON ?= python3.11
 TESTS ?= tests tokenizer minigpt weights
 
-.PHONY: story test lint format docs lowest clean help
+.PHONY: story test lint format docs pictures lowest clean help
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
@@ -32,6 +32,9 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py
+
+pictures: $(VENV)/installed  ## draw the README's picture anew
+	$(BIN)/python docs/way.py
 
 lowest: $(LOWEST)/installed  ## run the suite on the lowest versions that pyproject.toml states (make lowest TESTS=tests/core)
 	$(LOWEST)/bin/python -m pytest $(TESTS)

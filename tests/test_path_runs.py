@@ -174,8 +174,11 @@ def run(tree: Path, command: tuple[str, ...]) -> Outcome:
     """What the command writes in this tree; of a training the merges it found."""
     shutil.rmtree(tree / "out", ignore_errors=True)
     environment = os.environ | {
-        **{"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
-        **{"MINIGPT_CACHE": str(tree / "cache"), "CUDA_VISIBLE_DEVICES": ""},
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "MINIGPT_CACHE": str(tree / "cache"),
+        "CUDA_VISIBLE_DEVICES": "",
     }
     done = subprocess.run(
         [sys.executable, "-m", "minigpt", *command],

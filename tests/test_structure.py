@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +66,27 @@ def test_the_path_is_short() -> None:
     sizes = {file: lines(file) for file in PATH}
     assert sum(sizes.values()) <= 1200, f"{sum(sizes.values())} lines: {sizes}"
     assert max(sizes.values()) <= 150, sizes
+
+
+def test_the_readme_leads_along_the_path() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)
+    assert tuple(table) == PATH
+    assert text.index("make story") < text.index(PATH[0])
+
+
+def test_the_picture_shows_the_models_own_numbers() -> None:
+    """Drawn anew it has the same words and, but for rounding, the same numbers."""
+    spec = importlib.util.spec_from_file_location("way", ROOT / "docs" / "way.py")
+    assert spec is not None
+    assert spec.loader is not None
+    way = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(way)
+    drawn, kept = way.picture(), (ROOT / "docs" / "way.svg").read_text("utf-8")
+    number = re.compile(r"\d+\.\d")
+    assert number.sub("", drawn) == number.sub("", kept)
+    for one, other in zip(number.findall(drawn), number.findall(kept), strict=True):
+        assert abs(float(one) - float(other)) < 0.5
 
 
 def test_no_file_is_long() -> None:

@@ -33,7 +33,7 @@ def picture(tokens: "Sequence[NextToken]", width: int = 80, coloured: bool = Fal
     """Lines of at most `width` cells: id, token, probability and its bar; both twice if the settings change anything.
 
     >>> from minigpt.analysis.scoring import NextToken
-    >>> print(*picture([NextToken(7, "a", 0.75, 0.75), NextToken(12, "b", 0.25, 0.25)], 22), sep="\\n")
+    >>> print(*picture([NextToken(7, "a", 0.75, 0.75, 2.1), NextToken(12, "b", 0.25, 0.25, 1.0)], 22), sep="\\n")
      7 'a'  75.00% █████▎
     12 'b'  25.00% █▊
     """

@@ -93,7 +93,7 @@ def test_an_unknown_width_is_80_and_a_pipe_breaks_no_line(
 @pytest.mark.parametrize("changed", [False, True])
 def test_next_fits_and_its_columns_are_straight(width: int, changed: bool) -> None:
     texts = ["a", " 日本日本日本日本日本日本日本", "👨‍👩‍👧", "e\u0301", "x" * 60, "\x1b[2J"]
-    tokens = [NextToken(50_000 + i, text, 0.5, 0.25 if changed else 0.5) for i, text in enumerate(texts)]
+    tokens = [NextToken(50_000 + i, text, 0.5, 0.25 if changed else 0.5, 9.0) for i, text in enumerate(texts)]
     lines = picture(tokens, width)
     assert fits("\n".join(lines), width)
     assert len({cells(line[: line.index("50.00%")]) for line in lines[changed:]}) == 1

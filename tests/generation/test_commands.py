@@ -41,7 +41,7 @@ def pipe_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_generate_writes_prompt_and_continuation(capsys: Any, lm: LanguageModel, loaded: list[Any]) -> None:
     text = lm.generate("abc", max_new_tokens=9).text
     assert run(capsys, "generate", "abc", "-n", "9") == (0, f"abc{text}\n", "")
-    assert loaded == [(("storyteller",), {"device": "auto", "dtype": None})]
+    assert loaded == [(("storyteller",), {"device": "auto", "dtype": None, "plain": False})]
 
 
 def test_generate_reads_standard_input(capsys: Any, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,13 +144,13 @@ def test_next(capsys: Any, lm: LanguageModel) -> None:
     assert [line.count("%") for line in lines[1:]] == [2] * 4
     assert lines[3].split()[-1] == "0.00%"
     data = [json.loads(line) for line in run(capsys, "next", "abc", "-k", "2", "--json")[1].splitlines()]
-    assert set(data[0]) == {"id", "text", "probability", "filtered"}
+    assert set(data[0]) == {"id", "text", "probability", "filtered", "logit"}
 
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_the_picture_is_80_columns_wide(changed: bool) -> None:
     texts = ["a", "\n", " 龍龍龍龍", "é", "x" * 60, "�", "👑"]
-    tokens = [NextToken(50_000 + i, text, 1.0, 1.0 if i or not changed else 0.0) for i, text in enumerate(texts)]
+    tokens = [NextToken(50_000 + i, text, 1.0, 1.0 if i or not changed else 0.0, 9.0) for i, text in enumerate(texts)]
     lines = picture(tokens)
     assert max(map(width, lines)) <= 80
     assert max(map(width, lines)) > 60

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tokenizer.fetch.verify import cache_dir
 from tokenizer.fetch.wheel import from_wheel
+from tokenizer.suggest import did_you_mean
 from weights import STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
@@ -76,9 +77,8 @@ def obtain(name_or_path: str | Path) -> ModelLocation:
         return found
     entry = lookup(str(name_or_path))
     if entry is None and not is_hub_id(name_or_path):
-        raise ValueError(
-            f"no model {str(name_or_path)!r}: no such folder, and not one of {', '.join(REGISTRY)} or a Hub id ORG/NAME"
-        )
+        known = f"no such folder, and not one of {', '.join(REGISTRY)} or a Hub id ORG/NAME"
+        raise ValueError(f"no model {str(name_or_path)!r}: {did_you_mean(str(name_or_path), REGISTRY) or known}")
     if entry is not None and not entry.repo:
         raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
     try:

@@ -26,10 +26,10 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device {name!r} is none; expected auto, {', '.join(available())}") from None
+        raise ValueError(f"no device {name!r}; choose auto, {', '.join(available())}") from None
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type not in available() or (device.type == "cuda" and (device.index or 0) >= n_cuda):
-        raise ValueError(f"device {str(name)!r} is not on this machine; there are {', '.join(available())}")
+        raise ValueError(f"device {str(name)!r} is not on this machine; choose {', '.join(available())}")
     return device
 
 
@@ -40,14 +40,14 @@ def pick_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.d
     torch.float16
     >>> pick_dtype("int3", torch.device("cpu"))
     Traceback (most recent call last):
-    ValueError: dtype 'int3' is none; expected auto, float32, float16, bfloat16 or float64
+    ValueError: no dtype 'int3'; choose auto, float32, float16, bfloat16 or float64
     """
     if dtype is None or dtype == "auto":  # the fastest that keeps the greedy text: not measured yet, so the own one
         return None
     found = DTYPES.get(str(dtype).removeprefix("torch."))
     if found is None:
         *names, last = DTYPES
-        raise ValueError(f"dtype {str(dtype)!r} is none; expected auto, {', '.join(names)} or {last}")
+        raise ValueError(f"no dtype {str(dtype)!r}; choose auto, {', '.join(names)} or {last}")
     if found == torch.float64 and device.type == "mps":
         raise ValueError("dtype float64 is not on the device mps; use dtype='float32', or device='cpu'")
     return found

@@ -21,7 +21,7 @@ from weights.families.llama import LLAMA_FAMILY
 from weights.formats.safetensors_writer import write
 from weights.selfcheck import FILE, Probe, log_probabilities
 
-SHARD = 5_000_000_000  # bytes in one file, as the Hub likes it
+SHARD = 5_000_000_000  # bytes in one file, as is usual on the Hub
 MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all of it
     *("model*.safetensors*", "pytorch_model*", "probe.json", "generation_config.json"),
     *("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "chat_template.jinja"),

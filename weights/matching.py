@@ -28,7 +28,7 @@ def choose(
     if head and embedding and "lm_head.weight" not in parameters:  # the model uses the embedding in its place
         if head.shape != embedding.shape or not torch.equal(head.read(), embedding.read()):
             what = f"lm_head.weight differs from {family.embedding}"
-            raise ValueError(f"{where}: {what}; only tied ones, equal to it, are built here")
+            raise ValueError(f"{where}: {what}; only tied ones, equal to it, are implemented here")
         chosen.pop("lm_head.weight").drop()
         report.tied.append(keys["lm_head.weight"])
     report.missing = [name for name in parameters if name not in chosen]

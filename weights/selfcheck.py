@@ -1,6 +1,6 @@
-"""Does this device compute this model right? Stored logits of a short probe are compared with what comes out.
+"""Does this device compute this model correctly? Its logits for a short probe are compared with stored ones.
 
-Some devices have given garbage without an error. A few tokens at load show it, for the weights' one reading.
+Some devices have computed garbage without an error. A forward pass of a few tokens shows it when a model is loaded.
 """
 
 from collections.abc import Mapping

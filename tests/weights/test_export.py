@@ -12,15 +12,12 @@ from safetensors.torch import load_file, save_file
 
 import tokenizer
 from minigpt.commands import export
+from minigpt.commands.parser import Parser
 from weights import load_checkpoint, save_checkpoint
 
 
 def run(*arguments: str) -> int:
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    return export.run(parser.parse_args(arguments))
+    return export.run(Parser("export").read(arguments))
 
 
 @pytest.mark.parametrize("parts", [False, True], ids=["one file", "parts"])

@@ -38,7 +38,9 @@ def test_a_header_that_does_not_align(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + values.numpy().tobytes())
     assert (8 + len(text)) % 4
-    assert torch.equal(read(path)["x"].read(), values)
+    found = read(path)["x"].read()
+    assert torch.equal(found, values)
+    assert found.data_ptr() % 4 == 0  # some processors cannot read what is not aligned
 
 
 def test_writing_to_a_tensor_leaves_the_file_alone(tmp_path: Path) -> None:

@@ -56,13 +56,13 @@ def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any =
 
 
 def refuse_unless(data: Mapping[str, Any], **expected: tuple[Any, ...]) -> None:
-    """A ValueError for the first field that is there with a value that the model is not built for.
+    """A ValueError for the first field that is there with a value that the model does not implement.
 
     >>> refuse_unless({"hidden_act": "gelu"}, hidden_act=("silu",))
     Traceback (most recent call last):
-    ValueError: hidden_act is 'gelu'; only 'silu' is built here
+    ValueError: hidden_act is 'gelu'; only 'silu' is implemented here
     """
     for name, values in expected.items():
         if name in data and data[name] not in values:
             named = " or ".join(repr(v) for v in values if v is not None)
-            raise ValueError(f"{name} is {data[name]!r}; only {named} is built here")
+            raise ValueError(f"{name} is {data[name]!r}; only {named} is implemented here")

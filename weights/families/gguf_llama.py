@@ -29,7 +29,7 @@ NAMES = {"token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head
 def read(path: Path) -> tuple[dict[str, Any], LlamaConfig, dict[str, StoredTensor], list[str]]:
     """The named values, the sizes, the tensors under Llama's names, and which of them were put in another order.
 
-    A ValueError names a value that this Llama is not built for.
+    A ValueError names a value that this Llama does not implement.
     """
     values, stored = gguf.read(path)
     try:
@@ -83,10 +83,10 @@ def read_config(values: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -
         raise ValueError(f"general.architecture is {values.get('general.architecture')!r}; only 'llama' is read here")
     scaling = values.get("llama.rope.scaling.type", "none")
     if scaling != "none":
-        raise ValueError(f"llama.rope.scaling.type is {scaling!r}; only 'none' is built here")
+        raise ValueError(f"llama.rope.scaling.type is {scaling!r}; only 'none' is implemented here")
     if values.get("llama.expert_count"):
         raise ValueError(
-            f"llama.expert_count is {values['llama.expert_count']}; mixtures of experts are not built here"
+            f"llama.expert_count is {values['llama.expert_count']}; mixtures of experts are not implemented here"
         )
     if len(getattr(stored.get("token_embd.weight"), "shape", ())) != 2:
         raise ValueError("token_embd.weight, the embedding, is missing or no matrix")
@@ -106,7 +106,7 @@ def read_config(values: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -
     ):
         value = field(values, name, kind=float, default=0.0)  # 0 stands for none
         if value and not isclose(value, neutral, rel_tol=1e-6):
-            raise ValueError(f"{name} is {value:g}; only {neutral:g} is built here")
+            raise ValueError(f"{name} is {value:g}; only {neutral:g} is implemented here")
     return LlamaConfig(
         vocab_size=stored["token_embd.weight"].shape[0],
         n_ctx=n_ctx,

@@ -10,7 +10,7 @@ from weights.families.family import Family, field, refuse_unless
 
 
 def read_config(data: Mapping[str, Any]) -> GPT2Config:
-    """The sizes in a GPT-2's config.json; a ValueError names a field that this GPT-2 is not built for.
+    """The sizes in a GPT-2's config.json; a ValueError names a field that this GPT-2 does not implement.
 
     >>> read_config({"vocab_size": 99, "n_positions": 64, "n_embd": 8, "n_layer": 2, "n_head": 2}).n_inner
     32

@@ -12,7 +12,7 @@ FAMILIES = {family.name: family for family in (GPT2_FAMILY, LLAMA_FAMILY, QWEN2_
 
 
 def check_config(folder: Path) -> tuple[Family, Config]:
-    """The family and the sizes in a folder's config.json; a ValueError names a field that is not built here."""
+    """The family and the sizes in a folder's config.json; a ValueError names a field that is not implemented here."""
     data = read_json(folder / "config.json")
     family = FAMILIES.get(str(data.get("model_type")))
     if family is None:

@@ -11,7 +11,7 @@ from weights.families.family import Family, field, refuse_unless
 
 
 def read_config(data: Mapping[str, Any]) -> LlamaConfig:
-    """The sizes in a Llama's, Qwen2's or Qwen3's config.json; a ValueError names a field that is not built here.
+    """The sizes in a Llama's, Qwen2's or Qwen3's config.json; a ValueError names a field that is not implemented here.
 
     The base of RoPE's angles is `rope_theta`, or, as transformers 5 writes it, `rope_parameters["rope_theta"]`.
     """
@@ -42,7 +42,7 @@ def rope_theta(data: Mapping[str, Any]) -> float:
     (1000000.0, 500000.0)
     >>> rope_theta({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}})
     Traceback (most recent call last):
-    ValueError: rope_scaling has the type 'yarn'; only 'default' is built here
+    ValueError: rope_scaling has the type 'yarn'; only 'default' is implemented here
     """
     for name in ("rope_scaling", "rope_parameters"):
         rope = data.get(name) or {}
@@ -50,7 +50,7 @@ def rope_theta(data: Mapping[str, Any]) -> float:
             raise ValueError(f"{name} should be an object with rope_type, not {rope!r}")
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind != "default":
-            raise ValueError(f"{name} has the type {kind!r}; only 'default' is built here")
+            raise ValueError(f"{name} has the type {kind!r}; only 'default' is implemented here")
     refuse_unless(data, partial_rotary_factor=(1, 1.0, None))
     rope = data.get("rope_parameters") or {}
     return field({**data, **rope}, "rope_theta", kind=float, default=10000.0)
@@ -68,7 +68,7 @@ def context(data: Mapping[str, Any]) -> int:
     slides = slides or "sliding_attention" in layer_types
     if slides and window < n_ctx:
         raise ValueError(
-            f"sliding_window {window} is narrower than the {n_ctx} positions; only full attention is built"
+            f"sliding_window {window} is narrower than the {n_ctx} positions; only full attention is implemented"
         )
     return n_ctx
 

@@ -83,5 +83,5 @@ def check(model: GPT2 | Llama, probe: Probe | None, name: str, force: bool = Fal
     if not off <= allowed and not force:
         device, dtype = parameter.device, str(parameter.dtype).removeprefix("torch.")
         blame = "the weights are not those of the probe" if device.type == "cpu" else "use device='cpu'"
-        raise ValueError(f"{name}: wrong numbers on {device} in {dtype}: {outcome}: {blame}, or load with force=True")
+        raise ValueError(f"{name}: wrong numbers on {device} in {dtype}: {outcome}: {blame}, or force=True")
     return ("passed: " if off <= allowed else "FAILED, and forced: ") + outcome

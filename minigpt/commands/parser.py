@@ -65,8 +65,9 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
     def keyword(found: re.Match[str]) -> str:
         name = found["name"]
         if name in flags:
-            return f"{found['before']}{flags[name]} {found['value']}{found['after'] or ''}"
-        return "" if name in (*SAMPLING, *GENERATION) else found[0]
+            value = "" if found["value"] == "True" else f" {found['value']}"
+            return f"{found['before']}{flags[name]}{value}{found['after'] or ''}"
+        return "" if name in (*SAMPLING, *GENERATION, "force") else found[0]
 
     message = re.sub(
         r"(?P<before>(, |, or | or )?)\b(?P<name>[a-z_]+)='?(?P<value>[\w.]*\w)'?(?P<after> \([^)]*\))?",

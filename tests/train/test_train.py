@@ -71,9 +71,9 @@ def test_every_document_begins_with_the_end_sign_and_none_is_written_as_text() -
 
 @pytest.mark.parametrize("text", ["a\nb\n" * 50, "x" * 1000, "one long line " * 30])
 def test_held_out_text_is_the_end_and_nothing_is_lost(text: str) -> None:
-    learn, unseen = hold_out(text)
-    assert learn + unseen == text
-    assert 0.02 < len(unseen) / len(text) < 0.6
+    train, validation = hold_out(text)
+    assert train + validation == text
+    assert 0.02 < len(validation) / len(text) < 0.6
 
 
 def test_batches_are_blocks_of_the_text_with_the_next_tokens() -> None:

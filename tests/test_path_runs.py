@@ -21,7 +21,7 @@ from tests.test_structure import PACKAGES, PATH
 ROOT = Path(__file__).parents[1]
 SAID = "the plain"  # … one is used, … form is used
 GENERATE = [
-    *("generate", "The king's 3 daughters weren't happy!", "--seed", "5", "-n", "16", "--temperature", "0.9"),
+    *("generate", "The king's 3 daughters  weren't happy!", "--seed", "5", "-n", "16", "--temperature", "0.9"),
     *("--top-k", "60", "--top-p", "0.85", "--min-p", "0.02", "--repetition-penalty", "1.2"),
 ]
 DEFAULTS = ["generate", "The old", "--seed", "5", "-n", "12"]
@@ -67,7 +67,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
     ],
     "tokenizer/splitting.py": [
         ("pieces backwards", "[*pieces, text[end:]]", "[*pieces[::-1], text[end:]]"),
-        ("digits are letters", 'r"\\p{N}": members("N"', 'r"\\p{N}": members("L"'),
+        ("blanks are digits", 'r"\\s": members("s"', 'r"\\s": members("N"'),
     ],
     "tokenizer/merging.py": [
         ("highest rank first", "lowest = min(pairs)", "lowest = max(pairs)"),
@@ -75,7 +75,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
     ],
     "tokenizer/bpe.py": [
         ("ids backwards", "ids.append(self.ranks[token])", "ids.insert(0, self.ranks[token])"),
-        ("decode with spaces", 'b"".join(look_up', 'b" ".join(look_up'),
+        ("a dash before every token", 'return b"".join', 'return b"-" + b"".join'),
     ],
     "tokenizer/training.py": [
         ("least frequent pair", "(-counts[pair], pair)", "(counts[pair], pair)"),

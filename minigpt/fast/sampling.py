@@ -39,9 +39,9 @@ PROBES = (
 
 def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, keys: Tensor, steps: Tensor) -> Tensor:
     """What `minigpt.generation.sampling.sample` gives: logits (B, V) -> ids (B,)."""
-    scores = sampling.repetition_penalty(sampling.in_float32(logits), ids, settings.repetition_penalty)
     if not settings.samples:
-        return scores.argmax(dim=-1)
+        return sampling.sample(logits, ids, settings, keys, steps)
+    scores = sampling.repetition_penalty(sampling.in_float32(logits), ids, settings.repetition_penalty)
     best, tokens = candidates(scores, settings)  # (B, K) each
     probs = softmax(best.cpu().double())
     places = sampling.draw(

@@ -40,6 +40,6 @@ def next_ids(
         id = int(sample(logits, [ids], settings, key[None], torch.tensor([step])))
         yield id, logits
         ids.append(id)
-        newest = torch.tensor([[id]], device=weight.device)  # (1, 1)
+        newest = torch.tensor([ids[-1:]], device=weight.device)  # (1, 1)
         pos = torch.tensor([[len(ids) - 1]], device=weight.device)  # (1, 1)
         x = model.hidden(newest, pos, cache.first(len(ids)))  # decode step: (1, 1, C)

@@ -78,7 +78,7 @@ def test_the_loop(model: Any, old: str, new: str) -> None:
         ("[len(ids) - 1]", "[len(ids) - 2]"),  # a position too near
         ("x[:, -1]", "x[:, 0]"),  # after the first token of the prompt, not the last
         ("torch.tensor([step])", "torch.tensor([0])"),  # every step draws the same numbers
-        ("[[id]]", "[[ids[0]]]"),  # another token is fed in than was drawn
+        ("[ids[-1:]]", "[ids[:1]]"),  # another token is fed in than was drawn
         ("cache.first(len(ids)))  # decode", "KVCache(model.config, 1, len(ids)))  # decode"),  # an empty past
     ],
 )

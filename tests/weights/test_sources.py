@@ -227,8 +227,7 @@ def test_the_environment_alone_leads_to_a_mirror(hub: Any, model: Path, tmp_path
         "HF_HOME": str(tmp_path / "home"),
         "MINIGPT_CACHE": str(tmp_path / "own"),
     }
-    code = "from minigpt.commands import download as d; import argparse; p = argparse.ArgumentParser(); "
-    code += "d.add_arguments(p); d.run(p.parse_args(['someone/model']))"
+    code = "import sys; from minigpt.cli import main; sys.exit(main(['download', 'someone/model']))"
 
     def call(**extra: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", code]

@@ -77,8 +77,9 @@ def obtain(name_or_path: str | Path) -> ModelLocation:
         return found
     entry = lookup(str(name_or_path))
     if entry is None and not is_hub_id(name_or_path):
+        hint = did_you_mean(str(name_or_path), REGISTRY)
         known = f"no such folder, and not one of {', '.join(REGISTRY)} or a Hub id ORG/NAME"
-        raise ValueError(f"no model {str(name_or_path)!r}: {did_you_mean(str(name_or_path), REGISTRY) or known}")
+        raise ValueError(f"no model {str(name_or_path)!r}: {hint}{' ' if hint else ''}{known}")
     if entry is not None and not entry.repo:
         raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
     try:

@@ -132,3 +132,19 @@ def test_api_pages_show_the_public_names_and_load_nothing_from_elsewhere(tmp_pat
     pages = list(tmp_path.rglob("*.html"))
     assert len(pages) > 10
     assert [page.name for page in pages if loads.search(page.read_text("utf-8"))] == []
+
+
+def test_the_issue_form_asks_for_what_finds_a_bug() -> None:
+    yaml = pytest.importorskip("yaml")
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text("utf-8"))
+    labels = [field["attributes"]["label"] for field in form["body"] if field["validations"]["required"]]
+    assert any("minigpt doctor" in label for label in labels)
+    assert any("smallest command" in label for label in labels)
+
+
+def test_hooks_run_what_make_lint_runs() -> None:
+    yaml = pytest.importorskip("yaml")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
+    lint = subprocess.run(["make", "-n", "lint"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for hook in hooks:
+        assert " ".join(hook["entry"].split()[:2]).removesuffix(" check") in lint, hook

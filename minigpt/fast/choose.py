@@ -1,9 +1,9 @@
 """The fastest form that computes what the plain one does: compared when it is made, else the plain one serves."""
 
 import sys
-from collections.abc import Hashable
 from dataclasses import replace
 from functools import cache
+from operator import is_
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,7 +23,7 @@ SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 8, "n_layer": 1, "n_head": 4
 # then), and of a model's first block in its own dtype
 EXACT = {GPT2: 1e-10, Llama: 1e-5}
 ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
-_chosen: "WeakKeyDictionary[nn.Module, tuple[Hashable, nn.Module | None]]" = WeakKeyDictionary()
+_chosen: "WeakKeyDictionary[nn.Module, tuple[list[object], nn.Module | None]]" = WeakKeyDictionary()
 
 
 def fast_form(model: M, plain: bool = False) -> M:
@@ -37,7 +37,7 @@ def fast_form(model: M, plain: bool = False) -> M:
     assert isinstance(model, GPT2 | Llama)
     state = state_of(model)
     found = _chosen.get(model)
-    if found is None or found[0] != state:
+    if found is None or not (len(found[0]) == len(state) and all(map(is_, found[0], state))):
         wrong = "" if hooked(model) else what_differs(model)
         if wrong:
             say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
@@ -50,25 +50,29 @@ def fast_form(model: M, plain: bool = False) -> M:
     return found[1]  # type: ignore[return-value]
 
 
-def state_of(model: nn.Module) -> Hashable:
-    """What decides how a model computes, its numbers aside: its parts, their code, hooks, device and dtype."""
-    parts = [(id(part), type(part), hooked(part)) for part in model.modules()]
-    code = {type(part): code_of(type(part)) for part in model.modules()}
+def state_of(model: nn.Module) -> list[object]:
+    """What decides how a model computes, its numbers aside: its parts, their code, hooks, dtype and device.
+
+    The objects themselves, to be compared by identity; the model is not among them, so that it can be forgotten.
+    """
     first = next(model.parameters())
-    return (tuple(parts), tuple(code.items()), first.device, first.dtype)
+    state: list[object] = [hooked(model), first.dtype, sys.intern(str(first.device))]
+    for part in model.modules():
+        state += [] if part is model else [part]
+        state += [type(part), *code_of(type(part))]
+    return state
 
 
-def code_of(kind: type[nn.Module]) -> Hashable:
-    """A class's forward function and the objects of its module that it names, by identity."""
+def code_of(kind: type[nn.Module]) -> list[object]:
+    """A class's forward function and what the names in its code stand for in its module."""
     forward: Any = kind.forward
     code, names = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
-    return (id(forward), *(id(names.get(name)) for name in code.co_names)) if code else id(forward)
+    return [forward, *(names.get(name) for name in code.co_names)] if code else [forward]
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether hooks look at what goes through this part; of a whole model, through any of its parts."""
-    parts = module.modules() if isinstance(module, GPT2 | Llama) else [module]
-    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+    """Whether hooks look at what goes through a model or any of its parts."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
 
 def what_differs(model: GPT2 | Llama) -> str:

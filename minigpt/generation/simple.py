@@ -18,7 +18,8 @@ from tokenizer import Tokenizer
 
 
 def generate(model: Model, tokenizer: Tokenizer, prompt: str, n_new: int, settings: Settings) -> str:
-    """The prompt's continuation by n_new tokens, greedy or drawn as the settings say; end tokens do not end it."""
+    """The prompt's continuation by n_new tokens, greedy or drawn as the settings say (without a seed: seed 0); end
+    tokens do not end it."""
     ids = tokenizer.encode(prompt) or settings.start_ids  # text -> ids
     key = sequence_key(settings.seed or 0, 0, ids)
     return tokenizer.decode([id for id, _ in islice(next_ids(model, ids, n_new, settings, key), n_new)])

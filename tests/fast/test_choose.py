@@ -61,6 +61,7 @@ def test_the_fast_form_gives_the_plain_forms_logits(
     kinds = {type(part) for part in fast.modules()}
     assert fused.FusedAttention in kinds
     assert not kinds & set(fused.FUSED)  # nothing that has a fast form was left
+    assert fast_form(plain) is fast  # made once
     assert (logits(plain, cached) - logits(fast, cached)).abs().max() < tolerance
 
 
@@ -190,6 +191,17 @@ def test_a_part_of_ones_own_runs(model: Any) -> None:
     after = logits(fast_form(plain), False)
     assert (after - before).abs().max() > 0.01
     assert (after - logits(plain, False)).abs().max() < 2e-5
+
+
+def test_a_part_is_known_by_itself_and_not_by_where_it_lay_in_memory(model: Any) -> None:
+    """One after another, parts of one class with other numbers: the old one's memory may be the new one's."""
+    plain = model()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        plain.h[1].mlp = gpt2.MLP(plain.config)
+        for parameter in plain.h[1].mlp.parameters():
+            nn.init.normal_(parameter)
+        assert (logits(fast_form(plain), False) - logits(plain, False)).abs().max() < 1e-3
 
 
 def test_the_plain_model_serves_while_someone_looks_inside(model: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The fastest form that computes what the plain one does: compared when it is made, else the plain one serves."""
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from operator import is_
@@ -38,15 +39,17 @@ def fast_form(model: M, plain: bool = False) -> M:
     state = state_of(model)
     found = _chosen.get(model)
     if found is None or not (len(found[0]) == len(state) and all(map(is_, found[0], state))):
-        wrong = "" if hooked(model) else what_differs(model)
+        watched = hooked(model.modules())
+        wrong = "" if watched else what_differs(model)
         if wrong:
             say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
-        found = (state, None if wrong or hooked(model) else fused(model))
+        found = (state, None if wrong or watched else fused(model))
         _chosen[model] = found
     if found[1] is None:
         return model
     for part, twin in zip(model.modules(), found[1].modules(), strict=True):
-        twin.training = part.training
+        if twin.training is not part.training:
+            twin.training = part.training
     return found[1]  # type: ignore[return-value]
 
 
@@ -55,12 +58,10 @@ def state_of(model: nn.Module) -> list[object]:
 
     The objects themselves, to be compared by identity; the model is not among them, so that it can be forgotten.
     """
-    first = next(model.parameters())
-    state: list[object] = [hooked(model), first.dtype, sys.intern(str(first.device))]
-    for part in model.modules():
-        state += [] if part is model else [part]
-        state += [type(part), *code_of(type(part))]
-    return state
+    parts, first = list(model.modules()), next(model.parameters())
+    kinds = list(dict.fromkeys(map(type, parts)))
+    code = [thing for kind in kinds for thing in code_of(kind)]
+    return [hooked(parts), first.dtype, sys.intern(str(first.device)), *parts[1:], *kinds, *code]
 
 
 def code_of(kind: type[nn.Module]) -> list[object]:
@@ -70,9 +71,9 @@ def code_of(kind: type[nn.Module]) -> list[object]:
     return [forward, *(names.get(name) for name in code.co_names)] if code else [forward]
 
 
-def hooked(module: nn.Module) -> bool:
-    """Whether hooks look at what goes through a model or any of its parts."""
-    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+def hooked(parts: Iterable[nn.Module]) -> bool:
+    """Whether hooks look at what goes through any of these parts."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
 
 
 def what_differs(model: GPT2 | Llama) -> str:

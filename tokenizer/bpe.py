@@ -27,6 +27,10 @@ class Tokenizer:
     ([256, 33], 'hi!', Tokenizer(258 tokens, pattern GPT2_PATTERN, 1 special token))
     """
 
+    ranks: Mapping[bytes, int]
+    special_tokens: Mapping[str, int]
+    n_vocab: int  # the largest id and one more
+
     def __init__(
         self,
         ranks: Mapping[bytes, int],

@@ -40,7 +40,7 @@ def with_defaults(
     given = generation_config.get("eos_token_id")
     ends = list(given) if isinstance(given, Sequence) else [] if given is None else [given]
     name = chat.variables.get("eos_token")
-    if name in chat.tokenizer.special_tokens:
+    if name is not None and name in chat.tokenizer.special_tokens:
         ends.append(chat.tokenizer.special_tokens[name])
     length = generation_config.get("max_new_tokens") or USUAL_NEW_TOKENS
     return {"eos_token_id": tuple(dict.fromkeys(ends)), "usual_new_tokens": length} | dict(settings)

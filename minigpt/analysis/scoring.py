@@ -51,12 +51,12 @@ class Score:
 
 @torch.inference_mode()
 def next_tokens(
-    model: Model, tokenizer: Tokenizer | None, prompt: Sequence[int], k: int, settings: Settings, filtered: bool
+    model: Model, tokenizer: Tokenizer | None, prompt: Sequence[int], k: int, settings: Settings, asked: bool
 ) -> list[NextToken]:
     """The k tokens that the model finds most likely after the ids of a prompt, best first, at most all V.
 
-    With `filtered` their probabilities after the settings' temperature and filters differ from the model's own; greedy
-    settings give the best token 1. Raises ValueError for a prompt longer than the context.
+    `asked` says whether the caller gave a temperature: greedy settings then make the best token certain, else they
+    leave the model's own probabilities. Raises ValueError for a prompt longer than the context.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
@@ -65,7 +65,7 @@ def next_tokens(
     scores = repetition_penalty(logits, [ids], settings.repetition_penalty)
     if settings.samples:
         scores = filter_candidates(scores, settings)
-    elif filtered:
+    elif asked:
         scores = torch.full_like(scores, -math.inf).scatter(1, scores.argmax(1, keepdim=True), 0.0)
     before, after = logits.softmax(1)[0], scores.softmax(1)[0]  # (V,) each
     best = before.topk(min(k, len(before))).indices.tolist()

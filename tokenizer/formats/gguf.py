@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenizer.formats.gguf_header import read_header
-from tokenizer.formats.gguf_patterns import PATTERNS, STARTS_WITH_BOS
+from tokenizer.formats.gguf_patterns import GPT2, PRE_TOKENIZERS, STARTS_WITH_BOS, WHOLE_PIECES
 from tokenizer.formats.regular import check_regular
-from tokenizer.formats.tokenizer_json import assemble
+from tokenizer.formats.template import write_template
+from tokenizer.formats.tokenizer_json import from_json
 from tokenizer.vocabulary import Vocabulary
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = range(1, 6)  # kinds of tokens; 6 is a byte's, of SentencePiece
@@ -33,18 +34,19 @@ def read(path: Path) -> Vocabulary:
     with check_regular(path).open("rb") as file:
         data, _ = read_header(file, path)
     try:
-        return vocabulary(data, str(path))
+        described = as_tokenizer_json(data)
     except ValueError as error:
-        raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+        raise ValueError(f"{path}: {error}") from None
+    return from_json(described, str(path))
 
 
-def vocabulary(data: Mapping[str, Any], name: str) -> Vocabulary:
-    """The vocabulary of a header's values; `name` is for errors."""
+def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokenizer.json that says what a header's values say; a ValueError where they are not byte-pair encoding."""
     if data.get("tokenizer.ggml.model") != "gpt2":
         raise ValueError(f"the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
     pre = data.get("tokenizer.ggml.pre")
-    if not isinstance(pre, str) or pre not in PATTERNS:
-        raise ValueError(f"the pattern is {pre!r} (tokenizer.ggml.pre), known are {', '.join(PATTERNS)}")
+    if not isinstance(pre, str) or pre not in PRE_TOKENIZERS:
+        raise ValueError(f"the pattern is {pre!r} (tokenizer.ggml.pre), known are {', '.join(PRE_TOKENIZERS)}")
     for key in CHANGES_IDS:
         if data.get(f"tokenizer.ggml.{key}"):
             value = data[f"tokenizer.ggml.{key}"]
@@ -59,11 +61,22 @@ def vocabulary(data: Mapping[str, Any], name: str) -> Vocabulary:
     for i, kind in enumerate(kinds):
         if kind not in (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED):
             raise ValueError(f"tokenizer.ggml.token_type of {tokens[i]!r:.80} is {kind!r}, not one of 1 to 5")
-    special = {token: i for i, token in enumerate(tokens) if kinds[i] in (UNKNOWN, CONTROL, USER_DEFINED)}
-    vocab = {token: i for i, token in enumerate(tokens) if kinds[i] == NORMAL}
-    merges = [merge.split(" ") for merge in texts(data, "merges")]
-    normalizer = "NFC" if pre == "qwen2" else None
-    return assemble(vocab, merges, special, PATTERNS[pre], normalizer, name, all_made=True)
+    before, after = around(data)
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    added = [i for i, kind in enumerate(kinds) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
+    return {
+        "added_tokens": [{"id": i, "content": tokens[i], **plain} for i in added],
+        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "pre_tokenizer": PRE_TOKENIZERS[pre],
+        "post_processor": write_template(before, after, {i: tokens[i].encode() for i in (*before, *after)}),
+        "decoder": GPT2,
+        "model": {
+            "type": "BPE",
+            "ignore_merges": pre in WHOLE_PIECES,
+            "vocab": {token: i for i, token in enumerate(tokens) if kinds[i] == NORMAL},
+            "merges": texts(data, "merges"),
+        },
+    }
 
 
 def around(data: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:

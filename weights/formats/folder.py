@@ -1,5 +1,6 @@
 """The files of a checkpoint's folder: JSON, and the weights in one file or several. Needs no torch."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from tokenizer.formats import text
 from weights.formats.wrong_file import check_beginning
 
 FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")  # of a GGUF file that llama.cpp cut
 
 
 def expand(path: str | Path) -> Path:
@@ -72,3 +74,18 @@ def shards(index: Path) -> list[str]:
         if Path(file).name != file:
             raise ValueError(f"{index}: names the file {file!r}; expected a plain name beside it")
     return sorted(set(where.values()))
+
+
+def first_parts(files: list[Path]) -> list[Path]:
+    """These GGUF files without the second and further parts of one that was cut, which the first names.
+
+    >>> [file.name for file in first_parts([Path("a-00001-of-00002.gguf"), Path("a-00002-of-00002.gguf")])]
+    ['a-00001-of-00002.gguf']
+    """
+    names = {file.name for file in files}
+
+    def follows(file: Path) -> bool:
+        part = PART.fullmatch(file.name)
+        return part is not None and int(part[2]) > 1 and f"{part[1]}-00001-of-{part[3]}.gguf" in names
+
+    return [file for file in files if not follows(file)]

@@ -1,13 +1,12 @@
 """A GGUF file that llama.cpp's gguf-split cut into parts: NAME-00001-of-00003.gguf and so on; the first has it all."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from weights.formats import gguf
+from weights.formats.folder import PART
 from weights.formats.stored import StoredTensor
 
-PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 MOST_PARTS = 1000
 
 

@@ -10,11 +10,17 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
+from minigpt.models.variants.gpt2 import GPT2Variant, GPT2VariantConfig
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer.fetch.atomic import replacing
 
 FILE = "training.pt"
+KINDS: dict[str, tuple[type[GPT2 | Llama], type[Any]]] = {
+    "GPT2": (GPT2, GPT2Config),
+    "GPT2Variant": (GPT2Variant, GPT2VariantConfig),
+    "Llama": (Llama, LlamaConfig),
+}
 
 
 def save(folder: Path, trainer: Trainer, log: list[dict[str, float]]) -> None:
@@ -44,7 +50,8 @@ def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, l
     try:
         state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
         sizes = state["config"]
-        model = GPT2(GPT2Config(**sizes)) if state["family"] == "GPT2" else Llama(LlamaConfig(**sizes))
+        kind, config = KINDS[state["family"]]
+        model = kind(config(**sizes))
         model.load_state_dict(state["model"])
         trainer = Trainer(model.to(device), TrainSettings(**state["settings"]))
         trainer.optimizer.load_state_dict(state["optimizer"])

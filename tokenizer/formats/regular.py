@@ -19,6 +19,8 @@ def check_regular(path: Path) -> Path:
     Traceback (most recent call last):
     ValueError: / is a folder, expected a file: put the file itself there
     """
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(f"{path} is a link to {path.readlink()}, which is not there: put the file itself there")
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise ValueError(

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenizer.formats import text
+from tokenizer.formats.regular import check_regular
+from weights.formats.other_kinds import refuse_adapter, refuse_quantized_config, what_else
 from weights.formats.wrong_file import check_beginning
 
 FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -31,24 +33,35 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{error}: fetch it again") from None
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """The object in config.json; a ValueError where the folder holds an adapter, or weights that are quantized."""
+    refuse_adapter(folder)
+    config = read_json(folder / "config.json")
+    refuse_quantized_config(config, folder)
+    return config
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's weights: one, or those that an index names; all exist.
 
     Raises FileNotFoundError where there are none, or a named one is missing.
     """
     for name in FORMS:
-        if (folder / name).exists():
-            return [folder / name]
+        if (folder / name).exists() or (folder / name).is_symlink():
+            return [check_regular(folder / name)]
         index = folder / f"{name}.index.json"
         if index.exists():
             files = [folder / file for file in shards(index)]
             for i, file in enumerate(files, start=1):
-                if not file.exists():
+                if not (file.exists() or file.is_symlink()):
                     raise FileNotFoundError(
                         f"{file} is missing: {index.name} names it as part {i} of {len(files)}; fetch it too"
                     )
-            return files
+            return [check_regular(file) for file in files]
     found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    instead = what_else(found)
+    if instead:
+        raise FileNotFoundError(f"{folder}: no weights that are read here, but {instead}")
     raise FileNotFoundError(
         f"{folder}: no weights; expected {' or '.join(FORMS)} (or its .index.json with the parts), "
         f"found {', '.join(found[:8]) or 'nothing'}"

@@ -12,7 +12,7 @@ from weights import STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
 from weights.fetch.registry import REGISTRY, Entry, Wheel, lookup
-from weights.formats.folder import check_complete, expand
+from weights.formats.folder import check_complete, expand, first_parts
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def checkpoint_in(path: Path) -> Path:
     """
     if path.is_file() and path.suffix != ".gguf":
         raise ValueError(f"{path} is a file; expected a folder or a GGUF file: name its folder, {path.parent}")
-    files = [] if path.is_file() or (path / "config.json").exists() else sorted(path.glob("*.gguf"))
+    files = [] if path.is_file() or (path / "config.json").exists() else first_parts(sorted(path.glob("*.gguf")))
     if len(files) > 1:
         raise ValueError(f"{path} holds {len(files)} GGUF files: name one of {', '.join(file.name for file in files)}")
     return files[0] if files else path

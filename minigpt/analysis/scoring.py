@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from minigpt.generation.constraints import process
 from minigpt.generation.decoding import device_of, prefill
-from minigpt.generation.sampling import filter_candidates, repetition_penalty
+from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.sequences import TokenSequence, check_ids, fit
 from minigpt.generation.settings import Settings
 from minigpt.models.interface import Model
@@ -62,7 +63,7 @@ def next_tokens(
         raise ValueError(f"k must be at least 1, not {k}")
     ids, _, _ = fit(model.config, list(prompt), settings)
     logits = prefill(model, [TokenSequence(ids, len(ids), 0)]).cpu().double()  # (1, V)
-    scores = repetition_penalty(logits, [ids], settings.repetition_penalty)
+    scores = process(logits, [ids], settings, torch.tensor([0]))
     if settings.samples:
         scores = filter_candidates(scores, settings)
     elif asked:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minigpt.commands.stdin import read_prompt
 from tokenizer.formats.text import read_text
 from weights.fetch import locate
 from weights.fetch.registry import lookup
@@ -44,7 +45,7 @@ def prompt_of(prompt: str | None) -> str:
         return prompt
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    return read_prompt()
 
 
 def some_text(file: Path) -> str:

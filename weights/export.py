@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from tokenizer import Tokenizer
-from tokenizer.fetch.atomic import write_text
+from tokenizer.fetch.atomic import exclusive, replacing_files, write_text
 from weights.checkpoint import load_checkpoint
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.llama import LLAMA_FAMILY
@@ -25,6 +24,7 @@ SHARD = 5_000_000_000  # bytes in one file, as is usual on the Hub
 MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all of it
     *("model*.safetensors*", "pytorch_model*", "probe.json", "generation_config.json"),
     *("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "chat_template.jinja"),
+    *("added_tokens.json", "special_tokens_map.json", "encoder.json", "vocab.bpe"),
 )
 
 
@@ -40,12 +40,12 @@ def save_checkpoint(
     """Writes config.json, the weights as safetensors, and the vocabulary, the generation defaults and the chat template
     where given; loading them gives the same numbers, bit by bit, unless another dtype is asked for.
 
-    All is written beside first and then moved, so that a disk that fills loses nothing. A model that was there goes,
-    config.json first; the new one is moved last, so that a folder that has one is whole. Weights above `shard_bytes`
-    are spread over several files with an index. `write_probe(folder)` adds what a load is checked by.
+    A model that was there is replaced all at once: whenever the process is killed or the disk is full, the old one or
+    the new one loads, whole; other files stay. Weights above `shard_bytes` are spread over several files with an index.
+    `write_probe(folder)` adds what a load is checked by. Raises BlockingIOError where a training or another export is
+    writing into the folder.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
     named = {}
     for name, parameter in model.named_parameters():
@@ -55,8 +55,7 @@ def save_checkpoint(
     special = {name: id for name, id in (generation_config or {}).items() if name.endswith("_token_id")}
     numbers = str(dtype).removeprefix("torch.")
     config = family.write_config(model.config)
-    with tempfile.TemporaryDirectory(suffix=".part", dir=folder) as beside:
-        part = Path(beside)
+    with exclusive(folder), replacing_files(folder, MODEL_FILES) as part:
         write_shards(part, named, dtype, shard_bytes)
         if tokenizer is not None:
             tokenizer.save(part)
@@ -64,11 +63,6 @@ def save_checkpoint(
         if chat_template is not None:
             write_text(part / "chat_template.jinja", chat_template)
         write_json(part / "config.json", {**config, "dtype": numbers, "torch_dtype": numbers, **special})
-        (folder / "config.json").unlink(missing_ok=True)
-        for old in [file for pattern in MODEL_FILES for file in folder.glob(pattern)]:
-            old.unlink()
-        for new in sorted(part.iterdir(), key=lambda file: file.name == "config.json"):
-            new.replace(folder / new.name)
 
 
 def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, shard_bytes: int) -> None:
@@ -117,7 +111,8 @@ def write_probe(folder: str | Path) -> Path:
     if not all(abs(value) < float("inf") for value in probe.logprobs.values()):
         raise ValueError(f"{folder}: the model's logits are not finite numbers")
     path = Path(folder) / FILE
-    write_text(path, json.dumps(asdict(probe)) + "\n")
+    with exclusive(path.parent):
+        write_text(path, json.dumps(asdict(probe)) + "\n")
     return path
 
 

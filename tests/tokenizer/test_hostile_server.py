@@ -194,7 +194,7 @@ REFUSED = [
     ("loop", "infinite loop"),
     ("to?file:///etc/passwd", "file:///etc/passwd"),
     ("to?FILE:///etc/passwd", "///etc/passwd"),
-    ("to?ftp://127.0.0.1/file", "ftp://127.0.0.1/file"),
+    ("to?ftp://127.0.0.1/file", "to 'ftp://127.0.0.1/file', which is not followed"),
     ("to?data:,text", "data:,text"),
     ("to?gopher://127.0.0.1/", "gopher"),
     ("to?http://127.0.0.1:99999999/", "no address"),

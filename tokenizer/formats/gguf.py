@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tokenizer.formats.tokenizer_json import assemble
+from tokenizer.formats.assemble import assemble
 from tokenizer.patterns import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
 from tokenizer.vocabulary import Vocabulary
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from tokenizer.unicode import members
 
 PART = re.compile(r"\[\^?(?:\\.|[^]\\])+\]|\\[pP]\{[LN]\}|\\.|\$")  # what `re` may need written in another way
-# \w, \p{Lu}, named groups, look-behinds, repeated groups (which may take for ever): `regex` has these, and a time limit
-BEYOND_RE = re.compile(r"\\[^\W_nrtfvZ]|\(\?(?!i?:|[=!])|\)[*+{]")
+# \w, \p{Lu}, named groups, repeated groups, which may take for ever: `regex` has these, and a limit on its time
+BEYOND_RE = re.compile(r"\\[^\W_nrtfvZ]|\(\?(?!i?:|[=!]|<[=!])|\)[*+{]")
 
 
 def split(text: str, pattern: str) -> list[str]:
@@ -47,9 +47,9 @@ def compile_pattern(pattern: str, ascii_only: bool = False) -> re.Pattern[str]:
         return outside.get(part, r"\Z" if part == "$" else part)  # in `re` a dollar also fits before a last line end
 
     written = PART.sub(written_out, pattern)
-    if BEYOND_RE.search(written):  # slow to import, so only where it is needed
-        return import_module("tokenizer.steps.engine").compile_pattern(pattern)
     try:
-        return re.compile(written)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"not a pattern: {pattern!r:.200} ({error})") from None
+        if not BEYOND_RE.search(written):
+            return re.compile(written)
+    except (re.error, RecursionError, OverflowError):
+        pass  # it may be one for `regex`, which also says what is wrong with it
+    return import_module("tokenizer.steps.engine").compile_pattern(pattern)  # slow, so only where it is needed

@@ -31,17 +31,16 @@ def encode_chunks(
     special, longest = any_of(allowed), max(map(len, allowed), default=1)
     cut = cutter(tok.pattern, composed=tok.normalizer is not None)
     held = fresh = ""  # text without special tokens; then text that was not searched for them yet
-    for chunk in without(whole_characters(chunks), disallowed):
+    for chunk in without(whole_characters(chunks, BLOCK), disallowed):
         fresh += chunk
         if chunk and len(fresh) < max(BLOCK, len(held)):
             continue
         start, end = 0, len(fresh) - longest + 1 if chunk else len(fresh)  # behind the end one may begin that goes on
-        for match in special.finditer(fresh) if allowed else ():
-            if match.start() >= end:
-                break
-            yield from tok.encode(held + fresh[start : match.start()])
-            yield tok.special_tokens[match.group()]
-            held, start = "", match.end()
+        if found := [match.span() for match in special.finditer(fresh) if match.start() < end] if allowed else []:
+            first, start = found[0][0], found[-1][1]
+            yield from tok.encode(held + fresh[:first])
+            yield from tok.encode(fresh[first:start], allowed)
+            held = ""
         end = max(start, end)
         held, fresh = held + fresh[start:end], fresh[end:]
         if tok.normalizer:
@@ -96,21 +95,25 @@ def strings(chunks: Iterable[str]) -> Iterator[str]:
     return map(checked, chunks)
 
 
-def whole_characters(chunks: Iterable[str], size: int = BLOCK) -> Iterator[str]:
-    """The chunks in parts of up to `size` characters, with surrogates joined; at the end an empty one.
+def whole_characters(chunks: Iterable[str], size: int) -> Iterator[str]:
+    """The chunks in blocks of about `size` characters, with surrogates joined; at the end an empty one.
 
-    >>> list(whole_characters(["ab\\ud83d", "\\ude00"], size=2))
-    ['ab', '😀', '']
+    >>> list(whole_characters(["a", "bc\\ud83d", "\\ude00"], size=2))
+    ['abc', '😀', '']
     """
-    half = ""  # of a pair of surrogates
+    held, length = [""], 0
     for chunk in chunks:
         for i in range(0, len(chunk), size):
-            part = half + chunk[i : i + size]
-            half = part[-1] if "\ud800" <= part[-1] <= "\udbff" else ""
-            if part := join_surrogates(part[: len(part) - len(half)]):
-                yield part
-    if half:
-        yield join_surrogates(half)
+            held.append(chunk[i : i + size])
+            length += len(held[-1])
+            if length >= size:
+                block = "".join(held)
+                whole = len(block) - ("\ud800" <= block[-1] <= "\udbff")  # the second half of a pair may follow
+                held, length = [block[whole:]], len(block) - whole
+                if whole:
+                    yield join_surrogates(block[:whole])
+    if rest := "".join(held):
+        yield join_surrogates(rest)
     yield ""
 
 

@@ -172,10 +172,10 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_is_that_of_a_block(kind, monkeypatch):
-    """With blocks of 4,096 characters 700 KB, in small chunks and in one large, take a fraction of themselves."""
+    """With blocks of 4,096 characters 300 KB, in small chunks and in one large, take a fraction of themselves."""
     monkeypatch.setattr(streaming, "BLOCK", 1 << 12)
     tok, text = made(tokenizer.CL100K_PATTERN, None if kind == "lines" else "NFC"), KINDS[kind]
-    n = 700_000 // len(text.encode())
+    n = 300_000 // len(text.encode())
     list(tok.encode_iterable(text * 2, "all"))  # the patterns are compiled and the tables filled
     assert peak(tok, (text[i : i + 999] for _ in range(n) for i in range(0, len(text), 999))) < 200_000
     assert peak(tok, [text * n]) < 200_000

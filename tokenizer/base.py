@@ -10,6 +10,7 @@ from tokenizer.ids import Ids, look_up
 from tokenizer.splitting import split
 from tokenizer.streaming import encode_chunks, strings
 from tokenizer.unicode import join_surrogates
+from tokenizer.vocabulary import Vocabulary
 
 T = TypeVar("T")
 Names = str | Iterable[str]  # of special tokens: "all", or a collection
@@ -85,6 +86,7 @@ class ByteTokenizer(TextTokenizer):
     ([256, 33], [255], ([256, 33], [(0, 2), (2, 3)]))
     """
 
+    vocabulary: Vocabulary
     ranks: Mapping[bytes, int]
     special_tokens: Mapping[str, int]
     tokens: Mapping[int, bytes]
@@ -115,7 +117,7 @@ class ByteTokenizer(TextTokenizer):
             text = data[: error.start].decode()
         ids = self.encode(text)
         pieces = split(self.decode(ids), self.pattern)
-        n = len(self._merge(pieces[-1].encode())) if pieces else 0
+        n = min(len(ids), len(self._merge(pieces[-1].encode()))) if pieces else 0
         if n and not self.tokens[ids[-n]].strip(BLANKS):
             while n < len(ids) and not self.tokens[ids[-n - 1]].strip(BLANKS):
                 n += 1
@@ -136,19 +138,14 @@ class ByteTokenizer(TextTokenizer):
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids of a text, and where each token begins and ends in it: in characters, or in bytes of UTF-8.
 
-        A token of some of a character's bytes spans the character. A text that the tokenizer changes is refused, for
-        its tokens have no places in it: one that is not NFC, or has surrogates in pairs.
+        A token of some of a character's bytes spans the character. A text is refused that the tokenizer changes, such
+        as one that is not NFC where it makes it so, or one with surrogates in pairs: its tokens have no places there.
         """
         ids = self.encode(text, allow_special, disallow_special)
         tokens = look_up(ids, self.tokens, self.n_vocab)
-        whole = join_surrogates(text)
-        if len(whole) != len(text) or b"".join(tokens) != whole.encode():
-            way = (
-                "unicodedata.normalize"
-                if self.normalizer
-                else "text.encode('utf-16', 'surrogatepass').decode('utf-16')"
-            )
-            raise ValueError(f"the tokenizer encodes another form of this text, without offsets in it: use {way} first")
+        form = b"".join(tokens).decode("utf-8", "replace")
+        if len(form) != len(text) or form != join_surrogates(text):
+            raise ValueError(f"the text is encoded as {form!r:.60}, where its tokens have other places: give that form")
         return ids, offsets(tokens, in_bytes)
 
     def decode_with_offsets(self, ids: Ids) -> tuple[str, list[int]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tokenizer.bpe import Tokenizer
 
 BLOCK = 1 << 16  # characters
+STREAMED = {"ranks", "pattern", "special_tokens", "normalizer", "tokens", "before", "after", "whole"}  # of a Vocabulary
 
 
 def encode_chunks(
@@ -21,13 +22,18 @@ def encode_chunks(
 ) -> Iterator[int]:
     """The ids of the chunks as one text, with the special tokens that are allowed in it.
 
-    In memory is a block of text or, where that is longer, what `cuts` finds no place to cut in: at least one piece.
+    In memory is a block of text or, where that is longer, what `cuts` finds no place to cut in: at least one piece, and
+    the whole text where the vocabulary does more than cut by one pattern, NFC and special tokens taken literally.
 
     >>> from tokenizer import Tokenizer
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"aa": 256}, special_tokens={"<|end|>": 257})
     >>> list(encode_chunks(tok, ["a", "a<|e", "nd|>"], ["<|end|>"]))
     [256, 257]
     """
+    others = [name for name, value in vars(tok.vocabulary).items() if value and name not in STREAMED]
+    if others or tok.normalizer not in (None, "NFC"):
+        yield from tok.encode("".join(without(whole_characters(chunks, BLOCK), disallowed)), allowed)
+        return
     special, longest = any_of(allowed), max(map(len, allowed), default=1)
     cut = cutter(tok.pattern, composed=tok.normalizer is not None)
     held = fresh = ""  # text without special tokens; then text that was not searched for them yet

@@ -66,7 +66,7 @@ def small_blocks(monkeypatch):
 def test_the_ids_of_the_whole_text(pattern):
     plain, nfc = made(pattern), made(pattern, "NFC")
 
-    @settings(deadline=None, max_examples=120)
+    @settings(deadline=None, max_examples=60)
     @given(text=TEXT, places=st.lists(st.integers(0, 99), max_size=12), names=st.sets(st.sampled_from(NAMES)))
     def check(text, places, names):
         for tok in (plain, nfc):
@@ -81,13 +81,23 @@ def test_a_cut_holds_whatever_follows(pattern):
     """The pieces of what was cut off and of the rest are those of the whole, for every continuation."""
     cut = cutter(pattern)
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=60)
     @given(text=TEXT, more=TEXT)
     def check(text, more):
         end = cut(text)
         assert split(text[:end], pattern) + split(text[end:] + more, pattern) == split(text + more, pattern)
 
     check()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_what_it_does_not_know_makes_the_text_whole():
+    """A field of a vocabulary that is not among those known may change what is cut: no cut is made then."""
+    tok, seen = made(KNOWN[0]), []
+    vars(tok.vocabulary).update(strange=True)
+    tok.encode = lambda text, _names: seen.append(text) or [1]
+    assert list(tok.encode_iterable(["one two ", "three four ", "five"])) == [1]
+    assert seen == ["one two three four five"]
 
 
 def test_most_patterns_are_cut():

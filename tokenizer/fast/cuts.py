@@ -11,10 +11,10 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from itertools import pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
-from tokenizer.splitting import compile_pattern
+from tokenizer.splitting import compile_pattern, split
 
 ANY = r"(?:.|\n)"
 ATOM = re.compile(r"\[\^?(?:\\.|[^]\\])+\]|\\[pP]\{\^?\w+\}|\\[sSdDwWnrtfv]|\\[^\w\s]|[^]\\^$|?*+()\[{}]")
@@ -138,16 +138,15 @@ def cutter(pattern: str, composed: bool = False) -> Callable[[str], int]:
         while start > 0:
             start, reach = max(0, len(text) - reach), reach * 8
             window = text[start:]
-            whole = compile_pattern(pattern, window.isascii())
             between = compile_pattern(apart, window.isascii())
-            if type(between) is not type(whole):  # so that both know the same letters
+            if type(between) is not type(compile_pattern(pattern, window.isascii())):  # both must know the same letters
                 between = import_module("regex").compile(apart)
             places = [start + match.end() for match in between.finditer(window)]
             if composed:
                 places = [i for i in places if begins_anew(text[i]) and begins_anew(text[i + 1 : i + 2])]
-            for place, stop in reversed(list(pairwise(places))):
-                if whole.match(text[place:stop]):  # else two gaps of the pattern, which are one piece, may meet here
-                    return place
+            for first, place, last in reversed(list(zip(places, places[1:], places[2:], strict=False))):
+                if place - first in accumulate(map(len, split(text[first:last], pattern))):
+                    return place  # elsewhere two gaps of the pattern meet, which are one piece
         return 0
 
     return cut

@@ -1,9 +1,10 @@
 """The tokenizer: text to ids and back. Cut the text into pieces, merge the bytes of each, look up the ids."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from tokenizer.base import ByteTokenizer, Names, handler, string
 from tokenizer.fast.encoder import Encoder
 from tokenizer.formats.files import find, read, save
 from tokenizer.ids import Ids, look_up
@@ -12,11 +13,12 @@ from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.splitting import split
 from tokenizer.steps.added import parts
 from tokenizer.steps.normalizing import Normalizer
+from tokenizer.streaming import find_special
 from tokenizer.unicode import join_surrogates
 from tokenizer.vocabulary import Vocabulary
 
 
-class Tokenizer:
+class Tokenizer(ByteTokenizer):
     """Byte-level byte-pair encoding as in GPT-2 (Radford et al. 2019, section 2.2).
 
     `ranks` gives the id of every token by its bytes, lower ids merge first; `pattern` cuts the text before merging;
@@ -65,11 +67,14 @@ class Tokenizer:
         """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too."""
         save(self.vocabulary, Path(folder))
 
-    def encode(self, text: str, allow_special: str | Iterable[str] = ()) -> list[int]:
-        """The ids of a text; special tokens in it are plain text unless named in `allow_special` or it is "all"."""
+    def encode(self, text: str, allow_special: Names = (), disallow_special: Names = ()) -> list[int]:
+        """The ids of a text; special tokens in it are plain text unless named in `allow_special` or it is "all", and a
+        ValueError where `disallow_special` names them or is "all", which leaves out those that are allowed."""
+        allowed, disallowed = self.named(allow_special, disallow_special)
+        find_special(string(text), disallowed)
         encode = self.encode_by_hand if self.plain else self._fast
         ids: list[int] = []
-        for part in self._parts(text, allow_special):
+        for part in self._parts(text, allowed):
             ids += [part] if isinstance(part, int) else encode(part)
         return ids
 
@@ -86,16 +91,16 @@ class Tokenizer:
 
     def trace(self, text: str) -> list[tuple[str, list[tuple[int, list[bytes]]]]]:
         """For each piece of the text, every merge in order: its rank and the tokens after it."""
-        pieces = [piece for part in self._parts(text, ()) for piece in split(str(part), self.pattern)]
+        pieces = [piece for part in self._parts(string(text)) for piece in split(str(part), self.pattern)]
         return [(piece, list(merge_steps(piece.encode(), self.ranks))) for piece in pieces]
 
     def decode_bytes(self, ids: Ids) -> bytes:
         """The exact bytes of the ids, a list or a tensor; a ValueError names an id that is not in the vocabulary."""
         return b"".join(look_up(ids, self.tokens, self.n_vocab))
 
-    def decode(self, ids: Ids) -> str:
-        """The text of the ids; bytes that are not UTF-8 become U+FFFD."""
-        return self.decode_bytes(ids).decode("utf-8", "replace")
+    def decode(self, ids: Ids, errors: str = "replace") -> str:
+        """The text of the ids; bytes that are not UTF-8 become U+FFFD, or what `errors` says, as in `bytes.decode`."""
+        return self.decode_bytes(ids).decode("utf-8", handler(errors))
 
     def __repr__(self) -> str:
         return repr(self.vocabulary).replace("Vocabulary", "Tokenizer", 1)
@@ -107,14 +112,7 @@ class Tokenizer:
     def _fast(self) -> Encoder:
         return Encoder(self.encode_by_hand, self.vocabulary)
 
-    def _parts(self, text: str, allow_special: str | Iterable[str]) -> list[str | int]:
-        """The text between special tokens, normalized, and the ids of these, in turn."""
-        names = self.special_tokens if allow_special == "all" else allow_special
-        if isinstance(names, str):
-            raise ValueError(f'allow_special={names!r}: give "all" or a collection of names')
-        names = list(names)
-        for name in names:
-            if name not in self.special_tokens:
-                raise ValueError(f"no special token {name!r}: there are {', '.join(self.special_tokens) or 'none'}")
+    def _parts(self, text: str, names: Collection[str] = ()) -> list[str | int]:
+        """The text between the special tokens of these names, normalized, and the ids of these, in turn."""
         own = self.vocabulary
         return parts(join_surrogates(text), names, own.special_tokens, own.flags, own.normalizer, own.cuts)

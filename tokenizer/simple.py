@@ -4,15 +4,17 @@ What they lack is what byte-pair encoding brings: the first knows no word it has
 ids for "Hello", and neither gives the text back as it was.
 """
 
-import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from string import ascii_letters
 
+from tokenizer.base import TextTokenizer, string
 from tokenizer.ids import Ids, look_up
+from tokenizer.streaming import strings
 
 PAD, UNK = "[PAD]", "[UNK]"
 
 
-class WordTokenizer:
+class WordTokenizer(TextTokenizer):
     """Words between white space, in lower case; the vocabulary is [PAD], [UNK] and the corpus's words sorted.
 
     >>> words = WordTokenizer(["The quick brown fox", "the lazy dog"])
@@ -21,9 +23,9 @@ class WordTokenizer:
     """
 
     def __init__(self, corpus: Iterable[str]) -> None:
-        if isinstance(corpus, str):
-            corpus = [corpus]
-        self.vocab = [PAD, UNK, *sorted({word for text in corpus for word in text.lower().split()})]
+        if isinstance(corpus, (str, bytes, Mapping)) or not isinstance(corpus, Iterable):
+            corpus = [string(corpus)]
+        self.vocab = [PAD, UNK, *sorted({word for text in corpus for word in string(text).lower().split()})]
         self.ids = {word: i for i, word in enumerate(self.vocab)}
         self.n_vocab = len(self.vocab)
 
@@ -33,7 +35,22 @@ class WordTokenizer:
         >>> WordTokenizer(["a b"]).encode("B c")
         [3, 1]
         """
-        return [self.ids.get(word, self.ids[UNK]) for word in text.lower().split()]
+        return [self.ids.get(word, self.ids[UNK]) for word in string(text).lower().split()]
+
+    def encode_iterable(self, chunks: Iterable[str]) -> Iterator[int]:
+        """The ids of the chunks as one text, wherever it was cut.
+
+        >>> list(WordTokenizer(["a bc"]).encode_iterable(["a b", "c"]))
+        [2, 3]
+        """
+        held: list[str] = []
+        for chunk in strings(chunks):
+            end = max((i for i, char in enumerate(chunk, start=1) if char.isspace()), default=0)
+            if end:
+                yield from self.encode("".join([*held, chunk[:end]]))
+                held.clear()
+            held.append(chunk[end:])
+        yield from self.encode("".join(held))
 
     def decode(self, ids: Ids) -> str:
         """The words with one space between them, without [PAD]; a ValueError names a bad id.
@@ -45,7 +62,7 @@ class WordTokenizer:
         return " ".join(word for word in words if word != PAD)
 
 
-class CharTokenizer:
+class CharTokenizer(TextTokenizer):
     """Single characters: [PAD], [UNK], then the alphabet, by default a to z and A to Z.
 
     >>> chars = CharTokenizer()
@@ -53,8 +70,8 @@ class CharTokenizer:
     (54, [35, 6, 13, 13, 16], 'Hello')
     """
 
-    def __init__(self, alphabet: str = string.ascii_lowercase + string.ascii_uppercase) -> None:
-        self.vocab = [PAD, UNK, *dict.fromkeys(alphabet)]
+    def __init__(self, alphabet: str = ascii_letters) -> None:
+        self.vocab = [PAD, UNK, *dict.fromkeys(string(alphabet))]
         self.ids = {char: i for i, char in enumerate(self.vocab)}
         self.n_vocab = len(self.vocab)
 
@@ -64,7 +81,16 @@ class CharTokenizer:
         >>> CharTokenizer().encode("a b")
         [2, 1, 3]
         """
-        return [self.ids.get(char, self.ids[UNK]) for char in text]
+        return [self.ids.get(char, self.ids[UNK]) for char in string(text)]
+
+    def encode_iterable(self, chunks: Iterable[str]) -> Iterator[int]:
+        """The ids of the chunks as one text.
+
+        >>> list(CharTokenizer().encode_iterable(["a", "b"]))
+        [2, 3]
+        """
+        for chunk in strings(chunks):
+            yield from self.encode(chunk)
 
     def decode(self, ids: Ids) -> str:
         """The characters, without [PAD]; a ValueError names a bad id.

@@ -224,6 +224,7 @@ SCALED = st.fixed_dictionaries(
 @settings(
     max_examples=5 * int(os.environ.get("MINIGPT_FAMILIES", "12")),
     deadline=None,
+    derandomize=True,  # the same ones every time, as of a seed
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
@@ -247,10 +248,12 @@ def test_odd_values_give_transformers_logits_or_one_line(
         except ValueError as error:
             refusal = str(error)
         assert "\n" not in refusal
+        if refusal:
+            return
         try:
-            theirs = None if refusal else transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+            with torch.no_grad():
+                expected = theirs(ids, use_cache=False).logits
         except Exception:
             return  # a value that they refuse and that is nothing to us
-        if theirs is not None:
-            with torch.no_grad():
-                assert torch.allclose(ours, theirs.eval()(ids).logits, rtol=0, atol=1e-4, equal_nan=True)
+        assert torch.allclose(ours, expected, rtol=0, atol=1e-4, equal_nan=True)

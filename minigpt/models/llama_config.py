@@ -32,10 +32,8 @@ class RopeScaling:
             object.__setattr__(self, "attention_factor", 0.1 * math.log(self.factor) + 1 if grows else 1.0)
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
-            if field.name != "truncate" and not 0 < value < math.inf:
-                raise ValueError(f"{field.name} must be a finite number above 0, not {value}")
-        if self.original_n_ctx >= 2**63:
-            raise ValueError(f"original_n_ctx {self.original_n_ctx} is more than a position can count, 2**63 - 1")
+            if field.name != "truncate" and not 0 < value < 2**63:  # what is beyond gives angles of 0, or none
+                raise ValueError(f"{field.name} must be a number above 0 and below 2**63, not {value}")
         low, high = self.low_freq_factor, self.high_freq_factor
         if self.rope_type == "llama3" and low >= high:
             raise ValueError(f"low_freq_factor {low} is not below high_freq_factor {high}")

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from minigpt.fast import fused
 from minigpt.fast.choose import fast_form, say_once
 from minigpt.models import llama, rope
 from minigpt.models.cache import KVCache
@@ -100,7 +101,7 @@ def check(theirs: Any, folder: Path) -> Any:
     theirs.save_pretrained(folder)
     ids = torch.randint(101, (2, 16), generator=torch.Generator().manual_seed(5))
     single = load_checkpoint(folder, "cpu").model
-    assert distance(single(ids), theirs(ids).logits) < 2e-5  # logits are about 5 wide
+    assert distance(single(ids), theirs(ids).logits) < 1e-4  # logits are about 5 wide; measured: 1e-5
     theirs, ours = theirs.double(), load_checkpoint(folder, "cpu", "float64").model
     assert distance(ours(ids), theirs(ids).logits) < 1e-9
     assert distance(stepwise(ours, ids, 12), ours(ids)) < 1e-6
@@ -117,7 +118,7 @@ def check(theirs: Any, folder: Path) -> Any:
     assert distance(stepwise(fast, ids, 12), ours(ids)) < 1e-6
     save_checkpoint(single, folder / "written")
     again = type(theirs).from_pretrained(folder / "written").eval()
-    assert distance(again(ids).logits, single(ids)) < 2e-5
+    assert distance(again(ids).logits, single(ids)) < 1e-4
     assert load_checkpoint(folder / "written", "cpu").model.config == single.config
     return ours
 
@@ -180,6 +181,7 @@ def drawn(draw: Any) -> tuple[str, dict[str, Any]]:
 @settings(
     max_examples=int(os.environ.get("MINIGPT_FAMILIES", "12")),
     deadline=None,
+    derandomize=True,  # the same ones every time, as of a seed
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(drawn())
@@ -187,6 +189,27 @@ def test_any_config(random_reference: Callable[..., Any], case: tuple[str, dict[
     family, fields = case
     with tempfile.TemporaryDirectory() as folder:
         check(random_reference(family, **fields), Path(folder))
+
+
+@pytest.mark.parametrize("name", ["scores scaled by layer", "mistral, window"])
+def test_a_fast_form_that_forgets_it_is_not_used(
+    name: str,
+    random_reference: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    family, fields = CASES[name]
+    random_reference(family, **fields).save_pretrained(tmp_path)
+    model = load_checkpoint(tmp_path, "cpu").model
+    assert fast_form(model) is not model
+    kind = fused.FusedScaledAttention if family == "gpt2" else fused.FusedAttention
+    right = fused.FusedAttention.forward
+    forgets = right if family == "gpt2" else lambda self, q, k, v, _=None: right(self, q, k, v)
+    monkeypatch.setattr(kind, "forward", forgets)
+    again = load_checkpoint(tmp_path, "cpu").model
+    assert fast_form(again) is again
+    assert "minigpt/fast differs" in capsys.readouterr().err
 
 
 def no_ramp(period: Tensor, _theta: float, scaling: Any) -> Tensor:

@@ -1,7 +1,9 @@
 """config.json: places and defaults as transformers reads them; sizes that cannot be, refused at once."""
 
 import json
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -75,6 +77,11 @@ def test_rope_is_read_where_transformers_reads_it(data: dict[str, Any]) -> None:
         rotary = LlamaRotaryEmbedding(transformers.LlamaConfig(**sizes, **json.loads(json.dumps(data))))
     except (KeyError, TypeError):
         assume(False)
+    rope = data.get("rope_scaling") or data.get("rope_parameters") or {}
+    if not rope.keys() & {"rope_type", "type"} and rope.get("factor", 1) != 1:
+        with pytest.raises(ValueError, match="and no rope_type"):  # where transformers scales nothing
+            read_rope(data, 64)
+        return
     pos = torch.tensor([[0, 1, 63, 1000]])
     theirs = rotary(torch.zeros(1), pos)
     ours = rope_angles(pos, 16, *read_rope(data, 64))
@@ -189,3 +196,64 @@ def test_a_tied_model_with_the_head_only(copy: Callable[..., Path], family: str)
     save_file({"lm_head.weight" if key == name else key: v for key, v in state.items()}, folder / "model.safetensors")
     ids = torch.tensor([[3, 1, 4]])
     assert torch.equal(load_checkpoint(folder, "cpu").model(ids), right(ids))
+
+
+NAMES = [
+    *("vocab_size", "n_layer", "n_head", "n_embd", "n_inner", "n_positions", "n_ctx", "hidden_size"),
+    *("num_hidden_layers", "num_attention_heads", "max_position_embeddings", "num_key_value_heads", "head_dim"),
+    *("intermediate_size", "rms_norm_eps", "layer_norm_epsilon", "hidden_act", "activation_function"),
+    *("resid_pdrop", "tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"),
+    *("attention_bias", "mlp_bias", "reorder_and_upcast_attn", "add_cross_attention", "rope_theta"),
+    *("rope_scaling", "rope_parameters", "partial_rotary_factor", "sliding_window", "use_sliding_window"),
+    *("max_window_layers", "layer_types", "original_max_position_embeddings", "torch_dtype"),
+]
+ODD: list[Any] = [
+    *(None, True, False, -1, 0, 1, 2, 5, 0.5, 12.0, 1e308, float("nan"), float("inf"), 2**31, 2**63, 10**40),
+    *("x", "relu", "", [], [1], {}, ["full_attention"] * 3, ["sliding_attention"] * 3),
+]
+SCALED = st.fixed_dictionaries(
+    {"rope_type": st.sampled_from(["linear", "dynamic", "yarn", "llama3"]), "factor": st.sampled_from([2.0, *ODD])},
+    optional={
+        name: st.sampled_from([0.5, 4.0, *ODD])
+        for name in ("low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim")
+    }
+    | {"truncate": st.booleans(), "original_max_position_embeddings": st.sampled_from([16, *ODD])},
+)
+
+
+@settings(
+    max_examples=5 * int(os.environ.get("MINIGPT_FAMILIES", "12")),
+    deadline=None,
+    derandomize=True,  # the same ones every time, as of a seed
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.sampled_from(["gpt2", *LLAMAS]),
+    st.dictionaries(st.sampled_from(NAMES), st.sampled_from(ODD), max_size=2),
+    st.dictionaries(st.sampled_from(["rope_scaling", "rope_parameters"]), SCALED, max_size=1),
+)
+def test_odd_values_give_transformers_logits_or_one_line(
+    random_checkpoint: Callable[..., Path], family: str, odd: dict[str, Any], rope: dict[str, Any]
+) -> None:
+    import transformers
+
+    ids = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(shutil.copytree(random_checkpoint(family), Path(name) / "model"))
+        change(folder, **odd, **({} if family == "gpt2" else rope))
+        refusal = ""
+        try:
+            with torch.no_grad():
+                ours = load_checkpoint(folder, "cpu").model(ids)
+        except ValueError as error:
+            refusal = str(error)
+        assert "\n" not in refusal
+        if refusal:
+            return
+        try:
+            theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+            with torch.no_grad():
+                expected = theirs(ids, use_cache=False).logits
+        except Exception:
+            return  # a value that they refuse and that is nothing to us
+        assert torch.allclose(ours, expected, rtol=0, atol=1e-4, equal_nan=True)

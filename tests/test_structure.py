@@ -125,7 +125,8 @@ def test_what_lies_open_is_the_path_and_what_serves_it() -> None:
         "minigpt/models": {"llama", "llama_config", "rope", "interface"},
         "minigpt/generation": {
             *("decoding", "generate", "sequences", "settings", "stopping", "beam_search", "prompt_lookup"),
-            *("noise", "completion", "keywords"),
+            *("noise", "completion", "keywords", "finite", "rules", "fields"),
+            *("constraints", "cutoffs", "bounds"),
         },
     }
     for folder, names in beside.items():

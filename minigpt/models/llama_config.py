@@ -10,8 +10,8 @@ from minigpt.models.config import GPT2Config, check_sizes
 class RopeScaling:
     """How the rotary angles are made slower, so that a text may be longer than those trained on; rope.py does it.
 
-    >>> RopeScaling("yarn", factor=4.0, original_n_ctx=32768).attention_factor  # 0.1 ln(4) + 1
-    1.1386294361119891
+    >>> round(RopeScaling("yarn", factor=4.0, original_n_ctx=32768).attention_factor, 4)  # 0.1 ln(4) + 1
+    1.1386
     """
 
     rope_type: str  # "linear", "dynamic", "llama3" or "yarn", the names of transformers
@@ -34,6 +34,8 @@ class RopeScaling:
             value = getattr(self, field.name)
             if field.name != "truncate" and not 0 < value < math.inf:
                 raise ValueError(f"{field.name} must be a finite number above 0, not {value}")
+        if self.original_n_ctx >= 2**63:
+            raise ValueError(f"original_n_ctx {self.original_n_ctx} is more than a position can count, 2**63 - 1")
         low, high = self.low_freq_factor, self.high_freq_factor
         if self.rope_type == "llama3" and low >= high:
             raise ValueError(f"low_freq_factor {low} is not below high_freq_factor {high}")
@@ -79,6 +81,8 @@ class LlamaConfig:
             raise ValueError(f"n_head {self.n_head} does not divide into n_kv_head {self.n_kv_head} groups")
         if self.head_dim % 2:
             raise ValueError(f"head_dim {self.head_dim} is odd; rotary position embedding rotates pairs of values")
+        if self.n_ctx >= 2**63:
+            raise ValueError(f"n_ctx {self.n_ctx} is more than a position can count, 2**63 - 1")
         if self.sliding_layers and self.window < 1:
             raise ValueError(f"sliding_window must be at least 1, not {self.window}")
         kind = self.rope_scaling.rope_type if self.rope_scaling else "default"

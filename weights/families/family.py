@@ -63,9 +63,20 @@ def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any =
     return kind(next(iter(found.values()))) if found else default
 
 
-def size(data: Mapping[str, Any], *names: str, default: int) -> int:
-    """A size that must be a number where it stands; where it does not, the default, which is transformers' own."""
-    return int(field(data, *names)) if any(name in data for name in names) else default
+def size(data: Mapping[str, Any], *names: str, default: int, optional: bool = False) -> int:
+    """A size, or where it is not there the default, which is transformers' own; null is as good only where `optional`.
+
+    >>> size({"n_inner": None}, "n_inner", default=0, optional=True)
+    0
+    >>> size({"n_layer": None}, "n_layer", default=12)
+    Traceback (most recent call last):
+    ValueError: n_layer is missing
+    """
+    there = [name for name in names if name in data and not (optional and data[name] is None)]
+    value = int(field(data, *names)) if there else default
+    if there and optional and value < 1:
+        raise ValueError(f"{there[0]} must be at least 1, not {value}")
+    return value
 
 
 def refuse_unless(data: Mapping[str, Any], **expected: tuple[Any, ...]) -> None:

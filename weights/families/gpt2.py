@@ -23,7 +23,7 @@ def read_config(data: Mapping[str, Any]) -> GPT2Config:
         n_layer=size(data, "n_layer", "num_hidden_layers", default=12),
         n_head=size(data, "n_head", "num_attention_heads", default=12),
         n_embd=size(data, "n_embd", "hidden_size", default=768),
-        n_inner=field(data, "n_inner", default=0),
+        n_inner=size(data, "n_inner", default=0, optional=True),
         norm_eps=field(data, "layer_norm_epsilon", kind=float, default=1e-5),
         dropout=field(data, "resid_pdrop", kind=float, default=0.1),
     )

@@ -36,16 +36,16 @@ def read_config(data: Mapping[str, Any]) -> LlamaConfig:
     biased = family in ("llama", "qwen3") and field(data, "attention_bias", kind=bool, default=False)
     theta, scaling = read_rope(data, n_ctx)
     window, sliding_layers = read_window(data, family, n_layer, n_ctx)
-    n_kv_head = None if "num_key_value_heads" in data else usual["num_key_value_heads"]
+    n_kv_head = n_head if "num_key_value_heads" in data else usual["num_key_value_heads"] or n_head
     return LlamaConfig(
         vocab_size=size(data, "vocab_size", default=usual["vocab_size"]),
         n_ctx=n_ctx,
         n_layer=n_layer,
         n_head=n_head,
-        n_kv_head=n_kv_head or field(data, "num_key_value_heads", default=n_head),
+        n_kv_head=size(data, "num_key_value_heads", default=n_kv_head, optional=True),
         n_embd=size(data, "hidden_size", default=4096),
         n_inner=size(data, "intermediate_size", default=usual["intermediate_size"]),
-        head_dim=field(data, "head_dim", default=usual["head_dim"]),
+        head_dim=size(data, "head_dim", default=usual["head_dim"], optional=True),
         norm_eps=field(data, "rms_norm_eps", kind=float, default=1e-6),
         rope_theta=theta,
         rope_scaling=scaling,
@@ -71,9 +71,7 @@ def read_window(data: Mapping[str, Any], family: str, n_layer: int, n_ctx: int) 
     (8, (2, 3))
     """
     named = read_layer_types(data, n_layer)
-    window = field(data, "sliding_window", default=0)
-    if window < 1 and data.get("sliding_window") is not None:
-        raise ValueError(f"sliding_window must be at least 1, not {window}")
+    window = size(data, "sliding_window", default=0, optional=True)
     if family == "llama":
         if named or 0 < window < n_ctx:
             raise ValueError(

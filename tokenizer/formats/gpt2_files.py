@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tokenizer.formats.assemble import assemble
 from tokenizer.formats.text import read_json, read_text
-from tokenizer.formats.tokenizer_json import assemble
 from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.vocabulary import Vocabulary
 

@@ -99,7 +99,12 @@ def what_differs(model: GPT2 | Llama) -> str:
 
 def tiny_pair(model: GPT2 | Llama) -> tuple[Any, Any]:
     """A model of the same class with small sizes and random numbers, and its fused form."""
-    sizes = {**SIZES, "n_kv_head": 2, "head_dim": 6} if isinstance(model.config, LlamaConfig) else SIZES
+    sizes = dict(SIZES)
+    if isinstance(model.config, LlamaConfig):
+        sizes |= {"n_kv_head": 2, "head_dim": 6}
+        sizes |= {"window": 2, "sliding_layers": (0,)} if model.config.sliding_layers else {}
+    elif isinstance(model, GPT2Variant):
+        sizes["n_layer"] = 2  # the layers' numbers may count
     with torch.device("meta"):
         tiny: nn.Module = type(model)(replace(model.config, **sizes))  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)  # of its own: the caller's random numbers stay as they are

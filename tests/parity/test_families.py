@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from minigpt.fast import fused
 from minigpt.fast.choose import fast_form, say_once
 from minigpt.models import llama, rope
 from minigpt.models.cache import KVCache
@@ -187,6 +188,27 @@ def test_any_config(random_reference: Callable[..., Any], case: tuple[str, dict[
     family, fields = case
     with tempfile.TemporaryDirectory() as folder:
         check(random_reference(family, **fields), Path(folder))
+
+
+@pytest.mark.parametrize("name", ["scores scaled by layer", "mistral, window"])
+def test_a_fast_form_that_forgets_it_is_not_used(
+    name: str,
+    random_reference: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    family, fields = CASES[name]
+    random_reference(family, **fields).save_pretrained(tmp_path)
+    model = load_checkpoint(tmp_path, "cpu").model
+    assert fast_form(model) is not model
+    kind = fused.FusedScaledAttention if family == "gpt2" else fused.FusedAttention
+    right = fused.FusedAttention.forward
+    forgets = right if family == "gpt2" else lambda self, q, k, v, _=None: right(self, q, k, v)
+    monkeypatch.setattr(kind, "forward", forgets)
+    again = load_checkpoint(tmp_path, "cpu").model
+    assert fast_form(again) is again
+    assert "minigpt/fast differs" in capsys.readouterr().err
 
 
 def no_ramp(period: Tensor, _theta: float, scaling: Any) -> Tensor:

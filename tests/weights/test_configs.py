@@ -75,6 +75,11 @@ def test_rope_is_read_where_transformers_reads_it(data: dict[str, Any]) -> None:
         rotary = LlamaRotaryEmbedding(transformers.LlamaConfig(**sizes, **json.loads(json.dumps(data))))
     except (KeyError, TypeError):
         assume(False)
+    rope = data.get("rope_scaling") or data.get("rope_parameters") or {}
+    if not rope.keys() & {"rope_type", "type"} and rope.get("factor", 1) != 1:
+        with pytest.raises(ValueError, match="and no rope_type"):  # where transformers scales nothing
+            read_rope(data, 64)
+        return
     pos = torch.tensor([[0, 1, 63, 1000]])
     theirs = rotary(torch.zeros(1), pos)
     ours = rope_angles(pos, 16, *read_rope(data, 64))

@@ -39,6 +39,10 @@ def read_rope(data: Mapping[str, Any], n_ctx: int) -> tuple[float, RopeScaling |
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in KINDS:
         raise ValueError(f"{name} has the type {kind!r}; implemented here are {', '.join(KINDS)}")
+    if not rope.keys() & {"rope_type", "type"} and rope.get("factor", 1) != 1:
+        raise ValueError(
+            f"{name} has the factor {rope['factor']!r} and no rope_type; expected one of {', '.join(KINDS)}"
+        )
     refuse_unless({**data, **rope}, partial_rotary_factor=(1, None))
     for unknown in rope.keys() - KNOWN:
         raise ValueError(f"{name} has {unknown} {rope[unknown]!r}, which is not implemented here")

@@ -41,8 +41,11 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": gelu,
     "gelu": exact_gelu,
+    "gelu_10": lambda x: exact_gelu(x).clamp(-10, 10),
     "quick_gelu": lambda x: swish(x, 1.702),
     "silu": swish,
+    "mish": lambda x: x * torch.tanh(torch.logaddexp(x, torch.zeros_like(x))),  # of softplus, log(e^x + 1)
+    "hardswish": lambda x: x * (x + 3).clamp(0, 6) / 6,
     "relu": lambda x: x.clamp(min=0),
     "relu2": lambda x: x.clamp(min=0) ** 2,
     "relu6": lambda x: x.clamp(0, 6),

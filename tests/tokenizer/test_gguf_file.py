@@ -1,5 +1,6 @@
 """Vocabularies in GGUF files: small ones written by the `gguf` package, and SmolLM2's where it is at hand."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, Tokenizer
 from tokenizer.formats import gguf as reader
+from tokenizer.formats.gguf_patterns import PRE_TOKENIZERS
 from tokenizer.formats.tokenizer_json import to_json, vocab_of
 
 gguf = pytest.importorskip("gguf", reason="the gguf package writes the files for these tests")
@@ -82,6 +84,51 @@ def test_a_header_without_a_part_is_named(tmp_path, monkeypatch, key, value, mes
     monkeypatch.setattr("tokenizer.formats.gguf.read_header", lambda *_: (data, 0))
     with pytest.raises(ValueError, match=rf"x\.gguf: .*{message}"):
         Tokenizer.load(path)
+
+
+MIXED = """Hello World's CamelCase don't 12345 678 3.14 'LL 'll\n\n\n  indented\tcode_snake(x) != y;
+ÀÉ ελληνικά Привет мир! 你好世界 日本語 가나다 \u3000全角。 end   """
+
+
+@pytest.fixture(scope="module")
+def trained() -> Tokenizer:
+    return tokenizer.train(MIXED * 3, 400, special_tokens=("<s>",))
+
+
+@pytest.mark.parametrize("pre", PRE_TOKENIZERS)
+def test_every_pattern_cuts_as_tokenizers_does(pre, trained, tmp_path):
+    """What llama.cpp's name stands for, run by the library that most models come with."""
+    tokenizers = pytest.importorskip("tokenizers")
+    path = write(tmp_path / "x.gguf", trained, pre)
+    ours = Tokenizer.load(path)
+    theirs = tokenizers.Tokenizer.from_str(
+        json.dumps({"version": "1.0", **reader.as_tokenizer_json(read_header(path))})
+    )
+    for text in (
+        MIXED,
+        "abc 123 def",
+        "  \n x",
+        "",
+        "'S 'LL",
+        " 12 3456789",
+        "camelCaseÉ",
+        "a" * 50,
+        TEXTS["mixed"][:500],
+    ):
+        assert ours.encode(text) == theirs.encode(text, add_special_tokens=False).ids
+
+
+def test_a_token_that_no_merge_makes(trained, tmp_path):
+    """Half the merges: refused, where a model with other ids would have been fed."""
+    path = write(tmp_path / "x.gguf", trained, "gpt-2")
+    data = read_header(path)
+    merges = data["tokenizer.ggml.merges"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            reader, "read_header", lambda *_: (data | {"tokenizer.ggml.merges": merges[: len(merges) // 2]}, 0)
+        )
+        with pytest.raises(ValueError, match=r"x\.gguf: .*merge"):
+            Tokenizer.load(path)
 
 
 @pytest.mark.official

@@ -77,7 +77,7 @@ def sizes_of(writer: Any, config: Any, arch: str) -> None:
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if arch == "llama":
         writer.add_rope_dimension_count(head_dim)
-    else:
+    if arch != "llama" or head_dim * config.num_attention_heads != config.hidden_size:
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from minigpt.analysis.parity import compare_layers
 from tests.weights.gguf_files import blocks_of, gguf, write
@@ -74,6 +75,79 @@ def test_transformers_reads_the_same(
     checkpoint = load_checkpoint(tmp_path / "model.gguf", "cpu")
     layers = compare_layers(checkpoint.model, checkpoint.path, list(range(20)))
     assert all(layer.equal for layer in layers), next(layer for layer in layers if not layer.equal)
+
+
+def llama3_rope(config: Any) -> np.ndarray:
+    """What llama.cpp's converter writes for Llama 3.1: what transformers' angles are slower by."""
+    rope = config.rope_parameters
+    inv_freq, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+    plain = 1.0 / rope["rope_theta"] ** (torch.arange(0, config.head_dim, 2).float() / config.head_dim)
+    return (plain / inv_freq).numpy()
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
+        {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
+        {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 32.0, "original_max_position_embeddings": 300},
+        {"factor": 2.5, "low_freq_factor": 2.0, "high_freq_factor": 50.0, "original_max_position_embeddings": 777},
+    ],
+    ids=str,
+)
+def test_llama_3s_angles(rope: dict[str, Any], random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    theta = 500000.0 if rope["original_max_position_embeddings"] == 8192 else 100.0
+    more = {"rope_parameters": {"rope_type": "llama3", "rope_theta": theta, **rope}, "head_dim": 64}
+    model = random_reference("llama", **sizes("llama") | more)
+    state = write(tmp_path / "m.gguf", model, tensors={"rope_freqs.weight": llama3_rope(model.config)})
+    scaling = assert_equal_logits(tmp_path / "m.gguf", model, state).model.config.rope_scaling
+    assert (scaling.rope_type, scaling.factor) == ("llama3", rope["factor"])
+
+
+def test_other_angles_are_refused(random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    model = random_reference("llama", **sizes("llama"))
+    for factors in ([1, 2, 1, 4, 1, 1, 1, 1], [float("nan")] * 8, [-1] * 8, [1.0, 2.0], [0.5] * 8):
+        write(tmp_path / "m.gguf", model, tensors={"rope_freqs.weight": np.array(factors, np.float32)})
+        with pytest.raises(ValueError, match=r"m\.gguf: rope_freqs\.weight scales the angles in another way"):
+            load_checkpoint(tmp_path / "m.gguf", "cpu")
+    write(tmp_path / "m.gguf", model, tensors={"rope_freqs.weight": np.ones(8, np.float32)})
+    assert load_checkpoint(tmp_path / "m.gguf", "cpu").model.config.rope_scaling is None
+
+
+@pytest.mark.parametrize("arch", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    ("rope", "header"),
+    [
+        ({"rope_type": "linear", "factor": 4.0}, {"type": "linear", "factor": 4.0}),
+        ({"rope_type": "linear", "factor": 2.0}, {"factor": 2.0}),
+        (
+            {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+            {"type": "yarn", "factor": 4.0, "original_context_length": 16},
+        ),
+        (
+            {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 32, "beta_fast": 8.0},
+            {"type": "yarn", "factor": 2.0, "original_context_length": 32, "yarn_beta_fast": 8.0},
+        ),
+        (
+            {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 8, "attention_factor": 0.6039721},
+            {"type": "yarn", "factor": 8.0, "original_context_length": 8, "attn_factor": 0.5},
+        ),
+    ],
+    ids=["linear", "linear without a type", "yarn", "yarn, beta_fast", "yarn, attn_factor"],
+)
+def test_scaled_angles(
+    arch: str, rope: dict[str, Any], header: dict[str, Any], random_reference: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = random_reference(arch, rope_parameters={"rope_theta": 10000.0, **rope}, **sizes(arch))
+    extra = {f"{arch}__rope__scaling__{name}": value for name, value in header.items()}
+    assert_equal_logits(tmp_path / "m.gguf", model, write(tmp_path / "m.gguf", model, arch=arch, **extra))
+
+
+def test_biases(random_reference: Callable[..., Any], tmp_path: Path) -> None:
+    """Those of q and k are in llama.cpp's order too."""
+    model = random_reference("llama", attention_bias=True, mlp_bias=True, **sizes("llama"))
+    checkpoint = assert_equal_logits(tmp_path / "m.gguf", model, write(tmp_path / "m.gguf", model))
+    assert len(checkpoint.report.transposed) == 8
 
 
 @pytest.mark.parametrize("kind", PLAIN + SMALL_BLOCKS + LARGE_BLOCKS)

@@ -19,7 +19,7 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = range(1, 6)  # kinds of tokens;
 NONE = (1 << 32) - 1  # -1 as an unsigned number: how some files say that there is no such token
 CHANGES_IDS = (  # what would change a text before it is split, or add to its ids
     *("add_space_prefix", "remove_extra_whitespaces", "add_sep_token", "precompiled_charsmap"),
-    *("normalizer.lowercase", "normalizer.strip_accents", "normalizer.nfc"),
+    *("normalizer.lowercase", "normalizer.strip_accents"),
 )
 
 
@@ -37,7 +37,10 @@ def read(path: Path) -> Vocabulary:
         described = as_tokenizer_json(data)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return from_json(described, str(path))
+    found = from_json(described, str(path))
+    for token in found.special_tokens.keys() - {token["content"] for token in described["added_tokens"]}:
+        raise ValueError(f"{path}: token {token!r:.80} comes from no merge: the merges are incomplete; export it anew")
+    return found
 
 
 def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
     added = [i for i, kind in enumerate(kinds) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
     return {
         "added_tokens": [{"id": i, "content": tokens[i], **plain} for i in added],
-        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "normalizer": {"type": "NFC"} if pre == "qwen2" or data.get("tokenizer.ggml.normalizer.nfc") is True else None,
         "pre_tokenizer": PRE_TOKENIZERS[pre],
         "post_processor": write_template(before, after, {i: tokens[i].encode() for i in (*before, *after)}),
         "decoder": GPT2,

@@ -36,8 +36,8 @@ def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
         n_tensors, n_values = unpack(file, "QQ")
         for _ in range(n_values):
             key = string(file)
-            if key in values:
-                raise ValueError(f"{path}: its header has {key!r:.80} twice, expected every key once: {ANEW}")
+            if key in values or not key.isprintable():
+                raise ValueError(f"{path}: its header has {key!r:.80} twice, or that is no key: {ANEW}")
             values[key] = value(file, unpack(file, "I")[0], room)
             room -= len(values[key]) if isinstance(values[key], list) else 0
             if file.tell() > LARGEST_HEADER:

@@ -44,6 +44,8 @@ def read(path: Path) -> GGUFModel:
     tensors: dict[str, StoredTensor] = {}
     reordered = []
     for key, tensor in stored.items():
+        if is_llama and key == "rope_freqs.weight":  # in the config already
+            continue
         name = rename(key)
         turned = (
             gguf_llama.reorder(name, tensor, config.n_head, config.n_kv_head, config.head_dim) if is_llama else None

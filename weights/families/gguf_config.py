@@ -4,10 +4,11 @@ The keys: docs/gguf.md of the ggml project; what llama.cpp makes of them: its sr
 """
 
 from collections.abc import Mapping
-from math import isclose, log
+from math import isclose
 from typing import Any
 
 from weights.families.family import field
+from weights.families.gguf_rope import rope_scaling
 from weights.formats.stored import StoredTensor
 
 Values = Mapping[str, Any]
@@ -63,7 +64,8 @@ def as_config(values: Values, stored: Mapping[str, StoredTensor]) -> dict[str, A
         config["head_dim"] = head_dim
         config["num_key_value_heads"] = field(values, f"{arch}.attention.head_count_kv", default=n_head)
         config["rope_theta"] = field(values, f"{arch}.rope.freq_base", kind=float, default=10000.0)
-        scaling = rope_scaling(values, arch)
+        factors = stored.get("rope_freqs.weight") if arch == "llama" else None
+        scaling = rope_scaling(values, arch, config, factors.read().tolist() if factors else None)
         config |= {"rope_scaling": scaling} if scaling else {}
     if arch == "llama":
         config["attention_bias"] = any(key.endswith(".attn_q.bias") for key in stored)
@@ -109,32 +111,3 @@ def refuse_others(values: Values, arch: str, head_dim: int, n_vocab: int) -> Non
                 else ", which is not implemented here"
             )
             raise ValueError(f"{key} is {f'{value:g}' if isinstance(value, float) else repr(value)[:60]}{only}")
-
-
-def rope_scaling(values: Values, arch: str) -> dict[str, Any] | None:
-    """How the rotary angles are scaled, as config.json says it; llama.cpp takes a factor without a type for linear.
-
-    >>> rope_scaling({"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}, "llama")
-    {'rope_type': 'linear', 'factor': 4.0}
-    """
-
-    def number(name: str, default: float) -> float:
-        return float(field(values, f"{arch}.rope.scaling.{name}", kind=float, default=default)) or default
-
-    kind = values.get(f"{arch}.rope.scaling.type", "linear")
-    factor = number("factor", field(values, f"{arch}.rope.scale_linear", kind=float, default=0.0) or 1.0)
-    strength = number("attn_factor", 1.0) * number("yarn_attn_factor", 1.0)
-    own = {"yarn_log_multiplier": (0,), "yarn_ext_factor": (1, -1)} if kind == "yarn" else {"attn_factor": (0, 1)}
-    for name, usual in own.items():
-        value = values.get(f"{arch}.rope.scaling.{name}", usual[0])
-        if value not in usual:
-            raise ValueError(f"{arch}.rope.scaling.{name} is {value!r:.60}, which is not implemented here")
-    if kind in ("none", "linear"):
-        return {"rope_type": "linear", "factor": factor} if kind == "linear" and factor != 1 else None
-    if kind != "yarn":
-        raise ValueError(f"{arch}.rope.scaling.type is {kind!r:.60}; only none, linear and yarn are implemented here")
-    original = field(values, f"{arch}.rope.scaling.original_context_length", default=values[f"{arch}.context_length"])
-    scaling = {"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original}
-    scaling |= {"beta_fast": number("yarn_beta_fast", 32.0), "beta_slow": number("yarn_beta_slow", 1.0)}
-    usual_strength = 0.1 * log(factor) + 1 if factor > 1 else 1.0
-    return scaling | ({"attention_factor": strength * usual_strength} if strength != 1 else {})

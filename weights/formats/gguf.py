@@ -60,8 +60,8 @@ def read_table(file: BinaryIO, path: Path, n_tensors: int, alignment: int) -> li
     try:
         for _ in range(n_tensors):
             name, shape, (kind, offset) = string(file), dimensions(file), unpack(file, "IQ")
-            if name in found:
-                raise ValueError(f"{path}: {name!r:.80} is there twice, expected every tensor once: {ANEW}")
+            if name in found or not name.isprintable():
+                raise ValueError(f"{path}: {name!r:.80} is there twice, or no name; every tensor has one: {ANEW}")
             found[name] = shape, kind, offset
     except DAMAGE as error:
         raise ValueError(f"{path}: not a whole GGUF file ({error}): {AGAIN}") from None

@@ -38,4 +38,7 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{name!r:.80} is there twice")
+    for name in found:
+        if not name.isprintable():
+            raise ValueError(f"{name!r:.80} is no name")
     return found

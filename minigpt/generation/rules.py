@@ -43,7 +43,7 @@ def shown(value: object) -> str:
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return f"a {type(value).__name__} of thousands of digits"
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
 
 

@@ -29,7 +29,7 @@ def add_model(parser: argparse.ArgumentParser, default: str = "storyteller", pos
 
 def add_device(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
     """Where the model runs, in which numbers, and whether by the plain code."""
-    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if dtype:
         add_dtype(parser)
 

@@ -1,7 +1,7 @@
 """Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
 
 from dataclasses import replace
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 from torch import Tensor
 
@@ -11,9 +11,10 @@ from minigpt.generation.beam_search import search
 from minigpt.generation.decoding import decode
 from minigpt.generation.keywords import Keywords
 from minigpt.generation.prompt_lookup import look_ahead
-from minigpt.generation.sequences import Steps, TokenSequence, is_batch, plan
+from minigpt.generation.sequences import Steps, TokenSequence, plan
 from minigpt.generation.settings import Settings, resolve
 from minigpt.models.interface import Model
+from minigpt.prompts import as_ids
 
 
 @overload
@@ -42,9 +43,8 @@ def generate(
     5
     """
     chosen = resolve({**settings, "num_return_sequences": num_return_sequences})
-    prompts: Any = ids.tolist() if isinstance(ids, Tensor) else ids
-    several = is_batch(prompts) and bool(prompts)
-    sequences = plan(model, prompts if several else [prompts], chosen)
+    prompts, several = as_ids(ids)
+    sequences = plan(model, prompts, chosen)
     for _ in run(model, sequences, chosen):
         pass
     found = [sequence.new_ids for sequence in sequences]

@@ -169,4 +169,5 @@ RULES = {
     "prompt_lookup_num_tokens": at_least(0),
     "plain": FLAG,
     "do_sample": Rule("True or False", truth, optional=True),
+    "k": Rule("a whole number", whole),  # of next_tokens
 }

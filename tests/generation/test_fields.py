@@ -10,6 +10,7 @@ from minigpt.cli import main
 from minigpt.generation.fields import DONE, REFUSED, WITHOUT_EFFECT
 from minigpt.generation.settings import NAMES, Settings, resolve
 from minigpt.language_model import LanguageModel
+from weights.generation_fields import OF_GENERATION
 
 ON = {  # a value that would change the text, for each field that is refused
     "guidance_scale": 1.5,
@@ -37,6 +38,10 @@ def test_every_field_of_transformers_is_in_one_list() -> None:
     assert set(config.to_dict()) <= set.union(*lists)
     defaults = {**config.to_dict(), **config._get_default_generation_params()}
     assert resolve({}, defaults | {"max_length": None}) == Settings()  # what it writes by default changes nothing
+
+
+def test_the_reader_of_config_json_knows_all_that_change_a_text() -> None:
+    assert {*OF_GENERATION, "bos_token_id", "eos_token_id"} == set(DONE) | set(REFUSED)
 
 
 def test_what_is_done_is_a_setting() -> None:

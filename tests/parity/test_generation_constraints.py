@@ -151,7 +151,7 @@ def its_text(reference: Any, prompt: list[int], **chosen: Any) -> list[list[int]
         found = reference.generate(
             torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), **chosen
         )[:, len(prompt) :].tolist()
-    ends = chosen["eos_token_id"]
+    ends = chosen.get("eos_token_id", [7, 9])
     return [row[: next((i + 1 for i, id in enumerate(row) if id in ends), len(row))] for row in found]
 
 
@@ -199,5 +199,21 @@ def test_the_file_says_the_same(folder: Path, case: dict[str, Any]) -> None:
             right = its_text(read, prompt, eos_token_id=ends if isinstance(ends, list) else [ends], **asked)[0]
             assert lm.generate(prompt, **asked).ids == right
             assert minigpt.generate(lm.model, prompt, **{"eos_token_id": [7, 9]} | case, **asked) == right
+        if not {"forced_eos_token_id", "eos_token_id"} & case.keys():
+            in_config_json(folder, {"eos_token_id": [7, 9]} | case, asked)
+    finally:
+        file.write_text(before, "utf-8")
+
+
+def in_config_json(folder: Path, case: dict[str, Any], asked: dict[str, Any]) -> None:
+    """The same settings where an older checkpoint has them: in config.json, with no file of their own."""
+    (folder / "generation_config.json").unlink()
+    file = folder / "config.json"
+    before = file.read_text("utf-8")
+    file.write_text(json.dumps(json.loads(before) | case), "utf-8")
+    try:
+        read = transformers.GPT2LMHeadModel.from_pretrained(folder)
+        for prompt in prompts(3, 2):
+            assert minigpt.load(folder).generate(prompt, **asked).ids == its_text(read, prompt, **asked)[0]
     finally:
         file.write_text(before, "utf-8")

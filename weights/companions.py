@@ -8,6 +8,7 @@ from typing import Any
 from tokenizer import Tokenizer
 from tokenizer.formats.text import read_text
 from weights.formats.folder import read_json
+from weights.generation_fields import OF_GENERATION
 
 FILES = (  # all that may lie beside the weights
     *("tokenizer.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model"),
@@ -54,10 +55,14 @@ def load_vocabulary(path: Path, vocab_size: int) -> Tokenizer:
 def read_generation_config(folder: Path) -> dict[str, Any]:
     """generation_config.json, with config.json's special ids where it does not say; a ValueError for ids that are none.
 
+    Where there is no such file, every setting of generation that config.json holds counts, as in transformers.
+
     An id beyond the vocabulary is no fault here: no text ends with it, and a prompt that needs it is refused by its id.
     """
     path, config_path = folder / "generation_config.json", folder / "config.json"
-    values, config = read_json(path) if path.exists() else {}, read_json(config_path)
+    config = read_json(config_path)
+    settings = {name: config[name] for name in OF_GENERATION if name in config}
+    values = read_json(path) if path.exists() else settings
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         file = path if values.get(name) is not None else config_path
         if values.get(name) is None and config.get(name) is not None:

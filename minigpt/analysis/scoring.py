@@ -12,6 +12,7 @@ import torch
 from minigpt.generation.constraints import process
 from minigpt.generation.decoding import device_of, prefill
 from minigpt.generation.finite import refuse_not_finite
+from minigpt.generation.rules import checked
 from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.sequences import TokenSequence, check_ids, fit
 from minigpt.generation.settings import Settings
@@ -60,11 +61,11 @@ def next_tokens(
     `asked` says whether the caller gave a temperature: greedy settings then make the best token certain, else they
     leave the model's own probabilities. Raises ValueError for a prompt longer than the context.
     """
+    k = checked("k", k)
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     ids, _, _ = fit(model.config, list(prompt), settings)
     logits = prefill(model, [TokenSequence(ids, len(ids), 0)]).cpu().double()  # (1, V)
-    refuse_not_finite(logits)
     scores = process(logits, [ids], settings, torch.tensor([0]))
     if settings.samples:
         scores = filter_candidates(scores, settings)

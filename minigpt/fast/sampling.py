@@ -76,8 +76,9 @@ def filter_best(best: Tensor, scores: Tensor, settings: Settings) -> Tensor:
     if settings.top_k:
         best = sampling.top_k(best, settings.top_k)
     if settings.top_p < 1:
-        total = (best if settings.top_k else scores / settings.temperature).logsumexp(-1, keepdim=True)  # (B, 1)
-        best = best.masked_fill(~sampling.nucleus((best - total).exp(), settings.top_p), -math.inf)
+        all_scores, top = best if settings.top_k else scores / settings.temperature, best[:, :1]
+        probs = (best - top).exp() / (all_scores - top).exp().sum(-1, keepdim=True)  # (B, K)
+        best = best.masked_fill(~sampling.nucleus(probs, settings.top_p), -math.inf)
     return sampling.min_p(best, settings.min_p) if settings.min_p else best
 
 

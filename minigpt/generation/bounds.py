@@ -41,7 +41,9 @@ def check_memory(model: Model, n_prompts: int, settings: Settings) -> None:
     if need > room:
         many = f"num_return_sequences {shown(settings.num_return_sequences)}"
         what = f"num_beams {settings.num_beams}" if at_once > n else many if n > n_prompts else f"{n} prompts at once"
-        raise ValueError(f"{what} would take about {need // 10**9} GB, and there are {room / 1e9:.0f}: give fewer")
+        raise ValueError(
+            f"{what} would take about {shown(need // 10**9)} GB, and there are {room / 1e9:.0f}: give fewer"
+        )
 
 
 def memory(device: torch.device) -> float:

@@ -73,14 +73,18 @@ def no_repeat_ngram(scores: Tensor, ids: Ids, n: int) -> Tensor:
     return scores
 
 
-def forbid(scores: Tensor, tokens: Iterable[int], rows: Sequence[bool]) -> Tensor:
+def forbid(scores: Tensor, tokens: Collection[int], rows: Sequence[bool]) -> Tensor:
     """Bans some tokens in some rows; ids beyond the vocabulary are none that could come."""
+    if not (tokens and any(rows)):
+        return scores
     where = torch.tensor(rows)[:, None] & among(tokens, scores.shape[-1])  # (B, V)
     return scores.masked_fill(where.to(scores.device), -math.inf)
 
 
 def force(scores: Tensor, tokens: Iterable[int], rows: Sequence[bool]) -> Tensor:
     """Leaves only some tokens, all of them alike, in some rows."""
+    if not any(rows):
+        return scores
     only = torch.where(among(tokens, scores.shape[-1]), 0.0, -math.inf).to(scores)  # (V,)
     return torch.where(torch.tensor(rows, device=scores.device)[:, None], only, scores)
 

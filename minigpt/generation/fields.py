@@ -79,7 +79,7 @@ def defaults(config: Mapping[str, Any], chosen: Mapping[str, Any], samples: bool
     if "max_new_tokens" in config:
         found["usual_new_tokens"] = checked("max_new_tokens", config["max_new_tokens"])
     elif "max_length" in config and "max_new_tokens" not in chosen:
-        found["max_length"] = found["usual_new_tokens"] = config["max_length"]
+        found["max_length"] = found["usual_new_tokens"] = checked("max_length", config["max_length"])
     if "min_length" in chosen:
         found.pop("min_new_tokens", None)
     beams = chosen.get("num_beams", config.get("num_beams", 1)) != 1

@@ -43,7 +43,7 @@ def shown(value: object) -> str:
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return f"a {type(value).__name__} of thousands of digits"
+        return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
 
 
@@ -169,4 +169,5 @@ RULES = {
     "prompt_lookup_num_tokens": at_least(0),
     "plain": FLAG,
     "do_sample": Rule("True or False", truth, optional=True),
+    "k": Rule("a whole number", whole),  # of next_tokens
 }

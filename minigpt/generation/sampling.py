@@ -88,7 +88,7 @@ def nucleus(ordered: Tensor, p: float) -> Tensor:
 
     What falls short of p by rounding alone has reached it: 0.5 + 0.3 is 0.8.
     """
-    reached = ordered.cumsum(dim=-1) >= p * (1 - 2 * torch.finfo(ordered.dtype).eps)
+    reached = ordered.cumsum(dim=-1) >= p * (1 - 3 * torch.finfo(ordered.dtype).eps)
     keep = ~reached.roll(1, dims=-1)
     keep[..., 0] = True
     return keep

@@ -133,7 +133,7 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
     if settings.context == "error" and (wanted is not None or room <= 0):
         way_out = "choose fewer, or context='stop' (end early)" if room > 0 else "shorten the prompt"
         raise ValueError(
-            f"{len(prompt)} tokens of prompt and {limit} new ones exceed the context of {config.n_ctx}: "
+            f"{len(prompt)} tokens of prompt and {shown(limit)} new ones exceed the context of {config.n_ctx}: "
             f"{way_out}, or context='slide' (forget the beginning)"
         )
     return prompt, max(room, 0), "context"

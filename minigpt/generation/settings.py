@@ -76,15 +76,16 @@ class Settings:
             return
         if self.num_return_sequences > self.num_beams:
             raise ValueError(
-                f"num_return_sequences {self.num_return_sequences} exceeds num_beams {self.num_beams}: "
+                f"num_return_sequences {shown(self.num_return_sequences)} exceeds num_beams {self.num_beams}: "
                 "beam search cannot return more texts than it keeps"
             )
         if self.samples:
-            raise ValueError(
-                f"num_beams {self.num_beams} does not sample: leave temperature and filters out, or give num_beams=1"
-            )
+            beams = f"num_beams {shown(self.num_beams)} does not sample"
+            raise ValueError(f"{beams}: leave temperature and filters out, or give num_beams=1")
         if self.context == "slide" or self.prompt_lookup_num_tokens:
-            raise ValueError(f"num_beams {self.num_beams} goes neither with context='slide' nor with prompt look-up")
+            raise ValueError(
+                f"num_beams {shown(self.num_beams)} goes neither with context='slide' nor with prompt look-up"
+            )
 
     @property
     def samples(self) -> bool:
@@ -162,7 +163,7 @@ def wants_sampling(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> bool
             against = f"do_sample={do_sample} and temperature={asked.temperature}"
             raise ValueError(f"{against} contradict each other: drop one")
         if do_sample and beams != 1:
-            raise ValueError(f"num_beams {beams} does not sample: leave do_sample out, or give num_beams=1")
+            raise ValueError(f"num_beams {shown(beams)} does not sample: leave do_sample out, or give num_beams=1")
         return bool(do_sample)
     if "temperature" in chosen:
         return asked.samples
@@ -177,5 +178,5 @@ def wants_sampling(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> bool
 def with_lengths(chosen: dict[str, Any]) -> dict[str, Any]:
     """The caller's settings with max_new_tokens, which goes before max_length, or else as many as that allows."""
     if "max_length" in chosen and "max_new_tokens" not in chosen:
-        return chosen | {"max_new_tokens": chosen["max_length"]}
+        return chosen | {"max_new_tokens": checked("max_length", chosen["max_length"])}
     return {name: value for name, value in chosen.items() if name != "max_length"}

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -91,6 +91,9 @@ def test_noise_is_uniform_and_differs_everywhere() -> None:
             "top_k": st.sampled_from([0, 1, 5, 300, 10**6]),
             "top_p": st.sampled_from([1.0, 0.0, 0.5, 0.9, 0.999]),
             "min_p": st.sampled_from([0.0, 0.01, 0.5]),
+            "typical_p": st.sampled_from([1.0, 1.0, 0.4]),
+            "eta_cutoff": st.sampled_from([0.0, 0.0, 0.01]),
+            "no_repeat_ngram_size": st.sampled_from([0, 0, 2]),
             "repetition_penalty": st.sampled_from([1.0, 0.7, 1.3]),
         }
     ),
@@ -186,6 +189,35 @@ def test_filters_that_leave_one_token(lm: LanguageModel, filters: dict[str, floa
 def test_filters_that_leave_everything(lm: LanguageModel, filters: dict[str, float]) -> None:
     plain = lm.generate("abc", max_new_tokens=15, temperature=1, seed=0).ids
     assert lm.generate("abc", max_new_tokens=15, temperature=1, seed=0, **filters).ids == plain
+
+
+def partitions(total: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """The ways to write a number as a sum of positive ones, largest first."""
+    if total == 0:
+        yield ()
+    for first in range(min(total, largest), 0, -1):
+        for rest in partitions(total - first, first):
+            yield (first, *rest)
+
+
+@pytest.mark.parametrize("grid", [10, 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_top_p_keeps_the_fewest_that_reach_p(grid: int, dtype: torch.dtype) -> None:
+    """Every distribution of tenths and twentieths, at every p of the same grid, plain and fast; order as it comes."""
+    every = list(partitions(grid, grid - 1))
+    generator = torch.Generator().manual_seed(grid)
+    for n in range(2, grid + 1):
+        counts = [parts for parts in every if len(parts) == n]
+        scores = (torch.tensor(counts, dtype=torch.float64) / grid).log()[:, torch.randperm(n, generator=generator)]
+        scores = scores.to(dtype)
+        wide = torch.cat((scores, torch.full((len(counts), 600), -1e4, dtype=dtype)), dim=1)
+        sums = torch.tensor(counts).cumsum(1)
+        for k in range(1, grid):
+            fewest = (sums < k).sum(1) + 1  # in whole numbers, without rounding
+            kept = sampling_module.top_p(scores, k / grid)
+            assert torch.equal((kept > -math.inf).sum(1), fewest)
+            best, _ = fast_sampling.candidates(wide, Settings(temperature=1, top_p=k / grid))
+            assert torch.equal((best > -math.inf).sum(1), fewest)
 
 
 def test_high_temperatures_flatten() -> None:

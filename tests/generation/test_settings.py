@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minigpt
 from minigpt.generation.settings import Settings, resolve
 from minigpt.language_model import LanguageModel
 
@@ -82,6 +83,11 @@ def test_numpy_numbers_are_numbers() -> None:
         ({"top_k": 0, "top_p": 1.0}, {}, {"temperature": 0}),  # filters that are off ask for nothing
         ({"do_sample": True}, {}, {"temperature": 1}),
         ({"do_sample": False, "top_k": 5}, {}, {"temperature": 0}),
+        ({"do_sample": False, "temperature": 1.0, "top_k": 40}, {}, {"temperature": 0}),  # filters draw nothing
+        ({"do_sample": False, "temperature": 1.0}, {"do_sample": True, "temperature": 0.7}, {"temperature": 0}),
+        ({"do_sample": False, "temperature": 0}, {}, {"temperature": 0}),
+        ({"do_sample": True, "temperature": 1e-6, "top_k": 40}, {}, {"temperature": 1e-6, "top_k": 40}),
+        ({"do_sample": True, "temperature": 1e-40}, {}, {"temperature": 1e-40}),
         ({"do_sample": False}, {"do_sample": True, "temperature": 0.7}, {"temperature": 0}),
         ({"num_beams": 3}, {"do_sample": True, "temperature": 0.7, "top_k": 5}, {"temperature": 0, "num_beams": 3}),
         ({}, {"eos_token_id": 5}, {"eos_token_id": (5,)}),
@@ -112,6 +118,8 @@ def test_where_settings_come_from(given: dict[str, Any], checkpoint: dict[str, A
         ({"do_sample": False, "temperature": 0.7}, "do_sample=False and temperature=0.7 contradict each other"),
         ({"do_sample": True, "temperature": 0}, "do_sample=True and temperature=0.0 contradict each other"),
         ({"num_beams": 2, "do_sample": True}, "num_beams 2 does not sample"),
+        ({"num_beams": 2, "do_sample": True, "temperature": 1e-6}, "num_beams 2 does not sample"),
+        ({"num_beams": 2, "typical_p": 0.5}, "num_beams 2 does not sample"),
     ],
 )
 def test_what_does_not_go_together(given: dict[str, Any], message: str) -> None:
@@ -124,6 +132,17 @@ def test_values_of_the_wrong_kind_are_named(name: str, value: object) -> None:
     config = {"stop_strings" if name == "stop" else name: value}
     with pytest.raises(ValueError, match=f"{name} must "):
         resolve({}, config)
+
+
+def test_the_calls_of_a_first_lesson(lm: LanguageModel) -> None:
+    """Three ways to say greedy, as they stand in notebooks."""
+    greedy = lm.generate("once", max_new_tokens=15).ids
+    sharp = {"do_sample": True, "temperature": 1e-6, "top_k": 40}
+    assert lm.generate("once", max_new_tokens=15, **sharp).ids == greedy
+    assert minigpt.generate(lm.model, lm.encode("once"), max_new_tokens=15, **sharp) == greedy
+    assert lm.generate("once", max_new_tokens=15, do_sample=False, temperature=1.0, top_k=40).ids == greedy
+    several = lm.generate(["once", "upon"], max_new_tokens=15, num_return_sequences=2, **sharp)
+    assert [c.ids for c in several[0]] == [greedy] * 2
 
 
 def test_a_name_like_no_other_gets_the_list() -> None:

@@ -29,6 +29,8 @@ def chat(parser: Parser) -> None:
     flags.add_device(parser)
     flags.add_plain(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message: who the model is to be")
+    what = 'variables for the chat template, such as {"enable_thinking": false}'
+    parser.add_argument("--chat-template-kwargs", metavar="JSON", help=what)
     parser.add_argument("-n", "--max-new-tokens", type=int, metavar="N", help="tokens of an answer (default: 512)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answers (default: fresh)")
     flags.add_sampling(parser)

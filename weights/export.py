@@ -53,7 +53,6 @@ def save_checkpoint(
     are spread over several files with an index. `write_probe(folder)` adds what a load is checked by.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
     named = {}
     for name, parameter in model.named_parameters():
@@ -63,6 +62,7 @@ def save_checkpoint(
     refuse_overflow(named, dtype)
     if (folder / MORE_TEMPLATES).exists():
         raise ValueError(f"{folder / MORE_TEMPLATES} holds another model's chat templates: name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
     special = {name: id for name, id in (generation_config or {}).items() if name.endswith("_token_id")}
     numbers = str(dtype).removeprefix("torch.")
     config = family.write_config(model.config)

@@ -99,6 +99,9 @@ def test_a_file_of_prompts_is_a_batch(capsys: Any, lm: LanguageModel, tmp_path: 
     lines = run(capsys, "generate", "--prompts", str(file), "-n", "4", "--json")[1].splitlines()
     expected = lm.generate(["abc", "", "xy"], max_new_tokens=4)
     assert [json.loads(line)["ids"] for line in lines] == [c.ids for c in expected]
+    file.write_bytes(b"\xef\xbb\xbfabc\r\n\r\nxy\r\n")  # as Windows writes it
+    lines = run(capsys, "generate", "--prompts", str(file), "-n", "4", "--json")[1].splitlines()
+    assert [json.loads(line)["prompt"] for line in lines] == ["abc", "", "xy"]
     assert run(capsys, "generate", "a", "--prompts", str(file))[::2] == (
         2,
         "minigpt generate: give PROMPT or --prompts FILE, not both (see minigpt generate --help)\n",

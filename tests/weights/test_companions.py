@@ -181,12 +181,14 @@ def test_spaces_are_not_cleaned_up_or_it_is_said(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-@pytest.mark.parametrize("file", ["tokenizer_config.json", "chat_template.jinja", "config.json"])
+@pytest.mark.parametrize("file", [*FILES, "chat_template.jinja", "config.json"])
 def test_a_pipe_in_place_of_a_file_does_not_wait(folder: Path, file: str) -> None:
     (folder / file).unlink(missing_ok=True)
     os.mkfifo(folder / file)
     code = (
-        "import minigpt, sys\ntry: minigpt.load(sys.argv[1], device='cpu')\nexcept (ValueError, OSError) as e: print(e)"
+        "import sys\nfrom pathlib import Path\nfrom weights import companions as c\nfolder = Path(sys.argv[1])\n"
+        "try: c.named_tokens(folder), c.read_generation_config(folder), c.read_chat_template(folder)\n"
+        "except (ValueError, OSError) as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, timeout=30, check=False

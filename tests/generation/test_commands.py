@@ -1,5 +1,6 @@
 """generate, next and eval as a user runs them: what goes to stdout, what to stderr, and what an error looks like."""
 
+import copy
 import io
 import json
 import subprocess
@@ -171,6 +172,10 @@ def test_no_color(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\033" not in run(capsys, "next", "abc")[1]
 
 
+def fail(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
 def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("hello there" * 20, encoding="utf-8")
@@ -179,10 +184,29 @@ def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
     assert data["bits_per_byte"] == pytest.approx(score.bits_per_byte)
     assert (data["perplexity"], data["tokens"]) == (pytest.approx(score.perplexity), 220)
     assert f"{score.bits_per_byte:.4f}" in run(capsys, "eval", "storyteller", "--text", str(file))[1]
+    file.write_text("<|endoftext|>", encoding="utf-8")  # no byte of text: nothing per byte, and JSON has no NaN
+    assert json.loads(run(capsys, "eval", "storyteller", "--text", str(file), "--json")[1], parse_constant=fail) == {
+        "bits_per_byte": None,
+        "perplexity": None,
+        "tokens": 0,
+        "bytes": 0,
+        "window": 64,
+        "seconds": pytest.approx(0, abs=60),
+    }
     file.write_bytes(b"caf\xe9")
     assert "is not UTF-8 text: byte 0xe9 at offset 3" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
     file.write_text("")
     assert "is empty" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
+
+
+def test_json_of_a_damaged_model_is_a_line(capsys: Any, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = copy.deepcopy(lm)
+    bad.model.ln_f.bias.data[0] = float("nan")  # type: ignore[union-attr, operator]
+    monkeypatch.setattr(language_model, "load", lambda *_, **__: bad)
+    for command in ("generate", "next"):
+        code, out, err = run(capsys, command, "abc", "--json")
+        assert (code, out) == (1, "")
+        assert "the model's logits are not finite" in err.splitlines()[-1]
 
 
 def test_help_needs_no_torch() -> None:

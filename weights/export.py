@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from tokenizer import Tokenizer
-from tokenizer.fetch.atomic import write_text
+from tokenizer.fetch.atomic import exclusive, replacing_files, write_text
 from weights.checkpoint import load_checkpoint
 from weights.companions import FILES, MORE_TEMPLATES, names_by_ids
 from weights.families.gpt2 import GPT2_FAMILY
@@ -48,9 +47,10 @@ def save_checkpoint(
     counts before the three. Raises ValueError, before anything is written, for weights that are not finite, also those
     that would overflow in the dtype.
 
-    All is written beside first and then moved, so that a disk that fills loses nothing. A model that was there goes,
-    config.json first; the new one is moved last, so that a folder that has one is whole. Weights above `shard_bytes`
-    are spread over several files with an index. `write_probe(folder)` adds what a load is checked by.
+    A model that was there is replaced all at once: whenever the process is killed or the disk is full, the old one or
+    the new one loads, whole; other files stay. Weights above `shard_bytes` are spread over several files with an index.
+    `write_probe(folder)` adds what a load is checked by. Raises BlockingIOError where a training or another export is
+    writing into the folder.
     """
     folder = Path(folder)
     family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
@@ -62,20 +62,13 @@ def save_checkpoint(
     refuse_overflow(named, dtype)
     if (folder / MORE_TEMPLATES).exists():
         raise ValueError(f"{folder / MORE_TEMPLATES} holds another model's chat templates: name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
     special = {name: id for name, id in (generation_config or {}).items() if name.endswith("_token_id")}
     numbers = str(dtype).removeprefix("torch.")
     config = family.write_config(model.config)
-    with tempfile.TemporaryDirectory(suffix=".part", dir=folder) as beside:
-        part = Path(beside)
+    with exclusive(folder), replacing_files(folder, MODEL_FILES) as part:
         write_shards(part, named, dtype, shard_bytes)
         write_companions(part, source, tokenizer, generation_config or {}, chat_template)
         write_json(part / "config.json", {**config, "dtype": numbers, "torch_dtype": numbers, **special})
-        (folder / "config.json").unlink(missing_ok=True)
-        for old in [file for pattern in MODEL_FILES for file in folder.glob(pattern)]:
-            old.unlink()
-        for new in sorted(part.iterdir(), key=lambda file: file.name == "config.json"):
-            new.replace(folder / new.name)
 
 
 def refuse_overflow(named: Mapping[str, Tensor], dtype: torch.dtype) -> None:
@@ -174,7 +167,8 @@ def write_probe(folder: str | Path) -> Path:
     if not all(abs(value) < float("inf") for value in probe.logprobs.values()):
         raise ValueError(f"{folder}: the model's logits are not finite numbers")
     path = Path(folder) / FILE
-    write_text(path, json.dumps(asdict(probe)) + "\n")
+    with exclusive(path.parent):
+        write_text(path, json.dumps(asdict(probe)) + "\n")
     return path
 
 

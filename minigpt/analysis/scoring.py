@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import torch
 
+from minigpt.generation.constraints import process
 from minigpt.generation.decoding import device_of, prefill
 from minigpt.generation.finite import refuse_not_finite
-from minigpt.generation.sampling import filter_candidates, repetition_penalty
+from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.sequences import TokenSequence, check_ids, fit
 from minigpt.generation.settings import Settings
 from minigpt.models.interface import Model
@@ -64,7 +65,7 @@ def next_tokens(
     ids, _, _ = fit(model.config, list(prompt), settings)
     logits = prefill(model, [TokenSequence(ids, len(ids), 0)]).cpu().double()  # (1, V)
     refuse_not_finite(logits)
-    scores = repetition_penalty(logits, [ids], settings.repetition_penalty)
+    scores = process(logits, [ids], settings, torch.tensor([0]))
     if settings.samples:
         scores = filter_candidates(scores, settings)
     elif asked:

@@ -78,6 +78,8 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
             return f"{found['before']}{flags[name]}{value}{found['after'] or ''}"
         return "" if name in (*SAMPLING, *GENERATION, "force") else found[0]
 
+    if message.startswith("generation_config.json"):  # speaks of the file's own names
+        return message
     message = re.sub(
         r"(?P<before>(, |, or | or )?)\b(?P<name>[a-z_]+)='?(?P<value>[\w.]*\w)'?(?P<after> \([^)]*\))?",
         keyword,

@@ -12,14 +12,13 @@ def refuse_not_finite(logits: Tensor) -> None:
     >>> refuse_not_finite(torch.tensor([[-torch.inf, 0.5]]))
     >>> refuse_not_finite(torch.tensor([[torch.nan, 0.5]]))
     Traceback (most recent call last):
-    ValueError: the model's logits are not finite (nan): the weights are damaged, or float32 overflowed; verify the \
-download (minigpt inspect MODEL), or load in wider numbers (--dtype float32, dtype="float32")
+    ValueError: the model gives nan instead of numbers: its weights are damaged (look at them: minigpt inspect; \
+fetch them anew: minigpt download), or half precision overflows (load it with dtype='float32')
     """
     best = logits.amax(dim=-1)  # (…)
     if not best.isfinite().all():
-        worst = best[~best.isfinite()][0].item()
         raise ValueError(
-            f"the model's logits are not finite ({worst}): the weights are damaged, or "
-            f"{str(logits.dtype).removeprefix('torch.')} overflowed; verify the download (minigpt inspect MODEL), "
-            'or load in wider numbers (--dtype float32, dtype="float32")'
+            f"the model gives {best[~best.isfinite()][0].item()} instead of numbers: its weights are damaged (look at "
+            "them: minigpt inspect; fetch them anew: minigpt download), or half precision overflows (load it with "
+            "dtype='float32')"
         )

@@ -1,5 +1,6 @@
 """Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
 
+from dataclasses import replace
 from typing import Unpack, overload
 
 from torch import Tensor
@@ -53,6 +54,9 @@ def generate(
 def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
     """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
     model, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
+    if settings.forced_eos_token_id and settings.context != "slide":  # the last token is the last that has room
+        n_ctx = model.config.n_ctx
+        settings = replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))
     if settings.num_beams > 1:
         return search(model, sequences, settings)
     if settings.prompt_lookup_num_tokens:

@@ -141,7 +141,7 @@ def test_logits_that_are_not_finite_are_refused(random_model: Callable[..., GPT2
     lm = LanguageModel(random_model())
     lm.model.ln_f.bias.data[0] = bad  # type: ignore[union-attr, operator]
     for call in (lm.score, lm.next_tokens):
-        with pytest.raises(ValueError, match=r"^the model's logits are not finite"):
+        with pytest.raises(ValueError, match="weights are damaged"):
             call([1, 2, 3])
 
 

@@ -74,7 +74,8 @@ def next_(parser: Parser) -> None:
 
 
 def tokens(parser: Parser) -> None:
-    """The tokens of a text, coloured, with their ids: what a model reads instead of letters."""
+    """The tokens of a text, coloured, with their ids: what a model reads instead of letters. The ids that some models
+    want around every text, such as BOS, are not among them: `minigpt generate --json` counts those in n_prompt."""
     add = parser.add_argument
     add("text", nargs="?", metavar="TEXT", help="the text; standard input if left out")
     add("--tokenizer", metavar="NAME", default="storyteller", help="a name, folder or file (default: %(default)s)")

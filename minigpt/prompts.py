@@ -94,7 +94,7 @@ def start_of(tokenizer: Tokenizer | None, prompt: Prompt) -> list[int]:
     if tokenizer is None or not isinstance(prompt, str) or prompt not in tokenizer.special_tokens:
         return encode(tokenizer, prompt)
     id, before = tokenizer.special_tokens[prompt], tokenizer.vocabulary.before
-    return [id] if id in before else [*before, id]
+    return [*before] if id in before else [*before, id]
 
 
 def plain(value: Any) -> Any:

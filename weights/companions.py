@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizer import Tokenizer
 from tokenizer.formats.text import read_text
-from weights.formats.folder import read_json
+from weights.formats.folder import read_json, small
 from weights.generation_fields import OF_GENERATION
 
 FILES = (  # all that may lie beside the weights
@@ -17,6 +17,12 @@ FILES = (  # all that may lie beside the weights
 )
 MORE_TEMPLATES = "additional_chat_templates"  # a folder of them, each NAME.jinja
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+END = "<|endoftext|>"
+OF_CLASS = {  # the roles of END where a folder does not say
+    "GPT2Tokenizer": ("bos_token", "eos_token", "unk_token"),
+    "Qwen2Tokenizer": ("eos_token", "unk_token", "pad_token"),
+}
+CORRUPTS = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"  # transformers' own name for it
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Companions:
 def read_companions(folder: Path, vocab_size: int) -> Companions:
     """What lies beside the weights in a folder in Hugging Face layout; a ValueError names a file that is damaged."""
     tok = read_vocabulary(folder, vocab_size)
-    named_tokens(folder)  # what is wrong with it shows now, not in the first chat
+    named_tokens(folder)  # what is wrong with them shows now, not in the first chat
     return Companions(tok, read_generation_config(folder), read_chat_template(folder))
 
 
@@ -78,9 +84,9 @@ def read_generation_config(folder: Path) -> dict[str, Any]:
 def read_chat_template(folder: Path) -> str | dict[str, str] | None:
     """The Jinja text of a folder's chat template, or several by their names, as transformers 5 reads them: the files
     chat_template.jinja and additional_chat_templates/NAME.jinja, else what tokenizer_config.json holds."""
-    named = {file.stem: read_text(file) for file in sorted((folder / MORE_TEMPLATES).glob("*.jinja"))}
+    named = {file.stem: read_text(small(file)) for file in sorted((folder / MORE_TEMPLATES).glob("*.jinja"))}
     if (folder / "chat_template.jinja").exists():
-        named["default"] = read_text(folder / "chat_template.jinja")
+        named["default"] = read_text(small(folder / "chat_template.jinja"))
     if named:
         return named["default"] if [*named] == ["default"] else named
     path = folder / "tokenizer_config.json"
@@ -97,11 +103,12 @@ def read_chat_template(folder: Path) -> str | dict[str, str] | None:
 
 def named_tokens(folder: Path) -> dict[str, str]:
     """The special tokens that tokenizer_config.json names, bos_token and so on, or, where it has no
-    added_tokens_decoder, special_tokens_map.json, as transformers 5 reads them."""
-    path = folder / "tokenizer_config.json"
-    where = {name: (path, value) for name, value in (read_json(path) if path.exists() else {}).items()}
-    older = folder / "special_tokens_map.json"
-    if "added_tokens_decoder" not in where and older.exists():
+    added_tokens_decoder, special_tokens_map.json; the others are those of its class, as in transformers 5."""
+    path, older = folder / "tokenizer_config.json", folder / "special_tokens_map.json"
+    config = read_json(path) if path.exists() else {}
+    kind = str(config.get("tokenizer_class")).removesuffix("Fast")
+    where = dict.fromkeys(OF_CLASS.get(kind, ()), (path, END)) | {name: (path, config[name]) for name in config}
+    if "added_tokens_decoder" not in config and older.exists():
         where |= {name: (older, value) for name, value in read_json(older).items()}
     names = {}
     for name, (file, value) in where.items():
@@ -112,6 +119,8 @@ def named_tokens(folder: Path) -> dict[str, str]:
             )
         if name.endswith("_token") and isinstance(text, str):
             names[name] = text
+    if config.get(CORRUPTS) and config.get("clean_up_tokenization_spaces"):
+        raise ValueError(f"{path}: {CORRUPTS} is true; only exact decoding is implemented here")
     return names
 
 

@@ -11,7 +11,7 @@ from minigpt.chat.chat import fit, with_defaults
 from minigpt.chat.messages import Message
 from minigpt.commands import stdin
 from minigpt.commands.common import load_model, note
-from minigpt.commands.flags import settings_of
+from minigpt.commands.flags import UsageError, settings_of
 from minigpt.terminal import plain
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ COMMANDS = """\
 
 def run(args: argparse.Namespace) -> int:
     """Load the model and talk until /bye or the end of input."""
-    settings = settings_of(args)
+    settings, variables = settings_of(args), variables_of(args.chat_template_kwargs)
     lm = load_model(args.model, args)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrow keys and earlier lines, where the system has it
-    session = Session(lm, settings, args.system)
+    session = Session(lm, settings, args.system, variables)
     note(f"{lm.name}, {lm.model.config.n_ctx} tokens of context; /? for help, /bye to leave")
     while (text := read()) is not None:
         try:
@@ -47,9 +47,17 @@ def run(args: argparse.Namespace) -> int:
 class Session:
     """One conversation: what was said, and the settings in force."""
 
-    def __init__(self, lm: "LanguageModel", settings: dict[str, Any], system: str | None = None) -> None:
+    def __init__(
+        self,
+        lm: "LanguageModel",
+        settings: dict[str, Any],
+        system: str | None = None,
+        variables: dict[str, object] | None = None,
+    ) -> None:
         self.lm, self.settings = lm, settings
-        self.format = lm.chat_format()
+        self.format = lm.chat_format(chat_template_kwargs=variables)
+        if variables:
+            self.format.text([{"role": "user", "content": "?"}])  # one that the template does not read is refused
         self.lm.settings(settings)  # a bad one is refused before the first question
         self.messages: list[Message] = []
         self.set_system(system or "")
@@ -131,6 +139,22 @@ class Session:
             if not pieces:  # nothing to remember
                 return
         self.messages = [*kept, {"role": "assistant", "content": "".join(pieces)}]
+
+
+def variables_of(text: str | None) -> dict[str, Any]:
+    """The variables for the template in --chat-template-kwargs.
+
+    >>> variables_of('{"enable_thinking": false}')
+    {'enable_thinking': False}
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        example = '{"enable_thinking": false}'
+        raise UsageError(f"--chat-template-kwargs must be a JSON object such as {example}, not {text!r:.60}")
+    return found
 
 
 def parsed(value: str) -> Any:

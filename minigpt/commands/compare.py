@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         with spinner(text):
             found = compare(completion, instruct, text, strategy, settings, trick=not args.no_trick)
         if args.json:
-            print(json.dumps(as_dict(found), ensure_ascii=False), flush=True)
+            print(json.dumps(as_dict(found), ensure_ascii=False, allow_nan=False), flush=True)
         else:
             print("\n".join(lines_of(found, columns())) + "\n", flush=True)
     if not args.json:

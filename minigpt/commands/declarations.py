@@ -30,6 +30,8 @@ def chat(parser: Parser) -> None:
     flags.add_device(parser)
     flags.add_plain(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message: who the model is to be")
+    what = 'variables for the chat template, such as {"enable_thinking": false}'
+    parser.add_argument("--chat-template-kwargs", metavar="JSON", help=what)
     parser.add_argument("-n", "--max-new-tokens", type=int, metavar="N", help="tokens of an answer (default: 512)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answers (default: fresh)")
     flags.add_sampling(parser)
@@ -72,7 +74,8 @@ def next_(parser: Parser) -> None:
 
 
 def tokens(parser: Parser) -> None:
-    """The tokens of a text, coloured, with their ids: what a model reads instead of letters."""
+    """The tokens of a text, coloured, with their ids: what a model reads instead of letters. The ids that some models
+    want around every text, such as BOS, are not among them: `minigpt generate --json` counts those in n_prompt."""
     add = parser.add_argument
     add("text", nargs="?", metavar="TEXT", help="the text; standard input if left out")
     add("--tokenizer", metavar="NAME", default="storyteller", help="a name, folder or file (default: %(default)s)")

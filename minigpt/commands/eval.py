@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import time
 
 from minigpt.commands.common import load_model, some_text, spinner
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         "seconds": round(seconds, 2),
     }
     if args.json:
-        print(json.dumps(found))
+        print(json.dumps({name: value if math.isfinite(value) else None for name, value in found.items()}))
         return 0
     print(f"bits per byte  {score.bits_per_byte:.4f}")
     print(f"perplexity     {score.perplexity:.2f}")

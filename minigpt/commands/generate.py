@@ -70,7 +70,11 @@ def all_at_once(
         if as_json:
             data = {"prompt": prompt, **asdict(completion), "seconds": round(seconds, 3)}
             optional = {"score", "top_logprobs"}
-            print(json.dumps({k: v for k, v in data.items() if v or k not in optional}, ensure_ascii=False))
+            print(
+                json.dumps(
+                    {k: v for k, v in data.items() if v or k not in optional}, ensure_ascii=False, allow_nan=False
+                )
+            )
         else:
             print(f"{RULE}\n" * (i > 0) + prompt + completion.text)
     return [completion for _, completion in pairs]

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
         tokens = lm.next_tokens(prompt, args.k, **given)
     if args.json:
         for token in tokens:
-            print(json.dumps(asdict(token), ensure_ascii=False))
+            print(json.dumps(asdict(token), ensure_ascii=False, allow_nan=False))
         return 0
     print("\n".join(picture(tokens, columns(), use_color())))
     return 0

@@ -28,7 +28,7 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         found = sandbox.answer(request | {"now": datetime.now().isoformat()})
         if "error" in found:
             raise ValueError(found["error"])
-        return template.Rendered(found["texts"], found["literals"])
+        return template.Rendered(**found)
 
     monkeypatch.setattr(conversation, "render", render)
 

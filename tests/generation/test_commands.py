@@ -1,5 +1,6 @@
 """generate, next and eval as a user runs them: what goes to stdout, what to stderr, and what an error looks like."""
 
+import copy
 import io
 import json
 import subprocess
@@ -99,6 +100,9 @@ def test_a_file_of_prompts_is_a_batch(capsys: Any, lm: LanguageModel, tmp_path: 
     lines = run(capsys, "generate", "--prompts", str(file), "-n", "4", "--json")[1].splitlines()
     expected = lm.generate(["abc", "", "xy"], max_new_tokens=4)
     assert [json.loads(line)["ids"] for line in lines] == [c.ids for c in expected]
+    file.write_bytes(b"\xef\xbb\xbfabc\r\n\r\nxy\r\n")  # as Windows writes it
+    lines = run(capsys, "generate", "--prompts", str(file), "-n", "4", "--json")[1].splitlines()
+    assert [json.loads(line)["prompt"] for line in lines] == ["abc", "", "xy"]
     assert run(capsys, "generate", "a", "--prompts", str(file))[::2] == (
         2,
         "minigpt generate: give PROMPT or --prompts FILE, not both (see minigpt generate --help)\n",
@@ -168,6 +172,10 @@ def test_no_color(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\033" not in run(capsys, "next", "abc")[1]
 
 
+def fail(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
 def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("hello there" * 20, encoding="utf-8")
@@ -176,10 +184,29 @@ def test_eval(capsys: Any, lm: LanguageModel, tmp_path: Path) -> None:
     assert data["bits_per_byte"] == pytest.approx(score.bits_per_byte)
     assert (data["perplexity"], data["tokens"]) == (pytest.approx(score.perplexity), 220)
     assert f"{score.bits_per_byte:.4f}" in run(capsys, "eval", "storyteller", "--text", str(file))[1]
+    file.write_text("<|endoftext|>", encoding="utf-8")  # no byte of text: nothing per byte, and JSON has no NaN
+    assert json.loads(run(capsys, "eval", "storyteller", "--text", str(file), "--json")[1], parse_constant=fail) == {
+        "bits_per_byte": None,
+        "perplexity": None,
+        "tokens": 0,
+        "bytes": 0,
+        "window": 64,
+        "seconds": pytest.approx(0, abs=60),
+    }
     file.write_bytes(b"caf\xe9")
     assert "is not UTF-8 text: byte 0xe9 at offset 3" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
     file.write_text("")
     assert "is empty" in run(capsys, "eval", "storyteller", "--text", str(file))[2]
+
+
+def test_json_of_a_damaged_model_is_a_line(capsys: Any, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = copy.deepcopy(lm)
+    bad.model.ln_f.bias.data[0] = float("nan")  # type: ignore[union-attr, operator]
+    monkeypatch.setattr(language_model, "load", lambda *_, **__: bad)
+    for command in ("generate", "next"):
+        code, out, err = run(capsys, command, "abc", "--json")
+        assert (code, out) == (1, "")
+        assert "weights are damaged" in err.splitlines()[-1]
 
 
 def test_help_needs_no_torch() -> None:

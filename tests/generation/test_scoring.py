@@ -1,13 +1,17 @@
 """The next token's probabilities, and a text's: equal to a plain forward."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import pytest
 import torch
 
+import minigpt
 from minigpt.language_model import LanguageModel
 from minigpt.models.gpt2 import GPT2
+from tokenizer import Tokenizer
+from tokenizer.vocabulary import Vocabulary
 
 
 def plain(lm: LanguageModel, ids: list[int]) -> torch.Tensor:
@@ -89,6 +93,62 @@ def test_long_texts_are_read_in_windows(
         views = [plain(small, whole[begin : i + 1])[-1, ids[i]].item() for begin in range(max(0, i + 1 - n_ctx), i + 1)]
         allowed = [view for seen, view in enumerate(reversed(views), 1) if seen >= min(i + 1, (n_ctx + 1) // 2)]
         assert min(abs(logprob - view) for view in allowed) < 1e-4
+
+
+@pytest.mark.parametrize(("n_ctx", "before"), [(1, ()), (2, (256,)), (7, ()), (8, (256, 255)), (32, (256,))])
+@pytest.mark.parametrize("n", [1, 7, 9, 40])
+def test_each_window_begins_with_the_bos(
+    random_model: Callable[..., GPT2], n_ctx: int, before: tuple[int, ...], n: int
+) -> None:
+    """Every token is scored once, after the BOS and at least half of what a window holds beside it; a text that fits
+    has the score of the uncut text."""
+    vocabulary = Vocabulary({bytes([i]): i for i in range(256)}, special_tokens={"<s>": 256}, before=before)
+    start = [*before] or [256]
+    small = LanguageModel(random_model(n_ctx=n_ctx), Tokenizer.of(vocabulary), {"bos_token_id": 256})
+    ids = [(31 * i) % 250 for i in range(n)]
+    found = small.score(ids).logprobs
+    assert len(found) == n
+    room = n_ctx - len(start) if len(start) < n_ctx else n_ctx
+    head = start if len(start) < n_ctx else []
+    for i, logprob in enumerate(found):
+        if len(start) + i <= n_ctx:
+            views = [[*start, *ids[:i]]]
+        else:
+            most = min(i, room)
+            views = [[*head, *ids[i - seen : i]] for seen in range((room + 1) // 2, most + 1)]
+        views = [plain(small, view)[-1, ids[i]].item() for view in views if view]
+        assert min(abs(logprob - view) for view in views) < 1e-4
+    if n + len(start) <= n_ctx:
+        whole = plain(small, [*start, *ids])[len(start) - 1 : -1]
+        assert found == pytest.approx(whole[torch.arange(n), torch.tensor(ids)].tolist(), abs=1e-4)
+
+
+def test_a_long_text_in_windows_is_nearly_as_likely_as_uncut() -> None:
+    """The embedded model's own story in windows of half its length, against the whole; the BOS costs nothing."""
+    lm = minigpt.load("storyteller", device="cpu")
+    story = lm.generate("Once upon a time", max_new_tokens=300, seed=1, eos_token_id=()).text
+    uncut = lm.score(story)
+    lm.model.config = dataclasses.replace(lm.model.config, n_ctx=128)  # type: ignore[type-var]
+    cut = lm.score(story)
+    assert len(cut.logprobs) == len(uncut.logprobs) > 250
+    assert cut.bits_per_byte == pytest.approx(uncut.bits_per_byte, rel=0.05)
+    first = 128
+    assert cut.logprobs[: first - 1] == pytest.approx(uncut.logprobs[: first - 1], abs=1e-3)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_are_refused(random_model: Callable[..., GPT2], bad: float) -> None:
+    lm = LanguageModel(random_model())
+    lm.model.ln_f.bias.data[0] = bad  # type: ignore[union-attr, operator]
+    for call in (lm.score, lm.next_tokens):
+        with pytest.raises(ValueError, match="weights are damaged"):
+            call([1, 2, 3])
+
+
+def test_a_start_beyond_the_vocabulary_is_named(random_model: Callable[..., GPT2]) -> None:
+    lm = LanguageModel(random_model(), None, {"bos_token_id": 50256})
+    with pytest.raises(ValueError, match="id 50256 is not in the vocabulary"):
+        lm.score([1, 2])
 
 
 @pytest.mark.parametrize("bad", [-1, -2, 10**6])

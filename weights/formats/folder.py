@@ -10,6 +10,7 @@ from weights.formats.other_kinds import refuse_adapter, refuse_quantized_config,
 from weights.formats.wrong_file import check_beginning
 
 FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+MOST = 1 << 26  # bytes of settings or of a template; real ones have a few thousand
 PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")  # of a GGUF file that llama.cpp cut
 
 
@@ -21,8 +22,16 @@ def expand(path: str | Path) -> Path:
         raise ValueError(f"{path}: there is no such user's home: write the whole path") from None
 
 
+def small(path: Path) -> Path:
+    """The path of a small file; a ValueError where it is none: a pipe would be waited for, a giant fill the memory."""
+    if path.exists() and check_regular(path).stat().st_size > MOST:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {MOST:,}: fetch it again")
+    return path
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; FileNotFoundError and ValueError name the file."""
+    small(path)
     try:
         return text.read_json(path)
     except FileNotFoundError:

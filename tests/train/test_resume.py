@@ -209,13 +209,19 @@ def saved(**values: Any) -> bytes:
     return file.getvalue()
 
 
+CONFIG = {"hidden_size": 1, "n_embd": 1, "n_head": 1, "num_attention_heads": 1, "intermediate_size": 1, "vocab_size": 1}
+
+
 @pytest.mark.parametrize(
     "data",
     [
         saved(),
         saved(model={"a": torch.zeros(3)}),
-        saved(record={}, config={"n_layer": 10**5}, model={"a": torch.zeros(3)}, family="GPT2"),
-        saved(record={}, config={"n_layer": 1, "vocab_size": 10**18}, model={"a": torch.zeros(3)}, family="GPT2"),
+        *(
+            saved(record={}, config=CONFIG | {"model_type": kind, name: value}, model={"a": torch.zeros(3)})
+            for kind in ("gpt2", "llama", "else")
+            for name, value in (("n_layer", 10**5), ("num_hidden_layers", 10**5), ("vocab_size", 10**18))
+        ),
         saved(record={"else": 1}, config={}, model={}),
     ],
 )

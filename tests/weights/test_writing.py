@@ -110,7 +110,7 @@ def test_at_every_step_the_old_or_the_new_model_loads(
     """And what is left over goes with the next write; what is not ours stays."""
     old, new = told(models["old"]), told(models["new"])
     found = []
-    for step in range(1, 400):
+    for step in range(1, 400, 1 if how == "exit" or KILLS >= 500 else 3):
         folder = fresh(models["old"], tmp_path / "model")
         code = writer("model", folder, how, step)
         assert code in (0, *((9,) if how == "exit" else (1, 3))), (step, code)
@@ -120,14 +120,14 @@ def test_at_every_step_the_old_or_the_new_model_loads(
             there = models["old"] if found[-1] == old else models["new"]
             assert names(folder) - {".minigpt.lock"} == names(there) | {"notes.txt"}, step
         assert (folder / "notes.txt").read_text() == "mine"
-        if step % 5 == 0:
+        if step % 7 == 0:
             make(folder, 2, WORDS)
             assert names(folder) == names(models["new"]) | {"notes.txt"}, step
         if code == 0:
             break
     assert code == 0  # the last one got to the end
     print(f"{step - 1} steps")
-    assert min(map(found.count, (old, new))) > 10
+    assert min(map(found.count, (old, new))) > 3
     if how == "exit":  # the new one counts from one step on, and never before
         assert set(found[found.index(new) :]) == {new}
 
@@ -306,12 +306,12 @@ def test_a_folder_in_a_files_place_is_refused_before_anything_changes(models: di
 
 def test_a_folder_that_cannot_be_written_to_is_named(models: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"file.*cannot be written to"):
+    with pytest.raises(OSError, match=r"cannot be written to.*file"):
         make(tmp_path / "file", 2, WORDS)
     if os.name == "posix" and os.geteuid():
         folder = fresh(models["old"], tmp_path / "model")
         folder.chmod(0o500)
-        with pytest.raises(OSError, match=r"model.*cannot be written to .*Permission denied"):
+        with pytest.raises(OSError, match=r"cannot be written to \(Permission denied.*model"):
             make(folder, 2, WORDS)
         assert told(folder) == told(models["old"])
 

@@ -3,31 +3,30 @@
 import hashlib
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
-from minigpt.models.llama_config import LlamaConfig
-from minigpt.models.variants.gpt2 import GPT2Variant, GPT2VariantConfig
+from minigpt.models.llama_config import Config
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files
 from weights.devices import pick_device
+from weights.families.gpt2 import GPT2_FAMILY
+from weights.families.known import FAMILIES
+from weights.families.llama import LLAMA_FAMILY
 from weights.report import size_text
 
 FILE = "training.pt"
-KINDS: dict[str, tuple[type[GPT2 | Llama], type[Any]]] = {
-    "GPT2": (GPT2, GPT2Config),
-    "GPT2Variant": (GPT2Variant, GPT2VariantConfig),
-    "Llama": (Llama, LlamaConfig),
-}
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ def save(folder: Path, trainer: Trainer, log: list[dict[str, float]], record: Ru
 
     Raises OSError where the disk is full, BlockingIOError where another process writes into the folder.
     """
+    family = GPT2_FAMILY if isinstance(trainer.model, GPT2) else LLAMA_FAMILY
     state = {
-        "family": type(trainer.model).__name__,
-        "config": asdict(trainer.model.config),
+        "config": family.write_config(trainer.model.config),
         "settings": asdict(trainer.settings),
         "plain": trainer.plain,
         "step": trainer.step,
@@ -117,12 +116,11 @@ def load_run(
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         record = RunRecord(**state["record"])
         place = device or str(record.asked.get("device", "cpu"))
-        kind, config = KINDS[state["family"]]
-        sizes, n_numbers = state["config"], sum(tensor.numel() for tensor in state["model"].values())
-        largest = max(int(sizes[name]) for name in ("vocab_size", "n_head", "n_embd", "n_inner"))
-        if sizes["n_layer"] > len(state["model"]) or largest > n_numbers:
-            raise ValueError("sizes that no tensor has")  # before anything of that size is built
-        model = kind(config(**sizes))
+        family = FAMILIES[state["config"]["model_type"]]
+        config = family.read_config(state["config"])
+        check_sizes(config, state["model"])
+        model = family.build(config)
+        assert isinstance(model, GPT2 | Llama)
         model.load_state_dict(state["model"])
     except Exception as error:  # whatever torch makes of bytes that are none of ours
         raise damaged(file, error) from None
@@ -142,6 +140,14 @@ def damaged(file: Path, error: Exception) -> ValueError:
     """What is said of a file that cannot be understood."""
     kind = type(error).__name__
     return ValueError(f"{file} is damaged or no run of ours ({kind}): restore it from a copy, or start anew")
+
+
+def check_sizes(config: Config, tensors: Mapping[str, Tensor]) -> None:
+    """Compares the sizes with what is there, before anything of those sizes is built."""
+    n_numbers = sum(tensor.numel() for tensor in tensors.values())
+    sizes = [config.vocab_size, config.n_embd, config.n_inner, config.n_ctx if isinstance(config, GPT2Config) else 0]
+    if config.n_layer > len(tensors) or max(sizes) > n_numbers:
+        raise ValueError("sizes that no tensor has")
 
 
 def check_bytes(file: Path) -> None:

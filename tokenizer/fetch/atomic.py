@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from shutil import rmtree
 from threading import get_ident
@@ -44,7 +44,8 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
     part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part
-        sync(part)
+        if STAGED not in path.parts:  # else whoever staged that folder syncs all of it
+            sync(part)
         part.replace(path)
     except BaseException:
         if not resumable:
@@ -117,7 +118,7 @@ def replacing_files(folder: Path, old: Iterable[str] = ()) -> Iterator[Path]:
     ...     sorted(path.name for path in folder.iterdir())
     ['b.md', 'c.txt']
     """
-    part = folder / STAGED
+    part, outermost = folder / STAGED, STAGED not in folder.parts
     try:
         part.mkdir(parents=True)
         yield part
@@ -127,8 +128,8 @@ def replacing_files(folder: Path, old: Iterable[str] = ()) -> Iterator[Path]:
                 raise IsADirectoryError(f"{folder / name} is a folder: move it, a file is to have its name")
         goes = {path.name for pattern in old for path in folder.glob(pattern) if not path.is_dir()}
         (part / GOES).write_text(json.dumps(sorted(goes - new)), encoding="utf-8")
-        for path in (*part.iterdir(), part):
-            sync(path)
+        if outermost:
+            sync(*part.iterdir(), part)
         part.rename(folder / COMMITTED)
     except BaseException as error:
         rmtree(part, ignore_errors=True)
@@ -144,7 +145,9 @@ def complete(folder: Path) -> None:
     done = folder / COMMITTED
     if not done.is_dir():
         return
-    sync(folder)  # from here on the new files count
+    outermost = STAGED not in folder.parts
+    if outermost:
+        sync(folder)  # from here on the new files count
     new = sorted((path.name for path in done.iterdir() if path.name != GOES), key=lambda name: (name == FIRST, name))
     goes = json.loads((done / GOES).read_text("utf-8")) if (done / GOES).exists() else []
     for name in [FIRST, *goes] if FIRST in new else goes:
@@ -153,7 +156,8 @@ def complete(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     for name in new:
         (done / name).replace(folder / name)
-    sync(folder)
+    if outermost:
+        sync(folder)
     (done / GOES).unlink(missing_ok=True)
     done.rmdir()
 
@@ -174,15 +178,13 @@ def finish_writing(folder: Path) -> None:
             sleep(WAIT / 50)
 
 
-def sync(path: Path) -> None:
-    """Waits until a file's contents, or a folder's names, are on the disk and outlive a power cut."""
-    if path.is_dir():
-        with suppress(OSError):  # Windows and some network disks know no such thing
-            descriptor = os.open(path, os.O_RDONLY)
+def sync(*paths: Path) -> None:
+    """Waits until files' contents, and folders' names, are on the disk and outlive a power cut."""
+    for path in paths:
+        is_folder = path.is_dir()
+        with suppress(OSError) if is_folder else nullcontext():  # Windows and some network disks know it of files only
+            descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        return
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import random
+import traceback
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -74,12 +75,12 @@ def settings(rng: random.Random) -> dict[str, Any]:
 
 
 def answer(work: Callable[[], Any], check: Callable[[Any], object]) -> str:
-    """Runs a call: its result is checked, an error must be a refusal, which is a TypeError for an unknown setting."""
+    """Runs a call: its result is checked, an error must be a refusal; a TypeError is one where the project raises it."""
     try:
         found = work()
     except TypeError as error:
         refusal(ValueError(str(error)))
-        if not str(error).startswith("unknown setting"):
+        if not (traceback.extract_tb(error.__traceback__)[-1].line or "").startswith("raise "):
             raise Wrong(f"TypeError: {str(error)[:200]}") from None
         return "refused"
     except Exception as error:
@@ -149,10 +150,10 @@ def run(words: list[str], root: Path) -> str:
     from minigpt.cli import main
 
     errors, before, here = io.StringIO(), sys.stdin, Path.cwd()
-    sys.stdin = io.StringIO("a line\n")
+    sys.stdin = io.TextIOWrapper(io.BytesIO(b"a line\n"), "utf-8")
     os.chdir(root)  # a command that writes does so here
     try:
-        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8")):
             code: object = main(words)
     except SystemExit as stop:
         code = stop.code

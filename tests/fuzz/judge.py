@@ -132,9 +132,9 @@ def valid(found: Any, lm: Any) -> list[int]:
 
 
 def finite(score: Any) -> float:
-    """A text's log-likelihood; `Wrong` where it is no number."""
+    """A text's perplexity; `Wrong` where it is no number, though there is a token to predict."""
     value = float(score.perplexity)
-    if value != value:
+    if value != value and score.logprobs:
         raise Wrong("the perplexity is NaN")
     return value
 

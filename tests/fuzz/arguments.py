@@ -75,7 +75,7 @@ def settings(rng: random.Random) -> dict[str, Any]:
 
 
 def answer(work: Callable[[], Any], check: Callable[[Any], object]) -> str:
-    """Runs a call: its result is checked, an error must be a refusal; a TypeError is one where the project raises it."""
+    """Runs a call: its result is checked, an error must be a refusal, as is a TypeError that the project raises."""
     try:
         found = work()
     except TypeError as error:

@@ -1,7 +1,5 @@
 """The tokenizer: text to ids and back. Cut the text into pieces, merge the bytes of each, look up the ids."""
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +8,10 @@ from tokenizer.fast.encoder import Encoder
 from tokenizer.formats.files import find, read, save
 from tokenizer.ids import Ids, look_up
 from tokenizer.merging import merge, merge_steps
-from tokenizer.patterns import GPT2_PATTERN, any_of
+from tokenizer.patterns import GPT2_PATTERN
 from tokenizer.splitting import split
+from tokenizer.steps.added import parts
+from tokenizer.steps.normalizing import Normalizer
 from tokenizer.unicode import join_surrogates
 from tokenizer.vocabulary import Vocabulary
 
@@ -36,7 +36,7 @@ class Tokenizer:
         ranks: Mapping[bytes, int],
         pattern: str = GPT2_PATTERN,
         special_tokens: Mapping[str, int] | None = None,
-        normalizer: str | None = None,
+        normalizer: Normalizer = None,
         plain: bool = False,
     ) -> None:
         self._hold(Vocabulary(dict(ranks), pattern, dict(special_tokens or {}), normalizer), plain)
@@ -52,6 +52,7 @@ class Tokenizer:
         self.vocabulary, self.plain = vocabulary, plain
         self.ranks, self.pattern, self.special_tokens = vocabulary.ranks, vocabulary.pattern, vocabulary.special_tokens
         self.normalizer, self.tokens, self.n_vocab = vocabulary.normalizer, vocabulary.tokens, vocabulary.n_vocab
+        self.whole = vocabulary.whole
 
     @classmethod
     def load(cls, name_or_path: str | Path, pattern: str | None = None, plain: bool = False) -> "Tokenizer":
@@ -77,10 +78,10 @@ class Tokenizer:
         ids = []
         for piece in split(text, self.pattern):
             data = piece.encode()
-            for token in [data] if data in self.ranks else merge(data, self.ranks):
-                if token not in self.ranks:
+            for token in [data] if data in self.whole else merge(data, self.ranks):
+                if token not in self.whole:
                     raise ValueError(f"no token for the byte {token.hex()} of {piece!r}: take it out of the text")
-                ids.append(self.ranks[token])
+                ids.append(self.whole[token])
         return ids
 
     def trace(self, text: str) -> list[tuple[str, list[tuple[int, list[bytes]]]]]:
@@ -115,7 +116,5 @@ class Tokenizer:
         for name in names:
             if name not in self.special_tokens:
                 raise ValueError(f"no special token {name!r}: there are {', '.join(self.special_tokens) or 'none'}")
-        text = join_surrogates(text)
-        parts = re.split(f"({any_of(names).pattern})", text) if names else [text]
-        plain = (lambda part: unicodedata.normalize("NFC", part)) if self.normalizer else str
-        return [self.special_tokens[part] if i % 2 else plain(part) for i, part in enumerate(parts)]
+        own = self.vocabulary
+        return parts(join_surrogates(text), names, own.special_tokens, own.flags, own.normalizer, own.cuts)

@@ -1,13 +1,15 @@
 r"""Cutting a text by a pattern into pieces. Python's `re` lacks \p{L} and \p{N}, so these classes are written out."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 
 from tokenizer.unicode import members
 
 PART = re.compile(r"\[\^?(?:\\.|[^]\\])+\]|\\[pP]\{[LN]\}|\\.|\$")  # what `re` may need written in another way
-BEYOND_RE = re.compile(r"\\[^\W_nrtfvZ]|\(\?(?!i?:|[=!]|<[=!])")  # \w, \p{Lu}, named groups: `regex` has these
+# \w, \p{Lu}, named groups, repeated groups, which may take for ever: `regex` has these, and a limit on its time
+BEYOND_RE = re.compile(r"\\[^\W_nrtfvZ]|\(\?(?!i?:|[=!]|<[=!])|\)[*+{]")
 
 
 def split(text: str, pattern: str) -> list[str]:
@@ -16,11 +18,19 @@ def split(text: str, pattern: str) -> list[str]:
     >>> split("Hello  world!", r" ?\p{L}+|\s")
     ['Hello', ' ', ' world', '!']
     """
-    pieces, end = [], 0
-    for match in compile_pattern(pattern, text.isascii()).finditer(text):
-        pieces += [text[end : match.start()], match.group()]
-        end = match.end()
-    return [piece for piece in [*pieces, text[end:]] if piece]
+    pieces, last = [], 0
+    for start, end in spans(text, pattern):
+        pieces += [text[last:start], text[start:end]]
+        last = end
+    return [piece for piece in [*pieces, text[last:]] if piece]
+
+
+def spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:
+    """Where the pattern fits, from left to right."""
+    compiled = compile_pattern(pattern, text.isascii())
+    if isinstance(compiled, re.Pattern):
+        return (match.span() for match in compiled.finditer(text))
+    return import_module("tokenizer.steps.engine").spans(compiled, text)
 
 
 @lru_cache(maxsize=64)
@@ -36,10 +46,10 @@ def compile_pattern(pattern: str, ascii_only: bool = False) -> re.Pattern[str]:
             return re.sub(r"\\p\{[LN]\}|\\.", lambda item: sets.get(item.group(), item.group()), part)
         return outside.get(part, r"\Z" if part == "$" else part)  # in `re` a dollar also fits before a last line end
 
-    written, engine = PART.sub(written_out, pattern), re
-    if BEYOND_RE.search(written):
-        written, engine = pattern, import_module("regex")  # slow to import, so only where it is needed
+    written = PART.sub(written_out, pattern)
     try:
-        return engine.compile(written)
-    except engine.error as error:
-        raise ValueError(f"not a pattern: {pattern!r} ({error})") from None
+        if not BEYOND_RE.search(written):
+            return re.compile(written)
+    except (re.error, RecursionError, OverflowError):
+        pass  # it may be one for `regex`, which also says what is wrong with it
+    return import_module("tokenizer.steps.engine").compile_pattern(pattern)  # slow, so only where it is needed

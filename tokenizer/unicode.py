@@ -8,6 +8,7 @@ Source: UnicodeData.txt 16.0, general categories L* and N*; PropList.txt, White_
 from functools import cache
 
 WHITE_SPACE = "9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000"
+WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 NUMBERS = """
 30-39 b2-b3 b9 bc-be 660-669 6f0-6f9 7c0-7c9 966-96f 9e6-9ef 9f4-9f9 a66-a6f ae6-aef b66-b6f b72-b77 be6-bf2
@@ -91,14 +92,14 @@ fe70-fe74 fe76-fefc ff21-ff3a ff41-ff5a ff66-ffbe ffc2-ffc7 ffca-ffcf ffd2-ffd7 
 
 @cache
 def members(name: str, ascii_only: bool = False) -> str:
-    """The inside of a character class: "L" letters, "N" numbers, "s" white space.
+    """The inside of a character class: "L" letters, "N" numbers, "s" white space, or ranges in hexadecimal.
 
     >>> members("N", ascii_only=True)
     '0-9'
     """
     ranges = [
         tuple(chr(int(end, 16)) for end in item.split("-"))
-        for item in {"L": LETTERS, "N": NUMBERS, "s": WHITE_SPACE}[name].split()
+        for item in {"L": LETTERS, "N": NUMBERS, "s": WHITE_SPACE}.get(name, name).split()
     ]
     return "".join("-".join(ends) for ends in ranges if not ascii_only or ends[0].isascii())
 

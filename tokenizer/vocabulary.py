@@ -4,6 +4,9 @@ from typing import Protocol
 
 from tokenizer import patterns
 from tokenizer.splitting import compile_pattern
+from tokenizer.steps.added import Flags
+from tokenizer.steps.cutting import Step
+from tokenizer.steps.normalizing import Normalizer, check_normalizer, normalize, steps_of
 
 
 class Ranks(Protocol):
@@ -32,9 +35,12 @@ class Vocabulary:
     ranks: dict[bytes, int]
     pattern: str
     special_tokens: dict[str, int]
-    normalizer: str | None
+    normalizer: Normalizer
     before: tuple[int, ...]
     after: tuple[int, ...]
+    cuts: tuple[Step, ...]
+    flags: Flags
+    whole: dict[bytes, int]  # the ranks, and the tokens that only a whole piece can be, since no merge makes them
     tokens: dict[int, bytes]  # the bytes of every token by its id, special ones too
 
     def __init__(
@@ -42,14 +48,18 @@ class Vocabulary:
         ranks: dict[bytes, int],
         pattern: str = patterns.GPT2_PATTERN,
         special_tokens: dict[str, int] | None = None,
-        normalizer: str | None = None,
+        normalizer: Normalizer = None,
         before: tuple[int, ...] = (),
         after: tuple[int, ...] = (),
+        cuts: tuple[Step, ...] = (),
+        flags: Flags | None = None,
+        unmerged: dict[bytes, int] | None = None,
     ) -> None:
         special_tokens = special_tokens or {}
-        tokens = {i: token for token, i in ranks.items()}
-        if len(tokens) < len(ranks):
-            raise ValueError(f"{len(ranks)} ranks share {len(tokens)} ids: give every token its own")
+        whole = ranks | unmerged if unmerged else ranks
+        tokens = {i: token for token, i in whole.items()}
+        if len(tokens) < len(whole):
+            raise ValueError(f"{len(whole)} ranks share {len(tokens)} ids: give every token its own")
         for name, i in special_tokens.items():
             if not name:
                 raise ValueError("a special token is empty: give it a name")
@@ -57,14 +67,24 @@ class Vocabulary:
                 raise ValueError(f"special token {name!r} has the id {i} of another token: give it its own")
         if not tokens:
             raise ValueError("the vocabulary is empty: give it at least one token")
-        if normalizer not in (None, "NFC"):
-            raise ValueError(f'no normalizer {normalizer!r}: there are "NFC" and None')
-        for i in (*before, *after):
-            if i not in tokens:
-                raise ValueError(f"the id {i} that is put around a text is not in the vocabulary")
+        for i in (min(tokens), max(tokens), *(i for i in before + after if i not in tokens)):
+            if i not in tokens or not 0 <= i < 1 << 31 or isinstance(i, bool):
+                raise ValueError(f"{i!r:.40} is no id of a token: ids are whole numbers from 0 to 2,147,483,647")
+        check_normalizer(normalizer)
         compile_pattern(pattern, ascii_only=True)
-        own = {"ranks": ranks, "pattern": pattern, "special_tokens": special_tokens, "normalizer": normalizer}
-        vars(self).update(own, before=before, after=after, tokens=tokens)
+        for step in cuts:
+            step.check()
+        forms = [normalize(name, normalizer) for name, own in (flags or {}).items() if "normalized" in own]
+        if "" in forms or len(set(forms)) < len(forms):
+            raise ValueError("the normalizer makes two added tokens equal, or one empty: their ids cannot be told")
+        fields: dict[str, object] = {
+            "ranks": ranks,
+            "pattern": pattern,
+            "special_tokens": special_tokens,
+            "normalizer": normalizer,
+        }
+        fields |= {"before": before, "after": after, "cuts": cuts, "flags": flags or {}, "whole": whole}
+        vars(self).update(fields, tokens=tokens)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a vocabulary does not change: make a new one with another {name}")
@@ -77,7 +97,7 @@ class Vocabulary:
         names = [name for name, value in vars(patterns).items() if value == self.pattern]
         parts = [f"{len(self.tokens):,} tokens", f"pattern {names[0] if names else repr(self.pattern)}"]
         parts += [f"{n} special token{'' if n == 1 else 's'}"] if n else []
-        parts += [self.normalizer] if self.normalizer else []
+        parts += [name for name, *_ in steps_of(self.normalizer)]
         return f"Vocabulary({', '.join(parts)})"
 
     @property

@@ -84,10 +84,10 @@ ENCODER_EDITS = {
     "first pair forgotten": (merging, "merge_steps", "lowest = min(pairs)", "pairs[0] = NONE; lowest = min(pairs)"),
     "no merging": (merging, "merge", "merge_steps(piece, ranks)", "[]"),
     "cut at blanks": (bpe, "encode_by_hand", "split(text, self.pattern)", "text.split(' ')"),
-    "in reverse": (bpe, "encode_by_hand", "ids.append(self.ranks[token])", "ids.insert(0, self.ranks[token])"),
+    "in reverse": (bpe, "encode_by_hand", "ids.append(self.whole[token])", "ids.insert(0, self.whole[token])"),
     "one token each": (bpe, "encode_by_hand", "merge(data, self.ranks)", "merge(data, self.ranks)[:1]"),
     "lower case": (bpe, "encode_by_hand", "piece.encode()", "piece.lower().encode()"),
-    "stripped": (splitting, "split", "match.group()]", "match.group().lstrip() or ' ']"),
+    "stripped": (splitting, "split", "text[start:end]]", "text[start:end].lstrip() or ' ']"),
     "letters one by one": (splitting, "split", "return [", "return [char for piece in pieces for char in piece] or ["),
 }
 

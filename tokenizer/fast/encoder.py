@@ -13,8 +13,7 @@ from string import ascii_lowercase
 
 from tokenizer.fast.memo import Ids, Memo
 from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
-from tokenizer.fast.splitting import splitter
-from tokenizer.fast.units import units
+from tokenizer.fast.units import unit_splitter, units
 from tokenizer.vocabulary import Vocabulary
 
 # each part of the known patterns, odd runs of one letter, tokens within long words, a piece longer than any table holds
@@ -40,7 +39,7 @@ class Encoder:
 
     def __init__(self, plain: Callable[[str], list[int]], vocabulary: Vocabulary) -> None:
         self.plain, self.ranks, self.pattern = plain, vocabulary.ranks, vocabulary.pattern
-        self.split = splitter(vocabulary.pattern)
+        self.whole, self.split = vocabulary.whole, unit_splitter(vocabulary.pattern)
         self.same: dict[bool, bool] = {}  # for texts of ASCII and for others: equal on the probe
         self.parts = Memo(self._merge)
         self.pieces = Memo(self._encode_piece)
@@ -84,8 +83,8 @@ class Encoder:
 
     def _encode_piece(self, piece: str) -> Ids:
         data = piece.encode()
-        if data in self.ranks:
-            return (self.ranks[data],)
+        if data in self.whole:
+            return (self.whole[data],)
         if len(data) < 24 or piece.isascii():
             return self._merge(data)
         return tuple(chain.from_iterable(map(self.parts.__getitem__, split_unmergeable(data, self._mergeable_pairs))))

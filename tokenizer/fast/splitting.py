@@ -1,5 +1,6 @@
 """Cutting as `tokenizer.splitting.split` does, by one `findall` where the pattern fits all of the text."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -14,7 +15,7 @@ def splitter(pattern: str) -> Callable[[str], list[str]]:
     ['Hello', ' ', ' world', '!']
     """
     narrow = compile_pattern(pattern, ascii_only=True)
-    if narrow.groups or narrow.match(""):
+    if narrow.groups or not isinstance(narrow, re.Pattern) or narrow.match(""):
         return lambda text: split(text, pattern)
 
     def cut(text: str) -> list[str]:

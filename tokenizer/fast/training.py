@@ -13,8 +13,7 @@ from pathlib import Path
 
 from tokenizer import training
 from tokenizer.bpe import Tokenizer
-from tokenizer.fast.splitting import splitter
-from tokenizer.fast.units import file_blocks, units
+from tokenizer.fast.units import file_blocks, unit_splitter, units
 from tokenizer.formats.byte_alphabet import BYTES, CHARS
 from tokenizer.patterns import GPT2_PATTERN, any_of
 from tokenizer.unicode import join_surrogates
@@ -109,7 +108,7 @@ def count_pieces(texts: Iterable[str], pattern: str, special_tokens: Sequence[st
     >>> count_pieces(["a b", "a<|end|>a"], GPT2_PATTERN, ["<|end|>"])
     Counter({'a': 3, ' b': 1})
     """
-    split, special = splitter(pattern), any_of(special_tokens)
+    split, special = unit_splitter(pattern), any_of(special_tokens)
     pieces: Counter[str] = Counter()
     held: dict[str, Counter[str]] = {"": Counter(), " ": Counter()}
 

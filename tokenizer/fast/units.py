@@ -1,10 +1,11 @@
 """Fast ways through a text: in blocks of bounded size, and within a block in units larger than pieces."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizer.fast.splitting import splitter
+from tokenizer.unicode import WHITE as _WHITE
 
 # Units end where the pattern always cuts: at white space after anything else (GPT-2), unless it is a line end after
 # punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on its neighbours, and one look
@@ -19,9 +20,18 @@ UNITS = {
     _CL100K % r"\p{N}{1,3}": _WORD_AND_LINE_END,
     _CL100K % r"\p{N}": _WORD_AND_LINE_END,  # Qwen2
 }
-_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _WORD_END = re.compile(r"[A-Za-z0-9](?= )")
 _LAST_WORD_END = re.compile(r"(?s:.*)[A-Za-z0-9](?= )")
+
+
+def unit_splitter(pattern: str) -> Callable[[str], list[str]]:
+    """The function that cuts a unit into pieces. A unit of an unknown pattern is a piece already: cut again, without
+    its neighbours, it might fall apart.
+
+    >>> unit_splitter(r"a(?=b)|[^a]")("a")
+    ['a']
+    """
+    return splitter(pattern) if pattern in UNITS else lambda unit: [unit]
 
 
 def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:

@@ -7,6 +7,7 @@ from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files, w
 from tokenizer.fetch.official import VOCABULARIES, locate, storyteller
 from tokenizer.formats import gguf, gpt2_files, tiktoken_file
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
+from tokenizer.formats.companions import obey, read_companions
 from tokenizer.formats.merges import recover_merges
 from tokenizer.formats.text import read_json
 from tokenizer.formats.tokenizer_json import from_json, to_json, vocab_of
@@ -47,7 +48,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
     if path.is_dir():
         finish_writing(path)
         if (path / "tokenizer.json").is_file():
-            return read(path / "tokenizer.json")
+            return obey(read(path / "tokenizer.json"), read_companions(path))
         for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
             if (path / vocab).is_file() and (path / merges).exists():
                 return gpt2_files.read(path / vocab, path / merges, pattern)

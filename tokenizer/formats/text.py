@@ -2,13 +2,19 @@
 
 import codecs
 import json
+import os
+import re
+import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+LARGEST = 48_000_000  # bytes; the largest tokenizer.json known has 34 million
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
 KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
+def read_text(path: Path, encoding: str = "utf-8", limit: int | None = None) -> str:
     """The text of a file, its line ends as they are, without a byte-order mark.
 
     Raises OSError where it cannot be read, ValueError where its bytes are not in the encoding, naming the place.
@@ -17,6 +23,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     >>> read_text(Path(os.devnull))
     ''
     """
+    check_file(path, limit)
     data = path.read_bytes()
     if data.startswith(codecs.BOM_UTF8):
         data = data[3:]
@@ -31,6 +38,20 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         ) from None
 
 
+def check_file(path: Path, limit: int | None = None) -> None:
+    """A ValueError where a path is no file on a disk, which may never end, or a larger one than `limit` bytes.
+
+    >>> check_file(Path("/dev/zero"))
+    Traceback (most recent call last):
+    ValueError: /dev/zero is no regular file: give one
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode) and str(path) != os.devnull:
+        raise ValueError(f"{path} is no regular file: give one")
+    if limit is not None and found.st_size > limit:
+        raise ValueError(f"{path} has {found.st_size:,} bytes, where {limit:,} are the most: it is another file")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; a ValueError where there is none.
 
@@ -39,14 +60,26 @@ def read_json(path: Path) -> dict[str, Any]:
     Traceback (most recent call last):
     ValueError: ...null is not JSON (Expecting value: line 1 column 1 (char 0))
     """
-    text = read_text(path)
+    text = read_text(path, limit=LARGEST)
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_each_once)
+        if HALF.search(text):
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{path} holds half of a surrogate pair: save it anew") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error})") from None
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object")
     return data
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice!r:.60} stands in it twice")
+    return found
 
 
 def expect(name: str, what: str, found: Any, kind: type) -> Any:

@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 
-from tokenizer.formats.text import read_text
+from tokenizer.formats.text import LARGEST, read_text
 from tokenizer.patterns import CL100K_PATTERN, GPT2_PATTERN
 from tokenizer.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
         raise ValueError(f"{path}: the file does not say its pattern; load it with pattern=…")
     known, special = KNOWN.get(path.stem, ("", {}))
     ranks = {}
-    for line in read_text(path).splitlines():
+    for line in read_text(path, limit=LARGEST).splitlines():
         token, _, rank = line.partition(" ")
         try:
             ranks[base64.b64decode(token, validate=True)] = int(rank)

@@ -1,0 +1,43 @@
+"""Patterns that `re` cannot run, or might run for ever, in the `regex` library, with a limit on its time.
+
+One that takes exponential time, as `(a+)+$` does on some texts, is stopped: nothing can tell before that it will.
+"""
+
+import re
+from collections.abc import Iterator
+
+import regex
+
+from tokenizer.steps.unicode16 import as_unicode_16
+
+SECONDS, PER_SECOND = 5, 100_000  # a text may take five seconds, and one more for each 100,000 characters
+CALLS = regex.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|(?P<call>\(\?(?:R|[+-]?\d|&|P>)|\(\?\(DEFINE\))", regex.S)
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """The pattern, ready to run; a ValueError where it is none, or calls itself.
+
+    >>> compile_pattern("(?R)")
+    Traceback (most recent call last):
+    ValueError: not a pattern: '(?R)' (it calls itself, which may never end: write it without)
+    """
+    try:
+        if any(match["call"] for match in CALLS.finditer(pattern)):
+            raise regex.error("it calls itself, which may never end: write it without")
+        return regex.compile(pattern)
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError(f"not a pattern: {pattern!r:.200} ({error})") from None
+
+
+def spans(compiled: "regex.Pattern[str]", text: str) -> Iterator[tuple[int, int]]:
+    """Where the pattern fits; a ValueError where that takes too long.
+
+    >>> list(spans(compile_pattern("a+"), "aab"))
+    [(0, 2)]
+    """
+    limit = SECONDS + len(text) / PER_SECOND
+    try:
+        yield from (match.span() for match in compiled.finditer(as_unicode_16(text), timeout=limit))
+    except TimeoutError:
+        what = f"the pattern {compiled.pattern!r:.80} takes more than {limit:.0f} seconds on {len(text):,} characters"
+        raise ValueError(f"{what}: write it without a repetition inside a repetition") from None

@@ -8,7 +8,7 @@ LOWEST = .venv-lowest
 LOWEST_PYTHON ?= python3.11
 TESTS ?= tests tokenizer minigpt weights
 
-.PHONY: story test lint format docs pictures lowest clean help
+.PHONY: story test fuzz lint format docs pictures lowest clean help
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
@@ -20,6 +20,9 @@ test: $(VENV)/installed-dev  ## run the whole test suite, and print how much of 
 	@mkdir -p build
 	$(BIN)/python -m slipcover --source minigpt,tokenizer,weights --out build/coverage.txt -m pytest $(TESTS)
 	@sed -n '/^File/p; /^(summary)/s/$$/   of the code ran in this process; file by file in build\/coverage.txt/p' build/coverage.txt
+
+fuzz: $(VENV)/installed-dev  ## 10,000 damaged files and odd arguments (make fuzz SEED=7 N=100000); the suite has 1,000
+	$(BIN)/python -m tests.fuzz.campaign $(or $(N),$(MINIGPT_FUZZ),10000) $(SEED)
 
 lint: $(VENV)/installed-dev  ## check style and types
 	$(BIN)/ruff check .

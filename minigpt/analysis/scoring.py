@@ -44,7 +44,8 @@ class Score:
     @property
     def perplexity(self) -> float:
         """exp of the mean negative log-probability per token; 1 would be a model that knows the text by heart."""
-        return math.exp(-sum(self.logprobs) / len(self.logprobs)) if self.logprobs else math.nan
+        mean = -sum(self.logprobs) / len(self.logprobs) if self.logprobs else math.nan
+        return math.inf if mean > 709 else math.exp(mean)  # a float holds no larger power
 
     @property
     def bits_per_byte(self) -> float:

@@ -93,8 +93,8 @@ def shards(index: Path) -> list[str]:
     if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
         raise ValueError(f"{index}: expected a weight_map from tensors to files: fetch it again")
     for file in where.values():
-        if Path(file).name != file or not re.fullmatch(r"(?!\.*$)[^\x00-\x1f/\\:]+", file):  # on any system
-            raise ValueError(f"{index}: names the file {file!r}; expected a plain name beside it")
+        if Path(file).name != file or not re.fullmatch(r"(?!\.*$)[^\x00-\x1f/\\:]{1,200}", file):  # on any system
+            raise ValueError(f"{index}: names the file {file!r:.80}; expected a plain name beside it")
     return sorted(set(where.values()))
 
 

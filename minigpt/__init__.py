@@ -8,6 +8,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigpt.analysis.activations import patch as patch
+    from minigpt.analysis.activations import record as record
     from minigpt.generation.completion import Completion as Completion
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
@@ -20,6 +22,8 @@ HOMES = {
     "LanguageModel": "minigpt.language_model",
     "Completion": "minigpt.generation.completion",
     "generate": "minigpt.generation.generate",
+    "record": "minigpt.analysis.activations",
+    "patch": "minigpt.analysis.activations",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names

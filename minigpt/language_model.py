@@ -10,15 +10,16 @@ import torch
 
 from minigpt.analysis import scoring
 from minigpt.analysis.scoring import NextToken, Score
-from minigpt.chat.chat import chat_format, with_defaults
+from minigpt.chat.chat import ChatKeywords, chat_format, split_settings, with_defaults
 from minigpt.chat.format import ChatFormat
 from minigpt.fast.choose import fast_form
 from minigpt.generation.completion import Completion, Stream, completion
 from minigpt.generation.generate import run
 from minigpt.generation.keywords import Keywords
-from minigpt.generation.sequences import TokenSequence, is_batch, plan
+from minigpt.generation.sequences import TokenSequence, plan
 from minigpt.generation.settings import Settings, resolve
 from minigpt.models.interface import Model
+from minigpt.prompts import Ids, Prompt, as_prompt, as_prompts, encode, start_of
 from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Completion", "LanguageModel", "Stream", "load"]
 
-Ids = Sequence[int]
 Prompts = list[str] | list[list[int]]
-Messages = Sequence[Mapping[str, str]]  # [{"role": "user", "content": "…"}, …]
+Messages = Sequence[Mapping[str, object]]  # [{"role": "user", "content": "…"}, …]
 
 
 class LanguageModel:
@@ -39,7 +39,7 @@ class LanguageModel:
         model: Model,
         tokenizer: Tokenizer | None = None,
         generation_config: Mapping[str, Any] | None = None,
-        chat_template: str | None = None,
+        chat_template: str | Mapping[str, str] | None = None,
         name: str = "",
         report: LoadReport | None = None,
         path: Path | None = None,
@@ -84,14 +84,15 @@ class LanguageModel:
     ) -> Completion | list[Completion] | list[list[Completion]]:
         """Continues a text, or several at once. The settings are those of `minigpt.generation.settings.Settings`.
 
-        One prompt (a str, or a list of ids) gives one `Completion`, a list of prompts a list of them; with
-        num_return_sequences=n each is a list of n. What is not given comes from the checkpoint, else greedy.
-        A prompt is plain text: what looks like a special token in it is none.
+        One prompt (a text, or ids in a list, array or tensor) gives one `Completion`, a list of prompts a list of them;
+        with num_return_sequences=n each is a list of n. What is not given comes from the checkpoint, else greedy.
+        A text is read as `encode` reads it, what looks like a special token in it is none; only a prompt that is a
+        special token's name and nothing else, as "<|endoftext|>", starts from that token. Ids are left as they are.
         Raises TypeError for an unknown setting, ValueError for a bad value, before anything is computed.
         """
         chosen = self.settings({**settings, "num_return_sequences": num_return_sequences})
-        several = is_batch(prompt)
-        sequences = self._plan(prompt if several else [prompt], chosen)  # type: ignore[arg-type, list-item]
+        prompts, several = as_prompts(prompt)
+        sequences = self._plan(prompts, chosen)
         for _ in run(self.model, sequences, chosen):
             pass
         found = [completion(sequence) for sequence in sequences]
@@ -109,7 +110,7 @@ class LanguageModel:
         chosen = self.settings(settings)
         if chosen.num_beams > 1 or chosen.num_return_sequences > 1:
             raise ValueError("a stream is one text as it grows: num_beams and num_return_sequences must be 1")
-        sequences = self._plan([prompt], chosen)
+        sequences = self._plan([as_prompt(prompt)], chosen)
         return Stream(sequences[0], run(self.model, sequences, chosen))
 
     def next_tokens(self, prompt: str | Ids, k: int = 10, **settings: Unpack[Keywords]) -> list[NextToken]:
@@ -117,30 +118,48 @@ class LanguageModel:
         chosen = self.settings({**settings, "max_new_tokens": 0})
         asked = settings.get("temperature") is not None
         model = fast_form(self.model, chosen.plain)
-        return scoring.next_tokens(model, self.tokenizer, self.encode(prompt), k, chosen, asked)
+        ids = start_of(self.tokenizer, as_prompt(prompt))
+        return scoring.next_tokens(model, self.tokenizer, ids, k, chosen, asked)
 
     def score(self, text: str | Ids, allow_special: str | Collection[str] = ()) -> Score:
-        """How likely the model finds a text: log-probability of every token, perplexity, bits per byte."""
-        model = fast_form(self.model, self.plain)
-        return scoring.score(model, self.tokenizer, self.encode(text, allow_special), self.settings({}).start_ids)
+        """How likely the model finds a text: log-probability of every token, perplexity, bits per byte; the first one
+        after the tokenizer's BOS, else the model's bos or end token. See `minigpt.analysis.scoring.score`."""
+        before = list(self.tokenizer.vocabulary.before) if self.tokenizer else []
+        model, ids, settings = fast_form(self.model, self.plain), self.encode(text, allow_special), self.settings({})
+        has_bos = bool(before) or settings.bos_token_id is not None
+        return scoring.score(model, self.tokenizer, ids, before or settings.start_ids, has_bos)
 
-    def chat(self, messages: Messages, **settings: Unpack[Keywords]) -> Completion:
+    def chat(self, messages: Messages, **settings: Unpack[ChatKeywords]) -> Completion:
         """The answer to a conversation, [{"role": "user", "content": "…"}, …]; instruction-tuned models only.
 
-        The settings are those of `generate`; the answer ends at any end token that the checkpoint names. Raises
-        ValueError for a model without chat template, for malformed messages, and where they do not fit.
+        The settings are those of `generate`; the answer ends at any end token that the checkpoint names. The template
+        gets `tools`, a list of JSON schemas, and its own variables, as in transformers' apply_chat_template:
+        `enable_thinking=False`, or any in `chat_template_kwargs={…}`; `chat_template` names one of several templates.
+        Raises ValueError for a model without chat template, for malformed messages, for what the template does not
+        read, and where they do not fit.
         """
-        chat = self.chat_format()
-        return self.generate(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
+        ids, chosen = self._conversation(messages, settings)
+        return self.generate(ids, **chosen)
 
-    def chat_stream(self, messages: Messages, **settings: Unpack[Keywords]) -> Stream:
+    def chat_stream(self, messages: Messages, **settings: Unpack[ChatKeywords]) -> Stream:
         """The answer that `chat` gives, piece by piece as it grows."""
-        chat = self.chat_format()
-        return self.stream(chat.ids(messages), **with_defaults(settings, chat, self.generation_config))
+        ids, chosen = self._conversation(messages, settings)
+        return self.stream(ids, **chosen)
 
-    def chat_format(self) -> ChatFormat:
+    def _conversation(self, messages: Messages, keywords: Mapping[str, Any]) -> tuple[list[int], dict[str, Any]]:
+        settings, given = split_settings(keywords)
+        chat = self.chat_format(**given)
+        return chat.ids(messages), with_defaults(settings, chat, self.generation_config)
+
+    def chat_format(
+        self,
+        tools: Sequence[Mapping[str, object]] | None = None,
+        chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, object] | None = None,
+    ) -> ChatFormat:
         """How this checkpoint writes conversations; ValueError where it does not."""
-        return chat_format(self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
+        where = (self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
+        return chat_format(*where, tools=tools, chosen=chat_template, variables=chat_template_kwargs)
 
     def settings(self, given: Mapping[str, object]) -> Settings:
         """The settings in force: the caller's, then the checkpoint's."""
@@ -151,15 +170,12 @@ class LanguageModel:
         return resolve({"plain": self.plain, **given}, config)
 
     def encode(self, prompt: str | Ids, allow_special: str | Collection[str] = ()) -> list[int]:
-        """A text's ids; ids are left as they are."""
-        if not isinstance(prompt, str):
-            return list(prompt)
-        if self.tokenizer is None:
-            raise ValueError("this checkpoint has no vocabulary: give ids, not text")
-        return self.tokenizer.encode(prompt, allow_special)
+        """A text's ids with what the tokenizer puts around every text, such as BOS: those of transformers' tokenizer.
+        Special tokens in it are plain text unless `allow_special` names them; ids are left as they are."""
+        return encode(self.tokenizer, as_prompt(prompt), allow_special)
 
-    def _plan(self, prompts: Sequence[str | Ids], settings: Settings) -> list[TokenSequence]:
-        return plan(self.model, [self.encode(p) for p in prompts], settings, self.tokenizer)
+    def _plan(self, prompts: Sequence[Prompt], settings: Settings) -> list[TokenSequence]:
+        return plan(self.model, [start_of(self.tokenizer, prompt) for prompt in prompts], settings, self.tokenizer)
 
 
 def load(

@@ -35,14 +35,14 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 3,
     },
 }
-SIZES["qwen2"] = SIZES["llama"]
+SIZES["qwen2"] = SIZES["mistral"] = SIZES["llama"]
 SIZES["qwen3"] = SIZES["llama"] | {"head_dim": 10}
 
 
 def random_reference(family: str, seed: int = 0, **sizes: Any) -> Any:
-    """A transformers model of the family ("gpt2", "llama", "qwen2", "qwen3") with weights large enough to show bugs."""
+    """A transformers model of the family ("gpt2", "llama", "mistral", …) with weights large enough to show bugs."""
     transformers = pytest.importorskip("transformers")
-    names = {"gpt2": "GPT2", "llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    names = {"gpt2": "GPT2", "llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
     head = "LMHeadModel" if family == "gpt2" else "ForCausalLM"
     sizes = SIZES[family] | {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None} | sizes
     config = getattr(transformers, names[family] + "Config")(**sizes)

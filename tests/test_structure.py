@@ -122,10 +122,11 @@ def test_what_lies_open_is_the_path_and_what_serves_it() -> None:
     """Whoever opens one of these folders sees the files to read and, beside them, only what the list names."""
     beside = {
         "tokenizer": {"streaming", "simple", "vocabulary", "ids", "display", "unicode", "suggest", "lazy"},
-        "minigpt/models": {"llama", "llama_config", "interface"},
+        "minigpt/models": {"llama", "llama_config", "rope", "interface"},
         "minigpt/generation": {
             *("decoding", "generate", "sequences", "settings", "stopping", "beam_search", "prompt_lookup"),
-            *("noise", "completion", "keywords"),
+            *("noise", "completion", "keywords", "finite", "rules", "fields"),
+            *("constraints", "cutoffs", "bounds"),
         },
     }
     for folder, names in beside.items():

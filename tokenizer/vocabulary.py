@@ -18,7 +18,8 @@ class Ranks(Protocol):
 
 class Vocabulary:
     """`ranks` gives the id of every token by its bytes, lower ids merge first; `pattern` cuts the text before merging;
-    `special_tokens` stand outside of both; `normalizer` is None or "NFC". Checked once, here, and never changed.
+    `special_tokens` stand outside of both; `normalizer` is None or "NFC"; a text for a model stands between the ids
+    `before` and `after`, which `encode` leaves to who feeds the model. Checked once, here, and never changed.
     (No dataclass: importing that module alone takes half as long as importing all of this package.)
 
     >>> Vocabulary({b"a": 0, b"b": 1, b"ab": 2}, special_tokens={"<|end|>": 3})
@@ -32,6 +33,8 @@ class Vocabulary:
     pattern: str
     special_tokens: dict[str, int]
     normalizer: str | None
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     tokens: dict[int, bytes]  # the bytes of every token by its id, special ones too
 
     def __init__(
@@ -40,6 +43,8 @@ class Vocabulary:
         pattern: str = patterns.GPT2_PATTERN,
         special_tokens: dict[str, int] | None = None,
         normalizer: str | None = None,
+        before: tuple[int, ...] = (),
+        after: tuple[int, ...] = (),
     ) -> None:
         special_tokens = special_tokens or {}
         tokens = {i: token for token, i in ranks.items()}
@@ -54,9 +59,12 @@ class Vocabulary:
             raise ValueError("the vocabulary is empty: give it at least one token")
         if normalizer not in (None, "NFC"):
             raise ValueError(f'no normalizer {normalizer!r}: there are "NFC" and None')
+        for i in (*before, *after):
+            if i not in tokens:
+                raise ValueError(f"the id {i} that is put around a text is not in the vocabulary")
         compile_pattern(pattern, ascii_only=True)
         own = {"ranks": ranks, "pattern": pattern, "special_tokens": special_tokens, "normalizer": normalizer}
-        vars(self).update(own, tokens=tokens)
+        vars(self).update(own, before=before, after=after, tokens=tokens)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a vocabulary does not change: make a new one with another {name}")

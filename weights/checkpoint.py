@@ -31,7 +31,7 @@ class Checkpoint:
     model: GPT2 | Llama  # in eval mode
     tokenizer: Tokenizer | None  # None where the folder has no vocabulary
     generation_config: dict[str, Any]
-    chat_template: str | None  # Jinja
+    chat_template: str | dict[str, str] | None  # Jinja
     report: LoadReport
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """What comes with the weights of a checkpoint: the vocabulary, the default settings, the chat template."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,14 @@ from tokenizer import Tokenizer
 from tokenizer.formats.text import read_text
 from weights.formats.folder import read_json
 
+FILES = (  # all that may lie beside the weights
+    *("tokenizer.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("generation_config.json", "chat_template.jinja"),
+)
+MORE_TEMPLATES = "additional_chat_templates"  # a folder of them, each NAME.jinja
+ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
 
 @dataclass(frozen=True)
 class Companions:
@@ -15,12 +24,13 @@ class Companions:
 
     tokenizer: Tokenizer | None  # None where there is no vocabulary
     generation_config: dict[str, Any]  # default settings, as transformers names them
-    chat_template: str | None  # Jinja
+    chat_template: str | dict[str, str] | None  # Jinja; several have names
 
 
 def read_companions(folder: Path, vocab_size: int) -> Companions:
     """What lies beside the weights in a folder in Hugging Face layout; a ValueError names a file that is damaged."""
     tok = read_vocabulary(folder, vocab_size)
+    named_tokens(folder)  # what is wrong with it shows now, not in the first chat
     return Companions(tok, read_generation_config(folder), read_chat_template(folder))
 
 
@@ -42,23 +52,70 @@ def load_vocabulary(path: Path, vocab_size: int) -> Tokenizer:
 
 
 def read_generation_config(folder: Path) -> dict[str, Any]:
-    """generation_config.json, with config.json's special ids where it does not say."""
-    path, config = folder / "generation_config.json", read_json(folder / "config.json")
-    values = read_json(path) if path.exists() else {}
+    """generation_config.json, with config.json's special ids where it does not say; a ValueError for ids that are none.
+
+    An id beyond the vocabulary is no fault here: no text ends with it, and a prompt that needs it is refused by its id.
+    """
+    path, config_path = folder / "generation_config.json", folder / "config.json"
+    values, config = read_json(path) if path.exists() else {}, read_json(config_path)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        file = path if values.get(name) is not None else config_path
         if values.get(name) is None and config.get(name) is not None:
             values[name] = config[name]
+        found = values.get(name)
+        ids = found if name == "eos_token_id" and isinstance(found, list) else [found]
+        if found is not None and not all(type(id) is int for id in ids):
+            kind = "an id or a list of ids" if name == "eos_token_id" else "an id"
+            raise ValueError(f"{file}: {name} is {found!r:.80}, not {kind}: correct it, or fetch the file again")
     return values
 
 
-def read_chat_template(folder: Path) -> str | None:
-    """The Jinja text of chat_template.jinja or, as it was before, of tokenizer_config.json."""
+def read_chat_template(folder: Path) -> str | dict[str, str] | None:
+    """The Jinja text of a folder's chat template, or several by their names, as transformers 5 reads them: the files
+    chat_template.jinja and additional_chat_templates/NAME.jinja, else what tokenizer_config.json holds."""
+    named = {file.stem: read_text(file) for file in sorted((folder / MORE_TEMPLATES).glob("*.jinja"))}
     if (folder / "chat_template.jinja").exists():
-        return read_text(folder / "chat_template.jinja")
+        named["default"] = read_text(folder / "chat_template.jinja")
+    if named:
+        return named["default"] if [*named] == ["default"] else named
     path = folder / "tokenizer_config.json"
     template = read_json(path).get("chat_template") if path.exists() else None
-    if isinstance(template, list):  # several, each with a name
+    if isinstance(template, list):
         if not all(isinstance(entry, dict) and {"name", "template"} <= entry.keys() for entry in template):
             raise ValueError(f"{path}: every chat_template in a list needs a name and a template: fetch it again")
-        template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
-    return template if isinstance(template, str) else None
+        template = {entry["name"]: entry["template"] for entry in template}
+    texts = template.items() if isinstance(template, dict) else [("default", template)]
+    if template is not None and not all(isinstance(text, str) for pair in texts for text in pair):
+        raise ValueError(f"{path}: chat_template is {template!r:.80}, not a text or several with names: fetch it again")
+    return template or None
+
+
+def named_tokens(folder: Path) -> dict[str, str]:
+    """The special tokens that tokenizer_config.json names, bos_token and so on, or, where it has no
+    added_tokens_decoder, special_tokens_map.json, as transformers 5 reads them."""
+    path = folder / "tokenizer_config.json"
+    where = {name: (path, value) for name, value in (read_json(path) if path.exists() else {}).items()}
+    older = folder / "special_tokens_map.json"
+    if "added_tokens_decoder" not in where and older.exists():
+        where |= {name: (older, value) for name, value in read_json(older).items()}
+    names = {}
+    for name, (file, value) in where.items():
+        text = value.get("content") if isinstance(value, dict) else value
+        if name in ROLES and value is not None and not isinstance(text, str):
+            raise ValueError(
+                f"{file}: {name} is {value!r:.80}, not a token's text: correct it, or fetch the file again"
+            )
+        if name.endswith("_token") and isinstance(text, str):
+            names[name] = text
+    return names
+
+
+def names_by_ids(config: Mapping[str, Any], tokens: Mapping[int, bytes]) -> dict[str, str]:
+    """The names of special tokens where only ids are known, bos_token_id and so on; of several ids the first.
+
+    >>> names_by_ids({"bos_token_id": 1, "eos_token_id": [2, 3]}, {1: b"<s>", 2: b"</s>", 3: b"<end>"})
+    {'bos_token': '<s>', 'eos_token': '</s>'}
+    """
+    ids = {role: config.get(f"{role}_id") for role in ROLES}
+    first = {role: value[0] if isinstance(value, list) and value else value for role, value in ids.items()}
+    return {role: tokens[id].decode() for role, id in first.items() if isinstance(id, int) and id in tokens}

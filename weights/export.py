@@ -2,10 +2,10 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import torch
@@ -14,17 +14,19 @@ from torch import Tensor
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from tokenizer import Tokenizer
-from tokenizer.fetch.atomic import write_text
+from tokenizer.fetch.atomic import exclusive, replacing_files, write_text
 from weights.checkpoint import load_checkpoint
+from weights.companions import FILES, MORE_TEMPLATES, names_by_ids
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.llama import LLAMA_FAMILY
+from weights.formats.folder import read_json
 from weights.formats.safetensors_writer import write
 from weights.selfcheck import FILE, Probe, log_probabilities
 
 SHARD = 5_000_000_000  # bytes in one file, as is usual on the Hub
 MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all of it
-    *("model*.safetensors*", "pytorch_model*", "probe.json", "generation_config.json"),
-    *("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "chat_template.jinja"),
+    *("model*.safetensors*", "pytorch_model*", "probe.json"),
+    *FILES,
 )
 
 
@@ -34,41 +36,57 @@ def save_checkpoint(
     tokenizer: Tokenizer | None = None,
     dtype: torch.dtype | None = None,
     generation_config: Mapping[str, Any] | None = None,
-    chat_template: str | None = None,
+    chat_template: str | Mapping[str, str] | None = None,
     shard_bytes: int = SHARD,
+    source: Path | None = None,
 ) -> None:
     """Writes config.json, the weights as safetensors, and the vocabulary, the generation defaults and the chat template
     where given; loading them gives the same numbers, bit by bit, unless another dtype is asked for.
 
-    All is written beside first and then moved, so that a disk that fills loses nothing. A model that was there goes,
-    config.json first; the new one is moved last, so that a folder that has one is whole. Weights above `shard_bytes`
-    are spread over several files with an index. `write_probe(folder)` adds what a load is checked by.
+    `source` is the folder that the model came from: what lies beside the weights there goes along byte for byte, and
+    counts before the three. Raises ValueError, before anything is written, for weights that are not finite, also those
+    that would overflow in the dtype.
+
+    A model that was there is replaced all at once: whenever the process is killed or the disk is full, the old one or
+    the new one loads, whole; other files stay. Weights above `shard_bytes` are spread over several files with an index.
+    `write_probe(folder)` adds what a load is checked by. Raises BlockingIOError where a training or another export is
+    writing into the folder.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
     named = {}
     for name, parameter in model.named_parameters():
         key = name if name.startswith("lm_head.") else family.prefixes[0] + name
         named[key] = parameter.T if family.transposed.fullmatch(name) else parameter
     dtype = dtype or next(model.parameters()).dtype
+    refuse_overflow(named, dtype)
+    if (folder / MORE_TEMPLATES).exists():
+        raise ValueError(f"{folder / MORE_TEMPLATES} holds another model's chat templates: name another folder")
     special = {name: id for name, id in (generation_config or {}).items() if name.endswith("_token_id")}
     numbers = str(dtype).removeprefix("torch.")
     config = family.write_config(model.config)
-    with tempfile.TemporaryDirectory(suffix=".part", dir=folder) as beside:
-        part = Path(beside)
+    with exclusive(folder), replacing_files(folder, MODEL_FILES) as part:
         write_shards(part, named, dtype, shard_bytes)
-        if tokenizer is not None:
-            tokenizer.save(part)
-        write_json(part / "generation_config.json", generation_config or {})
-        if chat_template is not None:
-            write_text(part / "chat_template.jinja", chat_template)
+        write_companions(part, source, tokenizer, generation_config or {}, chat_template)
         write_json(part / "config.json", {**config, "dtype": numbers, "torch_dtype": numbers, **special})
-        (folder / "config.json").unlink(missing_ok=True)
-        for old in [file for pattern in MODEL_FILES for file in folder.glob(pattern)]:
-            old.unlink()
-        for new in sorted(part.iterdir(), key=lambda file: file.name == "config.json"):
-            new.replace(folder / new.name)
+
+
+def refuse_overflow(named: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """A ValueError that names the first tensor with a number that is not finite, as it is or in this dtype.
+
+    >>> refuse_overflow({"w": torch.tensor([1e5])}, torch.float16)
+    Traceback (most recent call last):
+    ValueError: w holds 100000, more than float16 can hold (65504): give dtype='bfloat16' or dtype='float32'
+    """
+    for name, value in named.items():
+        for number in value.detach().aminmax() if value.numel() else ():
+            if not number.isfinite():
+                raise ValueError(f"{name} holds {number.item()}: the weights are damaged, fetch or train them again")
+            if not number.to(dtype).isfinite():
+                raise ValueError(
+                    f"{name} holds {number.item():g}, more than {str(dtype).removeprefix('torch.')} can hold "
+                    f"({torch.finfo(dtype).max:g}): give dtype='bfloat16' or dtype='float32'"
+                )
 
 
 def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, shard_bytes: int) -> None:
@@ -94,6 +112,38 @@ def write_shards(folder: Path, named: Mapping[str, Tensor], dtype: torch.dtype, 
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": where})
 
 
+def write_companions(
+    folder: Path,
+    source: Path | None,
+    tokenizer: Tokenizer | None,
+    generation_config: Mapping[str, Any],
+    chat_template: str | Mapping[str, str] | None,
+) -> None:
+    """Writes what lies beside the weights: the files of `source` byte for byte, and what is given where it has none.
+
+    Several chat templates go into tokenizer_config.json, as a list, where every version of transformers finds them.
+    """
+    for file in [source / name for name in FILES] if source is not None else []:
+        if file.exists():
+            copyfile(file, folder / file.name)
+    if not (folder / "generation_config.json").exists():
+        write_json(folder / "generation_config.json", generation_config)
+    if source is not None and not (source / MORE_TEMPLATES).is_dir():
+        return
+    path = folder / "tokenizer_config.json"
+    config = read_json(path) if path.exists() else {}
+    if tokenizer is not None and source is None:
+        tokenizer.save(folder)
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", **names_by_ids(generation_config, tokenizer.tokens)}
+    if isinstance(chat_template, str):
+        write_text(folder / "chat_template.jinja", chat_template)
+    elif chat_template is not None:
+        (folder / "chat_template.jinja").unlink(missing_ok=True)
+        config["chat_template"] = [{"name": name, "template": text} for name, text in chat_template.items()]
+    if config:
+        write_json(path, config)
+
+
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Writes a JSON file as people read it."""
     write_text(path, json.dumps(data, indent=2) + "\n")
@@ -117,7 +167,8 @@ def write_probe(folder: str | Path) -> Path:
     if not all(abs(value) < float("inf") for value in probe.logprobs.values()):
         raise ValueError(f"{folder}: the model's logits are not finite numbers")
     path = Path(folder) / FILE
-    write_text(path, json.dumps(asdict(probe)) + "\n")
+    with exclusive(path.parent):
+        write_text(path, json.dumps(asdict(probe)) + "\n")
     return path
 
 

@@ -5,20 +5,25 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tokenizer.formats.regular import check_regular
 from weights.companions import Companions, load_vocabulary
-from weights.families import gguf_llama
-from weights.families.llama import LLAMA_FAMILY
+from weights.families import gguf
+from weights.families.gguf_settings import has_vocabulary, read_generation_config
 from weights.fetch.checksums import verified
 from weights.loading import load_model
 from weights.report import LoadReport
 
 
 def load_gguf(path: Path, device: torch.device, dtype: torch.dtype | None) -> tuple[nn.Module, LoadReport, Companions]:
-    """The Llama of a GGUF file, the report of its loading, and what else the file holds; ValueErrors name the file."""
-    checked = verified(path)
-    values, config, stored, reordered = gguf_llama.read(path)
-    model, report = load_model(config, LLAMA_FAMILY, stored, str(path), device, dtype)
-    report.files, report.transposed = [checked], reordered
-    tok = load_vocabulary(path, config.vocab_size) if "tokenizer.ggml.tokens" in values else None
-    defaults = gguf_llama.read_generation_config(values)
-    return model, report, Companions(tok, defaults, values.get("tokenizer.chat_template"))
+    """The model of a GGUF file, the report of its loading, and what else the file holds; ValueErrors name the file."""
+    checked = [verified(check_regular(path))]
+    found = gguf.read(path)
+    checked += [verified(file) for file in found.files[1:]]
+    try:
+        defaults = read_generation_config(found.values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    tok = load_vocabulary(path, found.config.vocab_size) if has_vocabulary(found.values) else None
+    model, report = load_model(found.config, found.family, found.tensors, str(path), device, dtype)
+    report.files, report.transposed = checked, found.reordered
+    return model, report, Companions(tok, defaults, found.values.get("tokenizer.chat_template"))

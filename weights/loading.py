@@ -11,7 +11,7 @@ from minigpt.models.llama_config import Config
 from weights.devices import own_dtype
 from weights.families.family import Family
 from weights.formats.stored import StoredTensor
-from weights.matching import check_shape, choose
+from weights.matching import check_shape, check_sizes, choose
 from weights.report import LoadReport
 
 CHUNK = 1 << 24  # bytes converted at a time
@@ -31,6 +31,7 @@ def load_model(
     device is the CPU and the files have the dtype. `where` names the files in errors, all of them ValueErrors:
     a parameter that is missing or there twice, a tensor that is unexpected or of the wrong shape.
     """
+    check_sizes(config, family, stored, where)
     with torch.device("meta"):  # shapes only: no memory, no first values
         model = family.build(config)
     parameters = dict(model.named_parameters())

@@ -1,13 +1,30 @@
 """Which tensor of the files is which parameter: every parameter exactly once, nothing left over, no other shape."""
 
+import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from minigpt.models.llama_config import Config
 from weights.families.family import Family
 from weights.formats.stored import StoredTensor
 from weights.report import LoadReport, examples
+
+
+def check_sizes(config: Config, family: Family, stored: Mapping[str, StoredTensor], where: str) -> None:
+    """A ValueError that names a size larger than anything in the files: only what is there is ever built."""
+    fix = f"use {sizes_from(where)} that belongs to these weights"
+    layers = {found[0] for key in stored if (found := re.match(r"(h|layers)\.\d+\.", family.parameter(key) or ""))}
+    if config.n_layer > len(layers):
+        there = f"there are {len(layers)} layers in {examples(list(stored))}"
+        raise ValueError(f"{where}: n_layer is {config.n_layer} in {sizes_from(where)}, {there}: {fix}")
+    largest = max((n for tensor in stored.values() for n in tensor.shape), default=0)
+    names = ("vocab_size", "n_embd", "n_inner", "n_head", "n_kv_head", "head_dim")
+    for name in (*names, "n_ctx") if family.name == "gpt2" else names:  # no tensor of the others has n_ctx rows
+        if getattr(config, name) > largest:
+            there = f"no tensor is longer than {largest} in any direction"
+            raise ValueError(f"{where}: {name} is {getattr(config, name)} in {sizes_from(where)}, {there}: {fix}")
 
 
 def choose(
@@ -24,11 +41,13 @@ def choose(
             raise ValueError(f"{where}: both {keys[name]} and {key} name the parameter {name}; expected one of them")
         else:
             chosen[name], keys[name] = tensor, key
+    if "lm_head.weight" not in parameters and family.embedding not in chosen and "lm_head.weight" in chosen:
+        chosen[family.embedding], keys[family.embedding] = chosen.pop("lm_head.weight"), keys["lm_head.weight"]
     head, embedding = chosen.get("lm_head.weight"), chosen.get(family.embedding)
     if head and embedding and "lm_head.weight" not in parameters:  # the model uses the embedding in its place
         if head.shape != embedding.shape or not torch.equal(head.read(), embedding.read()):
             what = f"lm_head.weight differs from {family.embedding}"
-            raise ValueError(f"{where}: {what}; only tied ones, equal to it, are implemented here")
+            raise ValueError(f"{where}: {what}; the config ties them: set tie_word_embeddings to false to use both")
         chosen.pop("lm_head.weight").drop()
         report.tied.append(keys["lm_head.weight"])
     report.missing = [name for name in parameters if name not in chosen]

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 import torch
 
+from minigpt.generation.constraints import process
 from minigpt.generation.decoding import device_of, prefill
-from minigpt.generation.sampling import filter_candidates, repetition_penalty
+from minigpt.generation.finite import refuse_not_finite
+from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.sequences import TokenSequence, check_ids, fit
 from minigpt.generation.settings import Settings
 from minigpt.models.interface import Model
@@ -62,7 +64,8 @@ def next_tokens(
         raise ValueError(f"k must be at least 1, not {k}")
     ids, _, _ = fit(model.config, list(prompt), settings)
     logits = prefill(model, [TokenSequence(ids, len(ids), 0)]).cpu().double()  # (1, V)
-    scores = repetition_penalty(logits, [ids], settings.repetition_penalty)
+    refuse_not_finite(logits)
+    scores = process(logits, [ids], settings, torch.tensor([0]))
     if settings.samples:
         scores = filter_candidates(scores, settings)
     elif asked:
@@ -74,29 +77,36 @@ def next_tokens(
 
 
 @torch.inference_mode()
-def score(model: Model, tokenizer: Tokenizer | None, ids: list[int], start: list[int]) -> Score:
+def score(
+    model: Model, tokenizer: Tokenizer | None, ids: list[int], start: list[int], start_is_bos: bool = False
+) -> Score:
     """The log-probability of every token of a text.
 
     The text is preceded by `start`, the model's bos or end token, so that its first token is predicted as well; where
-    that is empty the first token is left out. Where the text is longer than the context it is read in windows of n_ctx
-    tokens that overlap by half: every token but those of the first window sees at least n_ctx / 2 before it.
+    the ids begin with it already it is not put twice, and where it is empty the first token is left out. Where the text
+    is longer than the context it is read in windows of n_ctx tokens that overlap by half: every token but those of the
+    first window sees at least half a window before it. A `start` that is the BOS with which the model saw every text
+    begin stands before each window; an end token, which says that another text begins, before the first only.
     """
     n_ctx = model.config.n_ctx
-    check_ids(model.config, ids)
-    whole = torch.tensor(start + ids, device=device_of(model))  # (T,)
+    whole = ids if start and ids[: len(start)] == start else start + ids
+    check_ids(model.config, whole)
+    bos = start if start_is_bos and len(start) < n_ctx else []
+    first = at = len(start) or 1  # the token that comes next
     logprobs: list[float] = []
-    while len(logprobs) < len(whole) - 1:
-        done = len(logprobs)  # the token at done + 1 comes next
-        begin = 0 if done == 0 else done + 1 - (n_ctx + 1) // 2
-        window = whole[begin : begin + n_ctx + 1]  # inputs and, one further, what they are to predict
-        x = model.hidden(window[None, :-1])[0, done - begin :]  # (new, C)
-        targets = window[done + 1 - begin :].split(POSITIONS_AT_ONCE)
-        for part, wanted in zip(x.split(POSITIONS_AT_ONCE), targets, strict=True):
+    while at < len(whole):
+        head, begin = ([], 0) if at <= n_ctx else (bos, at - (n_ctx - len(bos) + 1) // 2)
+        end = begin + n_ctx - len(head)
+        window = torch.tensor([head + whole[begin:end]], device=device_of(model))  # (1, T)
+        x = model.hidden(window)[0, len(head) + at - 1 - begin :]  # (new, C)
+        targets = torch.tensor(whole[at : end + 1], device=x.device).split(POSITIONS_AT_ONCE)
+        for part, wanted in zip(x[: len(whole) - at].split(POSITIONS_AT_ONCE), targets, strict=True):
             logits = model.unembed(part).float()  # (<=128, V)
+            refuse_not_finite(logits)
             found = logits.log_softmax(-1).gather(1, wanted[:, None])[:, 0]
             logprobs += found.tolist()
-    scored = ids if start else ids[1:]
-    return Score(ids, logprobs, n_bytes_of(tokenizer, scored) if tokenizer else 0)
+        at = end + 1
+    return Score(ids, logprobs, n_bytes_of(tokenizer, whole[first:]) if tokenizer else 0)
 
 
 def n_bytes_of(tokenizer: Tokenizer, ids: Sequence[int]) -> int:

@@ -1,28 +1,36 @@
 """What a chat adds to generation: the chat format, its end tokens, and what is kept when the context is full."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from minigpt.chat.format import ChatFormat
-from minigpt.chat.template import Message
+from minigpt.chat.messages import Message, checked_tools, plain
+from minigpt.generation.keywords import Keywords
+from minigpt.generation.settings import OTHER_NAMES, Settings
 from tokenizer import Tokenizer
-from tokenizer.formats.text import read_json
+from tokenizer.suggest import did_you_mean
+from weights.companions import named_tokens, names_by_ids
 
-ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 USUAL_NEW_TOKENS = 512  # an answer's length where neither caller nor checkpoint says one
 
 
 def chat_format(
-    template: str | None,
+    template: str | Mapping[str, str] | None,
     tokenizer: Tokenizer | None,
     generation_config: Mapping[str, Any],
     path: Path | None = None,
     name: str = "",
+    *,
+    tools: Sequence[Mapping[str, object]] | None = None,
+    chosen: str | None = None,
+    variables: Mapping[str, object] | None = None,
 ) -> ChatFormat:
     """How a checkpoint writes conversations; ValueError where it does not, as base models don't.
 
     `path` is the checkpoint's folder, whose tokenizer_config.json names the special tokens; `name` is for the message.
+    The caller adds `tools`, `chosen`, the name of one of several templates, and `variables` that the template reads.
     """
     if template is None or tokenizer is None:
         lacking = "vocabulary" if tokenizer is None else "chat template"
@@ -30,7 +38,63 @@ def chat_format(
             f"{name or 'this model'} has no {lacking}, it only continues text: "
             "use generate, or chat with an instruction-tuned model such as smollm2-135m-instruct"
         )
-    return ChatFormat(template, tokenizer, special_names(generation_config, tokenizer.tokens, path))
+    given = plain(dict(variables or {}), "chat_template_kwargs")
+    if {"messages", "tools"} & given.keys():
+        raise ValueError("messages and tools are the conversation's own: give them by themselves, not as variables")
+    if tools is not None:
+        given["tools"] = checked_tools(tools)
+    names = special_names(generation_config, tokenizer.tokens, path)
+    return ChatFormat(pick_template(template, chosen, tools is not None), tokenizer, names, given)
+
+
+def pick_template(template: str | Mapping[str, str], chosen: str | None = None, tools: bool = False) -> str:
+    """The template to use, as transformers' get_chat_template picks it: the one of that name or that Jinja text, with
+    tools the one named tool_use, else the default.
+
+    >>> pick_template({"default": "a", "tool_use": "b"}, tools=True), pick_template("a", "{{ messages }}")
+    ('b', '{{ messages }}')
+    >>> pick_template({"default": "a", "tool_use": "b"}, "rag")
+    Traceback (most recent call last):
+    ValueError: there is no chat template 'rag': there are default, tool_use
+    """
+    several: Mapping[str, str] = {"default": template} if isinstance(template, str) else template
+    wanted = chosen or ("tool_use" if tools and "tool_use" in several else "default")
+    if wanted in several:
+        return several[wanted]
+    if chosen and ("{{" in chosen or "{%" in chosen):
+        return chosen
+    raise ValueError(f"there is no chat template {wanted!r:.60}: there are {', '.join(sorted(several))}")
+
+
+class ChatKeywords(Keywords, total=False):
+    """What `chat` takes: the settings of `generate`, and what goes to the template."""
+
+    tools: Sequence[Mapping[str, object]] | None
+    chat_template: str | None  # one of several by its name, or a Jinja text
+    chat_template_kwargs: Mapping[str, object] | None
+    enable_thinking: bool | None  # as any variable that a template reads
+
+
+def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The caller's keywords as settings of generation, and as what `LanguageModel.chat_format` takes.
+
+    >>> split_settings({"seed": 1, "enable_thinking": False, "temprature": 1})  # which is to be refused by its name
+    ({'seed': 1, 'temprature': 1}, {'chat_template_kwargs': {'enable_thinking': False}})
+    """
+    own = ("tools", "chat_template", "chat_template_kwargs")
+    known = [*(field.name for field in fields(Settings)), "do_sample", "num_return_sequences"]
+    settings, chat, variables = {}, {}, {}
+    for name, value in given.items():
+        if name in own:
+            chat[name] = value
+        elif name in known or did_you_mean(name, [*known, *own], OTHER_NAMES):
+            settings[name] = value
+        elif value is not None:
+            variables[name] = value
+    more = chat.get("chat_template_kwargs") or {}
+    if not isinstance(more, Mapping):
+        raise ValueError(f"chat_template_kwargs is a dict of the template's variables, not {more!r:.60}")
+    return settings, {**chat, "chat_template_kwargs": {**variables, **more}}
 
 
 def with_defaults(
@@ -49,17 +113,14 @@ def with_defaults(
 def special_names(config: Mapping[str, Any], tokens: Mapping[int, bytes], path: Path | None) -> dict[str, str]:
     """What the template calls bos_token, eos_token and so on: as tokenizer_config.json says, else by the ids' names.
 
-    >>> special_names({"bos_token_id": 1, "eos_token_id": [2, 3]}, {1: b"<s>", 2: b"</s>", 3: b"<end>"}, None)
-    {'bos_token': '<s>', 'eos_token': '</s>'}
+    >>> special_names({"bos_token_id": 1}, {1: b"<s>"}, None)
+    {'bos_token': '<s>'}
     """
-    if path is not None and (path / "tokenizer_config.json").is_file():
-        data = read_json(path / "tokenizer_config.json")
-        given = {role: data.get(role) for role in ROLES}  # a text, or an object with one
-        texts = {role: value.get("content") if isinstance(value, dict) else value for role, value in given.items()}
-        return {role: text for role, text in texts.items() if isinstance(text, str)}
-    ids = {role: config.get(f"{role}_id") for role in ROLES}
-    first = {role: value[0] if isinstance(value, list) and value else value for role, value in ids.items()}
-    return {role: tokens[id].decode() for role, id in first.items() if isinstance(id, int) and id in tokens}
+    if path is not None and any(
+        (path / file).exists() for file in ("tokenizer_config.json", "special_tokens_map.json")
+    ):
+        return named_tokens(path)
+    return names_by_ids(config, tokens)
 
 
 def fit(chat: ChatFormat, messages: Sequence[Message], room: int) -> tuple[list[int], list[Message]]:

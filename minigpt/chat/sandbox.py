@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 from jinja2.ext import Extension
+from jinja2.meta import find_undeclared_variables
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
@@ -46,6 +47,17 @@ class PublicNamespace(Namespace):
             raise jinja2.exceptions.SecurityError(f"namespace attribute {name!r} is unsafe")
 
 
+class PublicDict:
+    """`dict(…)` and `dict.fromkeys(…)`, and nothing else of a type."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict(*args, **kwargs)
+
+    def fromkeys(self, *args: Any) -> dict[Any, Any]:
+        """A dict with these keys, all of one value."""
+        return dict.fromkeys(*args)
+
+
 def build_environment(now: datetime) -> ImmutableSandboxedEnvironment:
     """The sandbox with transformers' settings (utils/chat_template_utils.py): its blanks, filters and functions."""
 
@@ -63,7 +75,7 @@ def build_environment(now: datetime) -> ImmutableSandboxedEnvironment:
     environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = now.strftime
-    environment.globals["dict"] = lambda *args, **kwargs: dict(*args, **kwargs)
+    environment.globals["dict"] = PublicDict()
     environment.globals["namespace"] = PublicNamespace
     return environment
 
@@ -77,17 +89,33 @@ def literals_held_against(tree: nodes.Template) -> list[str]:
     return sorted(text for text in texts if isinstance(text, str) and text.strip())
 
 
+def words_of(tree: nodes.Template) -> list[str]:
+    """The attributes and literals in a template, such as content, tool_calls or "text"."""
+    attributes = {node.attr for node in tree.find_all(nodes.Getattr)}
+    return sorted(attributes | {c.value for c in tree.find_all(nodes.Const) if isinstance(c.value, str)})
+
+
+def joined(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with the texts of its content's parts as one text, as templates that read parts write them."""
+    content = message.get("content")
+    return message | {"content": "".join(part["text"] for part in content)} if isinstance(content, list) else message
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """The texts and literals of a request, or its error, in one line."""
+    """The texts of a request and what the template looks at, or its error, in one line."""
     try:
         environment = build_environment(datetime.fromisoformat(request["now"]))
         program = environment.from_string(request["template"])
+        tree = environment.parse(request["template"])
+        literals, words, variables = literals_held_against(tree), words_of(tree), find_undeclared_variables(tree)
         given = {"tools": None, "documents": None, "add_generation_prompt": True} | request["variables"]
-        texts = [program.render(given, messages=messages) for messages in request["conversations"]]
-        for text, messages in zip(texts, request["conversations"], strict=True):
-            if len(text) > LETTERS + 4 * sum(len(message["content"]) for message in messages):
-                raise ValueError(f"it wrote {len(text)} letters")
-        return {"texts": texts, "literals": literals_held_against(environment.parse(request["template"]))}
+        texts = []
+        for messages in request["conversations"]:
+            read = messages if "text" in words else [joined(message) for message in messages]
+            texts.append(program.render(given, messages=read))
+            if len(texts[-1]) > LETTERS + 4 * len(json.dumps([messages, request["variables"]])):
+                raise ValueError(f"it wrote {len(texts[-1])} letters")
+        return {"texts": texts, "literals": literals, "words": words, "variables": sorted(variables)}
     except jinja2.TemplateSyntaxError as error:
         reason = f"has a mistake in line {error.lineno}: {error.message}"
     except MemoryError:

@@ -8,12 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-Message = Mapping[str, Any]  # {"role": "user", "content": "…"}
+from minigpt.chat.messages import Message
+
 SECONDS = 3  # of computing; a real template needs milliseconds
 BYTES = 1 << 29  # of memory
 SANDBOX = Path(__file__).with_name("sandbox.py")
@@ -22,17 +22,20 @@ PATIENCE = 60  # seconds on the clock, for a busy machine
 
 @dataclass(frozen=True)
 class Rendered:
-    """One text per conversation, and the template's literals that it holds against the messages."""
+    """One text per conversation, and what the template looks at."""
 
     texts: list[str]
-    literals: list[str]
+    literals: list[str]  # that it holds against the messages
+    words: list[str] = field(default_factory=list)  # names of attributes, and literals
+    variables: list[str] = field(default_factory=list)  # what it takes from outside
 
 
-def render(template: str, conversations: Sequence[Sequence[Message]], variables: Mapping[str, str]) -> Rendered:
+def render(template: str, conversations: Sequence[Sequence[Message]], variables: Mapping[str, object]) -> Rendered:
     """Each conversation as the template writes it, up to where the assistant's answer begins.
 
     The text is that of transformers' `apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`;
-    `variables` are the names of special tokens, such as bos_token. Raises ValueError for a template that is wrong, that
+    `variables` are the names of special tokens, such as bos_token, the tools, and what else a template may read. Where
+    it reads no parts of a content, it gets their texts as one. Raises ValueError for a template that is wrong, that
     refuses the messages, reaches for Python's insides or needs too much time or memory.
 
     >>> shout = "{% for m in messages %}{{ m.role }}: {{ m.content | upper }}!{% endfor %}{{ eos_token }}"
@@ -62,4 +65,4 @@ def render(template: str, conversations: Sequence[Sequence[Message]], variables:
     answer = json.loads(done.stdout)
     if "error" in answer:
         raise ValueError(answer["error"])
-    return Rendered(answer["texts"], answer["literals"])
+    return Rendered(**answer)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigpt.chat.chat import fit, with_defaults
-from minigpt.chat.template import Message
+from minigpt.chat.messages import Message
+from minigpt.commands import stdin
 from minigpt.commands.common import load_model, note
 from minigpt.commands.flags import settings_of
 from minigpt.terminal import plain
@@ -55,6 +56,7 @@ class Session:
 
     def handle(self, text: str) -> bool:
         """Do what a line asks for, or answer it; False where it says goodbye."""
+        stdin.refuse_bad_bytes("what you typed", text)
         command, _, rest = text.strip().partition(" ")
         rest = rest.strip()
         if command == "/bye":
@@ -163,7 +165,7 @@ def read_line(prompt: str) -> str | None:
         try:
             if sys.stdin.isatty():
                 return input(prompt)
-            return line.rstrip("\r\n") if (line := sys.stdin.readline()) else None
+            return stdin.read_line()
         except EOFError:  # Ctrl-D
             note("")
             return None

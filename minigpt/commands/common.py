@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minigpt.commands.stdin import read_prompt
 from tokenizer.formats.text import read_text
 from weights.fetch import locate
 from weights.fetch.registry import lookup
@@ -44,7 +45,7 @@ def prompt_of(prompt: str | None) -> str:
         return prompt
     if sys.stdin is None or sys.stdin.isatty():
         raise ValueError('no prompt: give one, as in "Once upon a time", or pipe one in')
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    return read_prompt()
 
 
 def some_text(file: Path) -> str:
@@ -61,24 +62,33 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and the signals TERM and HUP only ask: the function that is given says whether one has come.
+def stop_requested() -> Iterator[Callable[[], int]]:
+    """Ctrl-C and the signals TERM and HUP only ask: the function that is given says which has come, 0 if none has.
 
-    What is under way, a training step or a save, is finished first. A signal that is ignored, as by nohup, stays so.
+    What is under way, a training step or a save, is finished first; a second signal ends it at once. A signal that is
+    ignored, as by nohup, stays so.
     """
     came: list[int] = []
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         numbers = []
     before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: came.append(number))
-    try:
-        yield lambda: bool(came)
-    finally:
+
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+    def ask(number: int, _: object) -> None:
+        came.append(number)
+        restore()
+
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, ask)
+    try:
+        yield lambda: came[0] if came else 0
+    finally:
+        restore()
 
 
 @contextmanager

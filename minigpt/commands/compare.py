@@ -8,6 +8,7 @@ import sys
 from minigpt.chat.compare import PROMPTS, STRATEGIES, as_dict, compare, legend, lines_of, strategy_of
 from minigpt.commands.common import load_model, spinner
 from minigpt.commands.flags import SAMPLING, UsageError, settings_of
+from minigpt.commands.stdin import read_prompt
 from minigpt.terminal import columns
 from weights.fetch import locate
 
@@ -54,4 +55,4 @@ def piped() -> str:
         waiting = select.select([sys.stdin], [], [], 1.0)[0]
     except (OSError, ValueError):  # Windows asks sockets only
         waiting = [sys.stdin]
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r") if waiting else ""
+    return read_prompt() if waiting else ""

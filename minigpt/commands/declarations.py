@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minigpt.commands import flags
+from minigpt.commands.train_flags import train
 
 Parser = argparse.ArgumentParser
 
@@ -82,36 +83,6 @@ def tokens(parser: Parser) -> None:
     form.add_argument("--trace", action="store_true", help="every merge in order, with its rank")
     form.add_argument("--json", action="store_true", help="ids, texts and bytes as JSON")
     add("--color", choices=("auto", "always", "never"), default="auto", help="colour the tokens (default: %(default)s)")
-    flags.add_plain(parser)
-
-
-def train(parser: Parser) -> None:
-    """Train a tokenizer and a GPT-2 on a text of your own, or continue from a checkpoint with --finetune."""
-    add, whole, above = parser.add_argument, flags.at_least, flags.between(0, float("inf"), "above 0")
-    add("--text", type=Path, required=True, metavar="FILE", help="what to train on; <|endoftext|> separates documents")
-    add("--val", type=Path, metavar="FILE", help="validation text (default: the last 5%% of the text)")
-    add("--encoding", type=flags.encoding, default="utf-8", help="the files' encoding (default: %(default)s)")
-    add("--out", type=Path, default=Path("runs/model"), metavar="FOLDER", help="default: %(default)s")
-    add("--resume", action="store_true", help="go on with the run in the --out folder, by its own settings")
-    add("--finetune", metavar="MODEL", help="start from this model and its tokenizer instead of from nothing")
-    add = parser.add_argument_group("size of a new model").add_argument
-    add("--vocab-size", type=whole(257), metavar="N", help="tokens (default: by the text's length, 512 to 4096)")
-    add("--n-layer", type=whole(1), default=4, metavar="N", help="blocks (default: %(default)s)")
-    add("--n-head", type=whole(1), default=4, metavar="N", help="attention heads (default: %(default)s)")
-    add("--n-embd", type=whole(1), default=128, metavar="N", help="channels (default: %(default)s)")
-    share = flags.between(0, 1, "from 0 up to below 1")
-    add("--dropout", type=share, default=0.1, metavar="P", help="default: %(default)s")
-    add = parser.add_argument_group("training").add_argument
-    add("--steps", type=whole(1), default=1000, metavar="N", help="default: %(default)s")
-    add("--batch-size", type=whole(1), default=16, metavar="N", help="blocks a step (default: %(default)s)")
-    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: 128)")
-    add("--learning-rate", type=above, metavar="R", help="peak (default: 1e-3, with --finetune 1e-4)")
-    add("--warmup", type=whole(0), default=100, metavar="N", help="steps (default: %(default)s)")
-    add("--evaluate-every", type=whole(1), default=100, metavar="N", help="steps (default: %(default)s)")
-    add("--precision", default="auto", choices=("auto", "float32", "bfloat16"), help="default: %(default)s")
-    add("--compile", action="store_true", help="fuse the step with torch.compile; needs a C++ compiler")
-    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    flags.add_device(parser, dtype=False)
     flags.add_plain(parser)
 
 

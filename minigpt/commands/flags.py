@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
 GENERATION = (
-    *("max_new_tokens", "num_beams", "length_penalty", "early_stopping", "num_return_sequences"),
+    *("max_new_tokens", "min_new_tokens", "num_beams", "length_penalty", "early_stopping", "num_return_sequences"),
     *("seed", "stop", "context", "top_logprobs", "prompt_lookup_num_tokens"),
 )
 
@@ -29,7 +29,7 @@ def add_model(parser: argparse.ArgumentParser, default: str = "storyteller", pos
 
 def add_device(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
     """Where the model runs, in which numbers, and whether by the plain code."""
-    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if dtype:
         add_dtype(parser)
 
@@ -60,12 +60,14 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     )
     add("--min-p", type=float, metavar="P", help="only tokens with at least P times the highest probability")
     add("--repetition-penalty", type=float, metavar="R", help="above 1: tokens of the text so far become less likely")
+    add("--no-repeat-ngram-size", type=int, metavar="N", help="no N tokens in a row come twice; 0 is off")
 
 
 def add_generation(parser: argparse.ArgumentParser) -> None:
     """Flags of the loop."""
     add = parser.add_argument_group("length, number and search").add_argument
     add("-n", "--max-new-tokens", type=int, metavar="N", help="at most N new tokens (default: 100)")
+    add("--min-new-tokens", type=int, metavar="N", help="no end before N new tokens")
     add("--num-return-sequences", type=int, metavar="N", help="N continuations of each prompt")
     add("--seed", type=int, metavar="N", help="the same seed gives the same text (default: a fresh one)")
     add("--stop", action="append", metavar="TEXT", help="end before this text; may be given several times")

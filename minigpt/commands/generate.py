@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give PROMPT or --prompts FILE, not both")
     given = settings_of(args)
     if args.prompts:
-        prompts = some_text(args.prompts).removesuffix("\n").split("\n")
+        prompts = some_text(args.prompts).replace("\r\n", "\n").removesuffix("\n").split("\n")
     else:
         prompts = [prompt_of(args.prompt)]
     start = time.perf_counter()

@@ -4,6 +4,7 @@ import argparse
 
 from minigpt.analysis.parity import compare_layers, worst
 from minigpt.commands.common import note_fetch
+from minigpt.prompts import encode
 from minigpt.terminal import ENDLESS, columns, table
 from weights.checkpoint import load_checkpoint
 
@@ -15,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
     note_fetch(args.model)
     c = load_checkpoint(args.model, "cpu", args.dtype, force=True)
     size = c.model.config.vocab_size
-    ids = c.tokenizer.encode(args.text) if c.tokenizer else [7919 * i % size for i in range(1, 11)]
+    ids = encode(c.tokenizer, args.text) if c.tokenizer else [7919 * i % size for i in range(1, 11)]
     if not ids:
         raise ValueError(f"--text {args.text!r} has no tokens to compare: name a text, or leave --text out")
     ids = ids[: c.model.config.n_ctx]

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from minigpt.commands import declarations
 from minigpt.commands.flags import GENERATION, SAMPLING
+from minigpt.commands.stdin import refuse_bad_bytes
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +31,14 @@ class Parser(argparse.ArgumentParser):
             args.model = next(iter(given), args.usual_model)
             if not given and not args.usual_model:
                 self.error("the following arguments are required: MODEL")
+        try:
+            for name in ("prompt", "text", "system", "stop"):  # what a model reads; a file's name may be any bytes
+                value = getattr(args, name, None)
+                for text in value if isinstance(value, list) else [value]:
+                    if isinstance(text, str):
+                        refuse_bad_bytes(self.flags.get(name, name.upper()), text)
+        except ValueError as error:
+            self.error(str(error))
         return args
 
     def hint(self, rest: Sequence[str]) -> str:
@@ -69,6 +78,8 @@ def in_flags(message: str, flags: Mapping[str, str]) -> str:
             return f"{found['before']}{flags[name]}{value}{found['after'] or ''}"
         return "" if name in (*SAMPLING, *GENERATION, "force") else found[0]
 
+    if message.startswith("generation_config.json"):  # speaks of the file's own names
+        return message
     message = re.sub(
         r"(?P<before>(, |, or | or )?)\b(?P<name>[a-z_]+)='?(?P<value>[\w.]*\w)'?(?P<after> \([^)]*\))?",
         keyword,

@@ -6,6 +6,7 @@ import json
 import sys
 
 from minigpt.commands.flags import UsageError
+from minigpt.commands.stdin import read_stdin
 from minigpt.terminal import columns
 from tokenizer import Tokenizer, display
 
@@ -16,6 +17,8 @@ def run(args: argparse.Namespace) -> int:
     if "" in names:
         given = f"--tokenizer {args.tokenizer!r}" if args.compare is None else f"--compare {args.compare!r}"
         raise UsageError(f"{given} has an empty name: give a name, folder or file, as in gpt2")
+    if args.text is None and sys.stdin is None:
+        raise ValueError("no text: give one, as in minigpt tokens Wolf, or pipe one in")
     text = read_stdin() if args.text is None else args.text
     loaded = {name: Tokenizer.load(name, plain=args.plain) for name in names}
     if args.json:
@@ -44,22 +47,3 @@ def as_json(name: str, tok: Tokenizer, text: str) -> dict[str, object]:
     ids = tok.encode(text)
     tokens = [{"id": i, "text": tok.decode([i]), "bytes": tok.decode_bytes([i]).hex()} for i in ids]
     return {"tokenizer": name, "n_vocab": tok.n_vocab, "n_tokens": len(ids), "tokens": tokens}
-
-
-def read_stdin() -> str:
-    """All of standard input, byte for byte; a ValueError where it is not UTF-8.
-
-    >>> import io
-    >>> sys.stdin, before = io.TextIOWrapper(io.BytesIO(b"caf\\xe9")), sys.stdin
-    >>> read_stdin()
-    Traceback (most recent call last):
-    ValueError: standard input is not UTF-8 (unexpected end of data at byte 3)
-    >>> sys.stdin = before
-    """
-    if sys.stdin is None:
-        raise ValueError("no text: give one, as in minigpt tokens Wolf, or pipe one in")
-    data = sys.stdin.buffer.read()
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"standard input is not UTF-8 ({error.reason} at byte {error.start})") from None

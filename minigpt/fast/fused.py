@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.layers import LayerNorm, Linear
+from minigpt.models.variants.gpt2 import ScaledAttention
 
 
 class FusedAttention(Attention):
@@ -20,6 +21,13 @@ class FusedAttention(Attention):
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         grouped = q.shape[1] != k.shape[1]
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+
+
+class FusedScaledAttention(ScaledAttention):
+    """The same with the scores multiplied once more."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        return F.scaled_dot_product_attention(q * self.scale, k, v, attn_mask=mask, is_causal=mask is None)
 
 
 class FusedLinear(Linear):
@@ -59,6 +67,7 @@ class FusedGatedMLP(llama.MLP):
 
 FUSED: dict[type[nn.Module], type[nn.Module]] = {
     Attention: FusedAttention,
+    ScaledAttention: FusedScaledAttention,
     Linear: FusedLinear,
     LayerNorm: FusedLayerNorm,
     llama.RMSNorm: FusedRMSNorm,

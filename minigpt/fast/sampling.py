@@ -12,15 +12,16 @@ from torch import Tensor
 
 from minigpt.fast.choose import say_once
 from minigpt.generation import noise, sampling
+from minigpt.generation.constraints import process
 from minigpt.generation.settings import Settings
 from minigpt.models.layers import softmax
 
 N_BEST = (256, 4096)  # so many best tokens are looked at first, and all where these do not suffice
 PARTS = (
     "sample",
+    "process",
     "draw",
     "filter_candidates",
-    "repetition_penalty",
     "top_k",
     "top_p",
     "nucleus",
@@ -41,7 +42,7 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
     """What `minigpt.generation.sampling.sample` gives: logits (B, V) -> ids (B,)."""
     if not settings.samples:
         return sampling.sample(logits, ids, settings, keys, steps)
-    scores = sampling.repetition_penalty(sampling.in_float32(logits), ids, settings.repetition_penalty)
+    scores = process(sampling.in_float32(logits), ids, settings, steps)
     best, tokens = candidates(scores, settings)  # (B, K) each
     probs = softmax(best.cpu().double())
     places = sampling.draw(
@@ -56,7 +57,8 @@ def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
     Sorting a vocabulary is slow, so only its N_BEST best tokens are sorted; if the last of those survives in some row,
     or equals the k-th, then tokens beyond might as well, and more are looked at.
     """
-    if settings.top_k or settings.top_p < 1 or settings.min_p:
+    rarer = settings.top_h or settings.typical_p < 1 or settings.epsilon_cutoff or settings.eta_cutoff
+    if not rarer and (settings.top_k or settings.top_p < 1 or settings.min_p):
         for n in N_BEST:
             if settings.top_k < n < scores.shape[-1]:
                 best, tokens = scores.topk(n)  # (B, K) each, best first

@@ -4,13 +4,14 @@ The rules for finishing and stopping are those of transformers' `_beam_search`, 
 N beams, T tokens, V vocabulary.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from minigpt.generation.constraints import process, refuse_nothing, remove_invalid
 from minigpt.generation.decoding import new_cache, prefill
-from minigpt.generation.sampling import repetition_penalty
 from minigpt.generation.sequences import Steps, TokenSequence
 from minigpt.generation.settings import Settings
 from minigpt.models.cache import KVCache
@@ -38,6 +39,8 @@ def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> 
         group = sequences[start : start + n]
         if not group[0].finish_reason:
             best = beams_of(model, group[0], settings)
+            if len(best) < n:
+                raise ValueError(f"the settings allow only {len(best)} texts: num_return_sequences {n} is too many")
             for sequence, (score, beam) in zip(group, best, strict=False):
                 for id, logprob in zip(beam.new, beam.logprobs, strict=True):
                     sequence.append(id, logprob)
@@ -74,13 +77,19 @@ def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], setting
     logits is (N, V). Each beam may have one continuation per end token among the best, which leaves it no other.
     """
     logprobs = logits.float().log_softmax(-1)  # (N, V)
-    scores = repetition_penalty(logprobs, [[*sequence.ids, *beam.new] for beam in running], settings.repetition_penalty)
+    logprobs = remove_invalid(logprobs) if settings.remove_invalid_values else logprobs
+    steps = torch.tensor([len(beam.new) for beam in running])  # (N,)
+    scores = process(logprobs, [[*sequence.ids, *beam.new] for beam in running], settings, steps)
+    scores = scores.log_softmax(-1) if settings.renormalize_logits else scores
     totals = scores + torch.tensor([[beam.total] for beam in running], device=logits.device)  # (N, V)
     n_best = max(2, 1 + len(settings.eos_token_id)) * settings.num_beams
+    refuse_nothing(totals.flatten()[None])
     best, flat = totals.flatten().topk(min(n_best, totals.numel()))  # (n_best,) each
     chosen = logprobs.flatten()[flat].tolist()
     ranked = []
     for total, index, logprob in zip(best.tolist(), flat.tolist(), chosen, strict=True):
+        if total == -math.inf:
+            break  # forbidden, as all that follow
         parent, id = divmod(index, logprobs.shape[1])
         beam = running[parent]
         ranked.append(Beam((*beam.new, id), (*beam.logprobs, logprob), total, parent))

@@ -8,6 +8,7 @@ import secrets
 import torch
 from torch import Tensor
 
+from minigpt.generation.constraints import remove_invalid
 from minigpt.generation.noise import sequence_key
 from minigpt.generation.sampling import Sample, in_float32
 from minigpt.generation.sequences import Steps, TokenSequence
@@ -74,7 +75,10 @@ def decode_step(model: Model, sequences: list[TokenSequence], cache: KVCache) ->
 def append_next(
     logits: Tensor, sequences: list[TokenSequence], keys: Tensor, settings: Settings, sample: Sample
 ) -> None:
-    """Samples the next token of each sequence from logits (B, V) and appends it where the sequence goes on."""
+    """Samples the next token of each sequence that goes on, from logits (B, V), and appends it."""
+    going = [i for i, sequence in enumerate(sequences) if not sequence.finish_reason]
+    if len(going) < len(sequences):
+        logits, keys, sequences = logits[going], keys[going], [sequences[i] for i in going]
     steps = torch.tensor([len(sequence.logprobs) for sequence in sequences])  # (B,)
     next_tokens = sample(logits, [sequence.ids for sequence in sequences], settings, keys, steps)  # (B,)
     append(logits, next_tokens, sequences, settings)
@@ -82,12 +86,12 @@ def append_next(
 
 def append(logits: Tensor, next_tokens: Tensor, sequences: list[TokenSequence], settings: Settings) -> None:
     """Appends the tokens (B,) chosen from logits (B, V), with the log-probabilities before any filter."""
-    logprobs = in_float32(logits).log_softmax(-1)  # (B, V)
+    logits = remove_invalid(in_float32(logits)) if settings.remove_invalid_values else in_float32(logits)
+    logprobs = logits.log_softmax(-1)  # (B, V)
     others = alternatives(logprobs, settings.top_logprobs)
     chosen = logprobs.gather(1, next_tokens[:, None])[:, 0].tolist()  # (B,)
     for sequence, id, logprob, other in zip(sequences, next_tokens.tolist(), chosen, others, strict=True):
-        if not sequence.finish_reason:
-            sequence.append(id, logprob, other)
+        sequence.append(id, logprob, other)
 
 
 def alternatives(logprobs: Tensor, n: int) -> list[list[tuple[int, float]]]:

@@ -1,6 +1,7 @@
 """Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
 
-from typing import Any, Unpack, overload
+from dataclasses import replace
+from typing import Unpack, overload
 
 from torch import Tensor
 
@@ -10,9 +11,10 @@ from minigpt.generation.beam_search import search
 from minigpt.generation.decoding import decode
 from minigpt.generation.keywords import Keywords
 from minigpt.generation.prompt_lookup import look_ahead
-from minigpt.generation.sequences import Steps, TokenSequence, is_batch, plan
+from minigpt.generation.sequences import Steps, TokenSequence, plan
 from minigpt.generation.settings import Settings, resolve
 from minigpt.models.interface import Model
+from minigpt.prompts import as_ids
 
 
 @overload
@@ -41,9 +43,8 @@ def generate(
     5
     """
     chosen = resolve({**settings, "num_return_sequences": num_return_sequences})
-    prompts: Any = ids.tolist() if isinstance(ids, Tensor) else ids
-    several = is_batch(prompts) and bool(prompts)
-    sequences = plan(model, prompts if several else [prompts], chosen)
+    prompts, several = as_ids(ids)
+    sequences = plan(model, prompts, chosen)
     for _ in run(model, sequences, chosen):
         pass
     found = [sequence.new_ids for sequence in sequences]
@@ -53,6 +54,9 @@ def generate(
 def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
     """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
     model, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
+    if settings.forced_eos_token_id and settings.context != "slide":  # the last token is the last that has room
+        n_ctx = model.config.n_ctx
+        settings = replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))
     if settings.num_beams > 1:
         return search(model, sequences, settings)
     if settings.prompt_lookup_num_tokens:

@@ -1,7 +1,7 @@
 """From logits to the next token: temperature and filters, softmax, a draw; or simply the most likely token.
 
 Every filter is a pure function on scores (B, V) that sets what it drops to -inf. Their order is that of transformers:
-repetition penalty, temperature, top-k, top-p, min-p. B batch, V vocabulary.
+penalties and bans (`constraints`), temperature, top-k, top-p, min-p, and rarer ones (`cutoffs`). B batch, V vocabulary.
 """
 
 import math
@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from minigpt.generation.constraints import process
+from minigpt.generation.constraints import repetition_penalty as repetition_penalty
+from minigpt.generation.cutoffs import cut_off, top_h
 from minigpt.generation.noise import uniform
 from minigpt.generation.settings import Settings
 from minigpt.models.layers import softmax
@@ -22,7 +25,7 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
 
     `ids` are the tokens that each sequence has so far; `keys` and `steps` (B,) name its random numbers.
     """
-    scores = repetition_penalty(in_float32(logits), ids, settings.repetition_penalty)  # (B, V)
+    scores = process(in_float32(logits), ids, settings, steps)  # (B, V)
     if not settings.samples:
         return scores.argmax(dim=-1)
     probs = softmax(filter_candidates(scores, settings).cpu().double())  # (B, V)
@@ -47,25 +50,15 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
 def filter_candidates(scores: Tensor, settings: Settings) -> Tensor:
     """Temperature, top-k, top-p and min-p, those of them that are on: scores (B, V) -> (B, V), -inf where dropped."""
     scores = scores / settings.temperature
+    if settings.top_h:
+        scores = top_h(scores, settings.top_h)
     if settings.top_k:
         scores = top_k(scores, settings.top_k)
     if settings.top_p < 1:
         scores = top_p(scores, settings.top_p)
     if settings.min_p:
         scores = min_p(scores, settings.min_p)
-    return scores
-
-
-def repetition_penalty(logits: Tensor, ids: Sequence[Sequence[int]], penalty: float) -> Tensor:
-    """Tokens that a sequence has already lose: their positive logits (B, V) are divided, negative ones multiplied
-    (Keskar et al. 2019, section 4.1).
-    """
-    if penalty == 1:
-        return logits
-    seen = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)  # (B, V)
-    for row, present in zip(seen, ids, strict=True):
-        row[list(present)] = True
-    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+    return cut_off(scores, settings)
 
 
 def top_k(scores: Tensor, k: int) -> Tensor:
@@ -91,8 +84,12 @@ def top_p(scores: Tensor, p: float) -> Tensor:
 
 
 def nucleus(ordered: Tensor, p: float) -> Tensor:
-    """Which of the probabilities (B, V), best first, stay: those before which p is not reached, at least the first."""
-    keep = ordered.cumsum(dim=-1) - ordered < p
+    """Which of the probabilities (B, V), best first, stay: those before which p is not reached, at least the first.
+
+    What falls short of p by rounding alone has reached it: 0.5 + 0.3 is 0.8.
+    """
+    reached = ordered.cumsum(dim=-1) >= p * (1 - 2 * torch.finfo(ordered.dtype).eps)
+    keep = ~reached.roll(1, dims=-1)
     keep[..., 0] = True
     return keep
 

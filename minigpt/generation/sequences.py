@@ -2,9 +2,11 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any
 
+from minigpt.generation.bounds import check_memory, check_vocabulary
+from minigpt.generation.rules import shown
 from minigpt.generation.settings import Settings
 from minigpt.generation.stopping import TextReader
 from minigpt.models.interface import Model
@@ -69,7 +71,7 @@ def is_batch(prompts: Any) -> bool:
         raise TypeError(
             f"a prompt is a text or a list of ids, several are a list, but this is {type(prompts).__name__}"
         )
-    return not isinstance(prompts, str) and not (len(prompts) and isinstance(prompts[0], Integral))
+    return not isinstance(prompts, str) and not (len(prompts) and isinstance(prompts[0], Number))
 
 
 def plan(
@@ -83,9 +85,13 @@ def plan(
     if getattr(model, "training", False) and getattr(model.config, "dropout", 0):
         raise ValueError("the model is in training mode and drops values: call model.eval() first")
     if settings.stop and tokenizer is None:
-        raise ValueError(f"stop={settings.stop!r} is text, and there is no tokenizer to read it by")
+        raise ValueError(f"stop={shown(settings.stop)} is text, and there is no tokenizer to read it by")
+    check_vocabulary(model.config, settings)
+    check_memory(model, len(prompts), settings)
     sequences = []
     for prompt in prompts:
+        if isinstance(prompt, str | bytes | bytearray) or not isinstance(prompt, Sequence):
+            raise TypeError(f"a prompt is a list of ids here, not {shown(prompt)}")
         ids, limit, at_limit = fit(model.config, list(prompt), settings)
         for _ in range(settings.num_return_sequences):
             reader = TextReader(tokenizer, settings.stop) if tokenizer else None
@@ -96,10 +102,12 @@ def plan(
 
 
 def check_ids(config: Config, ids: Sequence[int]) -> None:
-    """Refuse an id that the model has no row for, naming it."""
+    """Refuse what is no id, and an id that the model has no row for, naming it."""
     for id in ids:
+        if not isinstance(id, Integral) or isinstance(id, bool):
+            raise ValueError(f"ids are whole numbers, and {shown(id)} is none")
         if not 0 <= id < config.vocab_size:
-            raise ValueError(f"id {id} is not in the vocabulary: ids are 0 to {config.vocab_size - 1}")
+            raise ValueError(f"id {shown(id)} is not in the vocabulary: ids are 0 to {config.vocab_size - 1}")
 
 
 def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int], int, str]:
@@ -114,7 +122,11 @@ def fit(config: Config, prompt: list[int], settings: Settings) -> tuple[list[int
         raise ValueError("an empty prompt needs a token to start from: give bos_token_id")
     check_ids(config, prompt)
     wanted = settings.max_new_tokens
-    limit = settings.usual_new_tokens if wanted is None else wanted
+    limit = settings.new_tokens(len(prompt))
+    if settings.max_length is not None and len(prompt) >= settings.max_length:
+        raise ValueError(
+            f"max_length {settings.max_length} counts the prompt, which has {len(prompt)} tokens: give max_new_tokens"
+        )
     room = config.n_ctx - len(prompt)
     if limit <= room or settings.context == "slide":
         return prompt, limit, "length"

@@ -1,50 +1,18 @@
 """The settings of generation: one frozen record, checked in one place, filled up from the checkpoint's own file."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
+from minigpt.generation.fields import FILE, FILTERS, REFUSED, WITHOUT_EFFECT, defaults, refuse_fields
+from minigpt.generation.rules import checked, shown
 from tokenizer.suggest import did_you_mean
 
 GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are not known more finely than this
-LARGEST = 1e38  # no setting needs more, and every kind of float can hold it
-CONTEXT_POLICIES = ("error", "stop", "slide")
-FILTERS = ("top_k", "top_p", "min_p")
-FROM_CHECKPOINT = ("repetition_penalty", "num_beams", "length_penalty", "early_stopping")
 OTHER_NAMES = {  # what other programs call these settings
     **dict.fromkeys(("num_samples", "num_sequences", "n"), "num_return_sequences"),
     **dict.fromkeys(("max_length", "max_tokens", "num_tokens", "steps"), "max_new_tokens"),
     **dict.fromkeys(("stop_strings", "stop_sequences"), "stop"),
-}
-
-
-class Rule(NamedTuple):
-    """What a number must be; `allowed` is what an error says of it."""
-
-    whole: bool
-    low: float | None  # the smallest value, or None where any will do
-    high: float = math.inf
-    allowed: str = ""
-    optional: bool = False  # None is allowed
-
-
-RULES = {
-    "max_new_tokens": Rule(True, 0, optional=True),
-    "usual_new_tokens": Rule(True, 0),
-    "temperature": Rule(False, 0, allowed="a finite number from 0 (greedy) up"),
-    "top_k": Rule(True, 0, allowed="0 (off) or more"),
-    "top_p": Rule(False, 0, 1, "from 0 (the best token only) to 1 (off)"),
-    "min_p": Rule(False, 0, 1, "from 0 (off) to 1"),
-    "repetition_penalty": Rule(False, math.ulp(0.0), allowed="a finite number above 0 (1 is off)"),
-    "num_beams": Rule(True, 1),
-    "length_penalty": Rule(False, -math.inf, allowed="a finite number"),
-    "num_return_sequences": Rule(True, 1),
-    "seed": Rule(True, None, optional=True),
-    "bos_token_id": Rule(True, None, optional=True),
-    "top_logprobs": Rule(True, 0),
-    "prompt_lookup_num_tokens": Rule(True, 0),
 }
 
 
@@ -61,14 +29,31 @@ class Settings:
 
     max_new_tokens: int | None = None  # None: usual_new_tokens, or fewer where the context has no room for them
     usual_new_tokens: int = 100  # the checkpoint's own max_new_tokens, where it has one
+    max_length: int | None = None  # prompt and new tokens together at most
     temperature: float = 0.0  # divides the logits; 0 (and anything below GREEDY_BELOW) is greedy
     top_k: int = 0  # keep the k best tokens; 0: all
     top_p: float = 1.0  # keep the best tokens that together reach this probability; 1: all
     min_p: float = 0.0  # keep tokens with at least this share of the best one's probability; 0: all
+    top_h: float = 0.0  # keep the best tokens that together have at most this share of the entropy; 0: all
+    typical_p: float = 1.0  # keep the tokens of the most typical surprise that reach this probability; 1: all
+    epsilon_cutoff: float = 0.0  # keep tokens of at least this probability; 0: all
+    eta_cutoff: float = 0.0  # the same, lowered where the distribution is flat; 0: all
     repetition_penalty: float = 1.0  # above 1 makes tokens that the text already has less likely
+    no_repeat_ngram_size: int = 0  # so many tokens in a row never come twice; 0: off
+    min_new_tokens: int | None = None  # no end token before so many new ones; goes before min_length
+    min_length: int = 0  # no end token before so many, the prompt's included
+    suppress_tokens: tuple[int, ...] = ()  # never come
+    begin_suppress_tokens: tuple[int, ...] = ()  # do not come first
+    bad_words_ids: tuple[tuple[int, ...], ...] = ()  # sequences of ids that never come
+    sequence_bias: tuple[tuple[tuple[int, ...], float], ...] = ()  # sequences of ids, and what is added to their scores
+    forced_bos_token_id: int | None = None  # comes after a prompt of a single token
+    forced_eos_token_id: tuple[int, ...] = ()  # one of these is the last token, where nothing else ended the text
+    exponential_decay_length_penalty: tuple[int, float] | None = None  # (start, base): end tokens gain after `start`
+    remove_invalid_values: bool = False  # go on where logits are nan or infinite, instead of refusing them
     num_beams: int = 1  # above 1: beam search
     length_penalty: float = 1.0  # beams: the summed log-probability is divided by length ** this
     early_stopping: bool | str = False  # beams: False, True or "never"
+    renormalize_logits: bool = False  # beams: log-probabilities sum up to 1 again after penalties and bans
     num_return_sequences: int = 1
     seed: int | None = None  # None: fresh randomness
     stop: tuple[str, ...] = ()  # strings that end the text; they are not part of it
@@ -80,29 +65,9 @@ class Settings:
     plain: bool = False  # run the files as they are read, without their fast forms
 
     def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            if not (rule.optional and getattr(self, name) is None):
-                self._replace(name, checked(name, getattr(self, name), rule))
-        stop, eos = self.stop, self.eos_token_id
-        if not isinstance(stop, str | Iterable):
-            raise ValueError(f"stop must be a text or several, not {stop!r}")
-        self._replace("stop", (stop,) if isinstance(stop, str) else tuple(stop))
-        if not all(isinstance(text, str) and text for text in self.stop):
-            raise ValueError(f"stop must hold non-empty strings, not {self.stop!r}")
-        several = isinstance(eos, Iterable) and not isinstance(eos, str)
-        self._replace("eos_token_id", tuple(eos) if several else (eos,))
-        if not all(isinstance(id, Integral) for id in self.eos_token_id):
-            raise ValueError(f"eos_token_id must be an id or several, not {eos!r}")
-        if self.early_stopping is not False and self.early_stopping is not True and self.early_stopping != "never":
-            raise ValueError(f'early_stopping must be False, True or "never", not {self.early_stopping!r}')
-        if self.context not in CONTEXT_POLICIES:
-            raise ValueError(f"context must be one of {', '.join(CONTEXT_POLICIES)}, not {self.context!r}")
-        if not isinstance(self.plain, bool):
-            raise ValueError(f"plain must be True or False, not {self.plain!r}")
+        for field in fields(self):
+            object.__setattr__(self, field.name, checked(field.name, getattr(self, field.name)))  # frozen for others
         self._check_together()
-
-    def _replace(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # the record is frozen for everyone else
 
     def _check_together(self) -> None:
         if self.prompt_lookup_num_tokens and self.context == "slide":
@@ -115,7 +80,9 @@ class Settings:
                 "beam search cannot return more texts than it keeps"
             )
         if self.samples:
-            raise ValueError(f"num_beams {self.num_beams} does not sample: leave temperature and filters out")
+            raise ValueError(
+                f"num_beams {self.num_beams} does not sample: leave temperature and filters out, or give num_beams=1"
+            )
         if self.context == "slide" or self.prompt_lookup_num_tokens:
             raise ValueError(f"num_beams {self.num_beams} goes neither with context='slide' nor with prompt look-up")
 
@@ -125,28 +92,35 @@ class Settings:
         return self.temperature > GREEDY_BELOW
 
     @property
+    def constrains(self) -> bool:
+        """Whether anything beside the filters of sampling says which tokens may come."""
+        s = self
+        lists = s.bad_words_ids or s.suppress_tokens or s.begin_suppress_tokens or s.forced_eos_token_id
+        lengths = s.min_new_tokens or s.min_length or s.exponential_decay_length_penalty
+        forced = s.forced_bos_token_id is not None
+        return bool(s.no_repeat_ngram_size or lists or lengths or forced or s.remove_invalid_values)
+
+    @property
     def start_ids(self) -> list[int]:
         """What stands before all text: the bos token, else the first end token, else nothing."""
         return [i for i in (self.bos_token_id, *self.eos_token_id) if i is not None][:1]
 
+    def new_tokens(self, n_prompt: int) -> int:
+        """How many new tokens a prompt of n_prompt may get, if the context has room for them."""
+        most = self.usual_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        return most if self.max_length is None else min(most, max(0, self.max_length - n_prompt))
 
-def checked(name: str, value: Any, rule: Rule) -> int | float:
-    """The value as an int or a float; a ValueError where it is not what the rule allows."""
-    right = isinstance(value, Integral if rule.whole else Real) and not isinstance(value, bool)
-    right = right and (rule.whole or -LARGEST <= value <= LARGEST)  # neither infinite nor nan
-    if not right or (rule.low is not None and not rule.low <= value <= rule.high):
-        allowed = rule.allowed or (f"{rule.low} or more" if rule.low is not None else "")
-        whole = ("a whole number" + (f", {allowed}" if allowed else "")) if rule.whole else allowed
-        raise ValueError(f"{name} must be {whole}, not {value!r}")
-    return int(value) if rule.whole else float(value)
+
+NAMES = [field.name for field in fields(Settings)]
 
 
 def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = None) -> Settings:
     """The caller's settings; what is left out (or None) comes from the checkpoint's generation_config.json.
 
     Sampling happens when the checkpoint says `do_sample`, or when the caller asks for it: by a temperature above 0, a
-    filter that is not off, or `do_sample=True`. `temperature=0` and `do_sample=False` are greedy. Unlike transformers,
-    a missing top_k means off, not 50. Raises TypeError for a name that no setting has, ValueError for a bad value.
+    filter that is not off, or `do_sample=True`. `temperature=0` and `do_sample=False` are greedy, and so is num_beams,
+    whatever the checkpoint says. Unlike transformers, a missing top_k means off, not 50. Raises TypeError for a name
+    that no setting has, ValueError for a bad value and for what `fields` refuses.
 
     >>> resolve({"top_k": 5}).temperature, resolve({}, {"do_sample": True, "temperature": 0.7}).temperature
     (1.0, 0.7)
@@ -157,42 +131,51 @@ def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = Non
     check_names(given)
     config = {name: value for name, value in (checkpoint or {}).items() if value is not None}
     chosen = {name: value for name, value in given.items() if value is not None}
+    refuse_fields(chosen, config)
     samples = wants_sampling(chosen, config)
-    chosen.pop("do_sample", None)
-    return Settings(**defaults(config, samples) | chosen | ({} if samples else {"temperature": 0.0}))
+    chosen = with_lengths({name: value for name, value in chosen.items() if name in NAMES})
+    try:
+        own = defaults(config, chosen, samples)
+        Settings(**{name: value for name, value in own.items() if name not in chosen})
+    except ValueError as error:
+        raise ValueError(f"{FILE}: {error}") from None
+    return Settings(**own | chosen | ({} if samples else {"temperature": 0.0}))
 
 
 def check_names(given: Mapping[str, Any]) -> None:
     """A TypeError for the first name that no setting has, with the one that was probably meant."""
-    names = [field.name for field in fields(Settings)]
     for name in given:
-        if name not in (*names, "do_sample"):
-            hint = did_you_mean(name, names, OTHER_NAMES) or f"there are {', '.join(names)}"
+        if name in WITHOUT_EFFECT:
+            raise TypeError(f"{name} has no effect here ({WITHOUT_EFFECT[name]}): leave it out")
+        if name not in (*NAMES, *REFUSED, "do_sample"):
+            hint = did_you_mean(name, NAMES, OTHER_NAMES) or f"there are {', '.join(NAMES)}"
             raise TypeError(f"unknown setting {name!r}: {hint}")
 
 
 def wants_sampling(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether tokens are drawn: as the caller's temperature says, or do_sample, or a filter, or the checkpoint."""
+    """Whether tokens are drawn: as the caller's do_sample or temperature says, or a filter, or the checkpoint."""
     asked = Settings(**{name: value for name, value in chosen.items() if name in (*FILTERS, "temperature")})
-    do_sample = chosen.get("do_sample")
-    if "temperature" in chosen and do_sample is not None and bool(do_sample) != asked.samples:
-        raise ValueError(f"do_sample={do_sample} and temperature={asked.temperature} contradict each other: drop one")
-    if "temperature" in chosen or do_sample is not None:
-        return asked.samples if "temperature" in chosen else bool(do_sample)
+    do_sample = checked("do_sample", chosen.get("do_sample"))
+    beams = chosen.get("num_beams", config.get("num_beams", 1))
+    if do_sample is not None:
+        if "temperature" in chosen and not (asked.temperature if do_sample else asked.temperature in (0, 1)):
+            against = f"do_sample={do_sample} and temperature={asked.temperature}"
+            raise ValueError(f"{against} contradict each other: drop one")
+        if do_sample and beams != 1:
+            raise ValueError(f"num_beams {beams} does not sample: leave do_sample out, or give num_beams=1")
+        return bool(do_sample)
+    if "temperature" in chosen:
+        return asked.samples
     if any(getattr(asked, name) != getattr(Settings, name) for name in FILTERS):
         return True
-    beams = chosen.get("num_beams", config.get("num_beams", 1)) != 1
-    return bool(config.get("do_sample", False)) and not beams
+    if config.get("do_sample") and beams != 1 and "num_beams" not in chosen:
+        says = f"{FILE} says do_sample and num_beams={shown(beams)}"
+        raise ValueError(f"{says}, and beams are not sampled here: give do_sample=False or num_beams=1")
+    return bool(config.get("do_sample")) and beams == 1
 
 
-def defaults(config: Mapping[str, Any], samples: bool) -> dict[str, Any]:
-    """The checkpoint's own settings, those of sampling only where tokens are drawn."""
-    found = {name: config[name] for name in (*FROM_CHECKPOINT, *FILTERS * samples) if name in config}
-    if "max_new_tokens" in config:
-        found["usual_new_tokens"] = config["max_new_tokens"]
-    if samples:
-        found["temperature"] = config.get("temperature", 1.0)
-    found["stop"] = config.get("stop_strings", ())
-    found["eos_token_id"] = config.get("eos_token_id", ())
-    found["bos_token_id"] = config.get("bos_token_id")
-    return found
+def with_lengths(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The caller's settings with max_new_tokens, which goes before max_length, or else as many as that allows."""
+    if "max_length" in chosen and "max_new_tokens" not in chosen:
+        return chosen | {"max_new_tokens": chosen["max_length"]}
+    return {name: value for name, value in chosen.items() if name != "max_length"}

@@ -1,5 +1,6 @@
 """The text of new tokens as it comes: whole characters only, and nothing past a stop string."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from tokenizer import StreamDecoder, Tokenizer
@@ -14,7 +15,7 @@ class StopStrings:
     """
 
     def __init__(self, stop: Sequence[str]) -> None:
-        self.stop = stop
+        self.stop = sorted(stop)  # so that those with a common beginning stand together
         self.waiting = ""
         self.found = False
 
@@ -27,9 +28,14 @@ class StopStrings:
         if cuts:
             self.found, self.waiting = True, ""
             return text[: min(cuts)]
-        n = max((n for s in self.stop for n in range(1, len(s)) if text.endswith(s[:n])), default=0)
+        n = next((n for n in range(len(text), 0, -1) if self.may_go_on(text[-n:])), 0)
         self.waiting = text[len(text) - n :]
         return text[: len(text) - n]
+
+    def may_go_on(self, end: str) -> bool:
+        """Whether a stop string begins with this end of the text, and is longer (else it would have been found)."""
+        i = bisect_left(self.stop, end)
+        return i < len(self.stop) and self.stop[i].startswith(end)
 
     def flush(self) -> str:
         """What was waiting, at the end."""

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023), Qwen2 and Qwen3 (transformers, models/{llama,qwen2,qwen3}), whole, beside gpt2.py.
+"""Llama (Touvron et al. 2023), Mistral, Qwen2 and Qwen3 (transformers, models/{llama,mistral,qwen2,qwen3}), whole.
 
 B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabulary.
 """
@@ -6,11 +6,13 @@ B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabu
 import torch
 from torch import Tensor, nn
 
-from minigpt.models.attention import Attention, merge_heads, split_heads
+from minigpt.models.attention import Attention, causal_mask, merge_heads, split_heads
 from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.interface import check_shape
 from minigpt.models.layers import Embedding, Linear
 from minigpt.models.llama_config import LlamaConfig
+from minigpt.models.rope import rope_angles
+from minigpt.models.variants.activations import activation
 
 
 class RMSNorm(nn.Module):
@@ -45,22 +47,6 @@ def silu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(x)
 
 
-def rope_angles(pos: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Rotary position embedding (Su et al. 2021, section 3.2.2): the cosines and sines of every position's angles.
-
-    Pair i has the angle pos / theta^(2i/D) radians: pos (B, T) -> cos, sin, (B, 1, T, D/2) each, in float32 whatever
-    the model's type, as in transformers (models/llama/modeling_llama.py).
-
-    >>> cos, sin = rope_angles(torch.tensor([[0, 1]]), head_dim=4, theta=100.0)
-    >>> torch.atan2(sin, cos)[0, 0]  # position 0 has angle 0; position 1 has 1 and 1/10 radian
-    tensor([[0.0000, 0.0000],
-            [1.0000, 0.1000]])
-    """
-    exponent = torch.arange(0, head_dim, 2, device=pos.device, dtype=torch.float32) / head_dim  # (D/2,)
-    angle = pos[:, None, :, None].float() * (1.0 / theta**exponent)  # (B, 1, T, D/2)
-    return angle.cos(), angle.sin()
-
-
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotates each pair (x[i], x[i + D/2]) by its angle: (B, H, T, D) -> the same shape.
 
@@ -76,17 +62,18 @@ def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class CausalSelfAttention(nn.Module):
     """Query, key and value of every token; groups of query heads share a key and value head (Ainslie et al. 2023)."""
 
-    def __init__(self, config: LlamaConfig) -> None:
+    def __init__(self, config: LlamaConfig, layer: int = 0) -> None:
         super().__init__()
         n_q, n_kv = config.n_head * config.head_dim, config.n_kv_head * config.head_dim
         self.q_proj = Linear(config.n_embd, n_q, bias=config.qkv_bias)
         self.k_proj = Linear(config.n_embd, n_kv, bias=config.qkv_bias)
         self.v_proj = Linear(config.n_embd, n_kv, bias=config.qkv_bias)
         self.attention = Attention()
-        self.o_proj = Linear(n_q, config.n_embd, bias=False)
+        self.o_proj = Linear(n_q, config.n_embd, bias=config.o_bias)
         self.q_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.head_dim = config.head_dim
+        self.window = config.window if layer in config.sliding_layers else 0
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, kv: LayerKV | None = None) -> Tensor:
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)  # (B, T, H·D), then twice (B, T, H_kv·D)
@@ -96,6 +83,9 @@ class CausalSelfAttention(nn.Module):
         if kv is not None:
             k, v = kv.write(k, v)  # (B, H_kv, S, D): the past and the new
             mask = kv.mask
+        if self.window:  # up to itself, but not up to the token `window` before (Beltagy et al. 2020, section 3.1)
+            pos = kv.pos if kv is not None else torch.arange(x.shape[1], device=x.device)[None]
+            mask = causal_mask(pos, k.shape[2]) & ~causal_mask(pos - self.window, k.shape[2])  # (B or 1, 1, T, S)
         y = self.attention(q, k, v, mask)  # (B, H, T, D)
         return self.o_proj(merge_heads(y))  # (B, T, C)
 
@@ -105,23 +95,35 @@ class MLP(nn.Module):
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
-        self.gate_proj = Linear(config.n_embd, config.n_inner, bias=False)
-        self.up_proj = Linear(config.n_embd, config.n_inner, bias=False)
-        self.down_proj = Linear(config.n_inner, config.n_embd, bias=False)
+        self.gate_proj = Linear(config.n_embd, config.n_inner, bias=config.mlp_bias)
+        self.up_proj = Linear(config.n_embd, config.n_inner, bias=config.mlp_bias)
+        self.down_proj = Linear(config.n_inner, config.n_embd, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down_proj(silu(self.gate_proj(x)) * self.up_proj(x))  # (B, T, C)
 
 
+class VariantMLP(MLP):
+    """The same with another activation than SiLU."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__(config)
+        self.activation = config.activation
+        activation(config.activation)  # or a ValueError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(activation(self.activation)(self.gate_proj(x)) * self.up_proj(x))  # (B, T, C)
+
+
 class Block(nn.Module):
     """Attention, then MLP; each reads a normalized copy of the residual stream x and adds its result to it."""
 
-    def __init__(self, config: LlamaConfig) -> None:
+    def __init__(self, config: LlamaConfig, layer: int = 0) -> None:
         super().__init__()
         self.input_layernorm = RMSNorm(config.n_embd, config.norm_eps)
-        self.self_attn = CausalSelfAttention(config)
+        self.self_attn = CausalSelfAttention(config, layer)
         self.post_attention_layernorm = RMSNorm(config.n_embd, config.norm_eps)
-        self.mlp = MLP(config)
+        self.mlp = MLP(config) if config.activation == "silu" else VariantMLP(config)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, kv: LayerKV | None = None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, kv)  # (B, T, C)
@@ -140,7 +142,7 @@ class Llama(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = Embedding(config.vocab_size, config.n_embd)  # what the token is; its place turns q and k
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = RMSNorm(config.n_embd, config.norm_eps)
         if not config.tied:
             self.lm_head = Linear(config.n_embd, config.vocab_size, bias=False)
@@ -167,7 +169,8 @@ class Llama(nn.Module):
         if pos is None:
             pos = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)  # (B, T)
         x = self.embed_tokens(ids)  # (B, T, C)
-        cos, sin = (t.to(x.dtype) for t in rope_angles(pos, self.config.head_dim, self.config.rope_theta))
+        angles = rope_angles(pos, self.config.head_dim, self.config.rope_theta, self.config.rope_scaling)
+        cos, sin = (t.to(x.dtype) for t in angles)  # (B, 1, T, D/2) each
         for block, kv in zip(self.layers, cache.layers(pos) if cache else [None] * len(self.layers), strict=True):
             x = block(x, cos, sin, kv)
         return self.norm(x)

@@ -1,7 +1,11 @@
 """Checkpoints that resume exactly: one file holds all that a run needs to go on as if it had never stopped."""
 
-from dataclasses import asdict
+import hashlib
+import shutil
+import zipfile
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -10,47 +14,152 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
+from minigpt.models.variants.gpt2 import GPT2Variant, GPT2VariantConfig
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
-from tokenizer.fetch.atomic import replacing
+from tokenizer import Tokenizer
+from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files
+from weights.devices import pick_device
+from weights.report import size_text
 
 FILE = "training.pt"
+KINDS: dict[str, tuple[type[GPT2 | Llama], type[Any]]] = {
+    "GPT2": (GPT2, GPT2Config),
+    "GPT2Variant": (GPT2Variant, GPT2VariantConfig),
+    "Llama": (Llama, LlamaConfig),
+}
 
 
-def save(folder: Path, trainer: Trainer, log: list[dict[str, float]]) -> None:
-    """Writes the run's state; a crash leaves the old one or the new one, whole."""
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was begun with, so that it can be repeated, and what it has made so far."""
+
+    asked: dict[str, str | int | float | bool | None] = field(default_factory=dict)  # by the flags' Python names
+    texts: tuple[str, ...] = ()  # the SHA-256 of each text, in the order in which they were given
+    vocabulary: dict[str, str] = field(default_factory=dict)  # the files of its tokenizer
+    model: str | None = None  # the fingerprint of the model that it has written beside, None before the first
+
+    def tokenizer(self, plain: bool = False) -> Tokenizer:
+        """The run's own tokenizer, whatever vocabulary lies in the folder."""
+        with TemporaryDirectory() as folder:
+            for name, text in self.vocabulary.items():
+                Path(folder, Path(name).name).write_text(text, encoding="utf-8", newline="")
+            return Tokenizer.load(folder, plain=plain)
+
+
+def vocabulary_files(tokenizer: Tokenizer) -> dict[str, str]:
+    """The files that a tokenizer saves, by their names."""
+    with TemporaryDirectory() as folder:
+        tokenizer.save(folder)
+        return {file.name: file.read_bytes().decode() for file in sorted(Path(folder).iterdir())}
+
+
+def fingerprint(folder: Path) -> str:
+    """The SHA-256 of what tells a folder's model: the weights' headers, each with its numbers' SHA-256, and the
+    vocabulary."""
+    found = hashlib.sha256()
+    for file in sorted(folder.glob("model*.safetensors")):
+        with file.open("rb") as weights:
+            size = weights.read(8)
+            found.update(size + weights.read(min(int.from_bytes(size, "little"), 1 << 28)))
+    for file in sorted(folder.glob("tokenizer.json")):
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def save(folder: Path, trainer: Trainer, log: list[dict[str, float]], record: RunRecord | None = None) -> None:
+    """Writes the run's state; a crash leaves the old one or the new one, whole.
+
+    Raises OSError where the disk is full, BlockingIOError where another process writes into the folder.
+    """
     state = {
         "family": type(trainer.model).__name__,
         "config": asdict(trainer.model.config),
         "settings": asdict(trainer.settings),
+        "plain": trainer.plain,
         "step": trainer.step,
         "model": trainer.model.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "log": log,
+        "record": asdict(record or RunRecord()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / FILE) as part:
-        torch.save(state, part)
+    with exclusive(folder), replacing_files(folder) as part:
+        try:
+            torch.save(state, part / FILE)
+        except RuntimeError as error:  # what torch makes of a full disk
+            free = size_text(shutil.disk_usage(folder).free)
+            raise OSError(
+                f"{folder / FILE} could not be written, {free} are free on that disk; the last state is unchanged: "
+                f"make room, or name another folder ({str(error).splitlines()[0]})"
+            ) from None
 
 
 def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, list[dict[str, float]]]:
-    """The trainer as it was saved, and its log; the next step is the one that was due.
+    """The trainer as it was saved, and its log; the next step is the one that was due. Raises as `load_run` does."""
+    trainer, log, _ = load_run(folder, device)
+    return trainer, log
 
-    Raises FileNotFoundError where there is no run, ValueError where the file is none of ours.
+
+def load_run(
+    folder: Path, device: torch.device | str | None = None
+) -> tuple[Trainer, list[dict[str, float]], RunRecord]:
+    """The trainer as it was saved, its log and its record; without a device it is the one that the run was asked for.
+
+    Raises FileNotFoundError where there is no run, ValueError where the file is damaged, none of ours, or belongs to
+    another model than the one in the folder.
     """
+    finish_writing(folder)
     file = folder / FILE
     if not file.exists():
         raise FileNotFoundError(f"no run to resume in {folder}: it has no {FILE}")
     try:
-        state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-        sizes = state["config"]
-        model = GPT2(GPT2Config(**sizes)) if state["family"] == "GPT2" else Llama(LlamaConfig(**sizes))
+        check_bytes(file)
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        record = RunRecord(**state["record"])
+        place = device or str(record.asked.get("device", "cpu"))
+        kind, config = KINDS[state["family"]]
+        sizes, n_numbers = state["config"], sum(tensor.numel() for tensor in state["model"].values())
+        largest = max(int(sizes[name]) for name in ("vocab_size", "n_head", "n_embd", "n_inner"))
+        if sizes["n_layer"] > len(state["model"]) or largest > n_numbers:
+            raise ValueError("sizes that no tensor has")  # before anything of that size is built
+        model = kind(config(**sizes))
         model.load_state_dict(state["model"])
-        trainer = Trainer(model.to(device), TrainSettings(**state["settings"]))
-        trainer.optimizer.load_state_dict(state["optimizer"])
-        trainer.step = state["step"]
-        return trainer, state["log"]
     except Exception as error:  # whatever torch makes of bytes that are none of ours
-        raise ValueError(
-            f"{file} is damaged or no run of ours ({type(error).__name__}): restore it from a copy, or start anew"
-        ) from None
+        raise damaged(file, error) from None
+    model = model.to(pick_device(place))
+    try:
+        trainer = Trainer(model, TrainSettings(**state["settings"]), state["plain"])
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.step, log = state["step"], state["log"]
+    except Exception as error:
+        raise damaged(file, error) from None
+    if record.model is not None and fingerprint(folder) != record.model:
+        raise ValueError(f"{file} belongs to another model than the one in {folder}: restore the one that it goes with")
+    return trainer, log, record
+
+
+def damaged(file: Path, error: Exception) -> ValueError:
+    """What is said of a file that cannot be understood."""
+    kind = type(error).__name__
+    return ValueError(f"{file} is damaged or no run of ours ({kind}): restore it from a copy, or start anew")
+
+
+def check_bytes(file: Path) -> None:
+    """Compares every part of the file with its CRC-32, which torch writes but does not read."""
+    with zipfile.ZipFile(file) as parts:
+        wrong = parts.testzip()
+    if wrong:
+        raise ValueError(f"{wrong} is not what was written")
+
+
+def check_space(folder: Path, trainer: Trainer) -> str:
+    """Refuses a disk that has no room for one checkpoint: the weights, and the state with them and two moments each.
+
+    Returns a warning where there is none for two, which a later one needs, as the last stays until the next is whole.
+    """
+    needed = 4 * sum(parameter.nbytes for parameter in trainer.model.parameters())
+    free = shutil.disk_usage(folder).free
+    told = f"a checkpoint takes {size_text(needed)}, {size_text(free)} are free on the disk of {folder}"
+    if free < needed:
+        raise OSError(f"no room: {told}: make some, or name another folder with --out")
+    return f"there is little room: {told}, and each is written before the last one goes" if free < 2 * needed else ""

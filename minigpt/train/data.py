@@ -3,6 +3,8 @@
 B batch, T tokens in a block.
 """
 
+import codecs
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +21,24 @@ END = "<|endoftext|>"
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
     """The text of a file, with line ends as \\n and without a byte-order mark.
 
-    Raises ValueError where the bytes are not in the encoding, naming the place and the way out.
+    Raises ValueError where there is no such file, or its bytes are no text in the encoding, naming the place and the
+    way out.
     """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a stream, which --resume could not read again"
+        raise ValueError(f"{path} is {what}: give the path of a text file")
     try:
-        text = formats.read_text(Path(path), encoding)
+        text = formats.read_text(path, encoding)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; give the path of a text, as in --text my.txt") from None
     except ValueError as error:
-        raise ValueError(f"{error}; name the right one, as in encoding cp1252 (--encoding cp1252)") from None
+        with path.open("rb") as file:
+            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        likely = "utf-16" if marked and encoding != "utf-16" else "cp1252"
+        raise ValueError(f"{error}; name the right one, as in encoding {likely} (--encoding {likely})") from None
+    if "\0" in text:
+        raise ValueError(f"{path} holds NUL characters: it is no text, or in another encoding (--encoding utf-16)")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -48,6 +60,15 @@ def hold_out(text: str, share: float = 0.05) -> tuple[str, str]:
     cut = int(len(text) * (1 - share))
     cut = text.rfind("\n", cut // 2, cut) + 1 or cut
     return text[:cut], text[cut:]
+
+
+def sha256_of(text: str) -> str:
+    """The SHA-256 by which a resumed run knows its text.
+
+    >>> sha256_of("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)

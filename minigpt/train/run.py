@@ -1,14 +1,17 @@
 """A whole run: steps, a validation now and then, and the best model kept in Hugging Face layout."""
 
+import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from minigpt.train.checkpoint import save
+from minigpt.train.checkpoint import RunRecord, fingerprint, save
 from minigpt.train.data import END, Texts
 from minigpt.train.trainer import Scores, Trainer, evaluate
 from tokenizer import Tokenizer
+from tokenizer.fetch.atomic import replacing_files
 from weights import save_checkpoint
+from weights.export import MODEL_FILES
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,28 @@ def run(
     folder: Path,
     log: list[dict[str, float]],
     evaluate_every: int,
+    record: RunRecord | None = None,
 ) -> Generator[Progress, None, None]:
-    """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, and the
-    model too where its validation loss is the lowest so far. Whoever stops asking stops the run; the state is saved
-    then as well."""
+    """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, together
+    with the model where its validation loss is the lowest so far. Whoever stops asking between two steps stops the run;
+    the state is saved then as well, but not where a step failed. What was in the folder stays until the first model is
+    whole. Hold the folder by `exclusive` while it runs.
+
+    Raises ValueError where a loss is no number, OSError where the disk is full.
+    """
     end = tokenizer.special_tokens[END]
     defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
-    saved = trainer.step
+    own, saved = record or RunRecord(), trainer.step
+
+    def keep(best: bool = False) -> None:
+        nonlocal own, saved
+        with replacing_files(folder, MODEL_FILES if best else ()) as part:  # model and state change together
+            if best:
+                save_checkpoint(trainer.model, part, tokenizer, generation_config=defaults)
+                own = replace(own, model=fingerprint(part))
+            save(part, trainer, log, own)
+        saved = trainer.step
+
     try:
         while trainer.step < trainer.settings.steps:
             loss = trainer.do_step(texts.train)
@@ -42,13 +60,15 @@ def run(
                 yield Progress(trainer.step, loss)
                 continue
             scores = evaluate(trainer.model, texts.validation, texts.validation_bytes, trainer.settings, trainer.plain)
+            if not math.isfinite(scores.loss):
+                raise ValueError(
+                    f"the validation loss of step {trainer.step} is {scores.loss}: choose a smaller learning rate"
+                )
             best = scores.loss < min((entry["validation"] for entry in log), default=float("inf"))
             log.append({"step": trainer.step, "train": loss, "validation": scores.loss, "bpb": scores.bits_per_byte})
-            if best:
-                save_checkpoint(trainer.model, folder, tokenizer, generation_config=defaults)
-            save(folder, trainer, log)
-            saved = trainer.step
+            keep(best)
             yield Progress(trainer.step, loss, scores, best)
-    finally:
+    except GeneratorExit:
         if trainer.step != saved:
-            save(folder, trainer, log)
+            keep()
+        raise

@@ -42,15 +42,16 @@ class TrainSettings:
             raise ValueError(f'precision must be "float32" or "bfloat16", not {self.precision!r}')
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step: a straight line up, then half a cosine down (Loshchilov & Hutter 2017).
+        """The learning rate of a step: a straight line up, then half a cosine down (Loshchilov & Hutter 2017), and
+        at its end the rate stays. A run that is given more steps follows the curve of its new length from there on.
 
         >>> settings = TrainSettings(steps=100, warmup=10, learning_rate=1.0)
-        >>> [round(settings.rate(step), 3) for step in (0, 9, 55, 100)]
-        [0.1, 1.0, 0.55, 0.1]
+        >>> [round(settings.rate(step), 3) for step in (0, 9, 55, 100, 150)]
+        [0.1, 1.0, 0.55, 0.1, 0.1]
         """
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)  # 0 to 1
+        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))  # 0 to 1
         return self.learning_rate * (self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * done)) / 2)
 
 

@@ -21,7 +21,7 @@ HTML = b"<!DOCTYPE html><html><body>Please log in to the hotel's network</body><
 class Hub(ThreadingHTTPServer):
     """Serves `files` of any repository; `faults` says for a file's name what goes wrong, once or always.
 
-    503: the status, once. cut: a fifth of the bytes, once. cut always: a fifth each time.
+    503 GET, 429 HEAD and the like: the status, once. cut: a fifth of the bytes, once. cut always: a fifth each time.
     wrong: the right size, wrong bytes. html: a page with status 200. lfs: a pointer instead of the file.
     stall: nothing for a while, once. reset: a fifth of the bytes, then the connection is reset, once.
     redirect: it lies on `elsewhere`, another server, as large files of the Hub do.
@@ -38,6 +38,7 @@ class Hub(ThreadingHTTPServer):
         self.status: int | None = None  # answered to everything
         self.stop = threading.Event()
         self.elsewhere = ""
+        self.headers: dict[str, dict[str, str]] = {}  # a file's name -> what its answers say otherwise
 
     def serve_folder(self, folder: Path) -> None:
         """All files of a folder."""
@@ -65,9 +66,9 @@ class Handler(BaseHTTPRequestHandler):
             code = {401: "RepoNotFound", 403: "GatedRepo", 404: "EntryNotFound"}.get(hub.status or 404)
             return self.reply(hub.status or 404, b"", {"X-Error-Code": code} if code else {})
         fault = hub.faults.get(name, "")
-        if fault == f"503 {self.command}":
+        if fault.endswith(self.command):
             del hub.faults[name]
-            return self.reply(503, b"", {})
+            return self.reply(int(fault.split()[0]), b"", {"Retry-After": "0"})
         whole = hub.files[name]
         is_large = name.endswith((".safetensors", ".bin"))
         digest = hashlib.sha256(whole) if is_large else hashlib.sha1(b"blob %d\0" % len(whole) + whole)
@@ -77,8 +78,9 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "redirect":
             linked = {"X-Linked-Etag": headers.pop("ETag"), "X-Linked-Size": str(len(whole))}
             return self.reply(302, b"", headers | linked | {"Location": f"{hub.elsewhere}/{name}"})
+        headers |= hub.headers.get(name, {})
         if self.command == "HEAD":
-            return self.reply(200, b"", headers, len(whole))
+            return self.reply(302 if "Location" in headers else 200, b"", headers, len(whole))
         if fault == "html later":
             data = HTML
         if fault == "wrong":

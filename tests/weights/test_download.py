@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -78,7 +79,7 @@ def test_weights_come_last_and_once(served: Any) -> None:
     assert served.asked("GET") == got
 
 
-@pytest.mark.parametrize("fault", ["cut", "reset", "503 GET", "503 HEAD"])
+@pytest.mark.parametrize("fault", ["cut", "reset", "503 GET", "503 HEAD", "429 GET", "429 HEAD", "408 HEAD"])
 @pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
 def test_recovers(served: Any, fault: str, name: str) -> None:
     served.faults[name] = fault
@@ -125,6 +126,96 @@ def test_refuses_what_is_not_the_file(served: Any, fault: str, says: str) -> Non
     assert cached(REPO) is None
     assert nothing_wrong_has_a_name()
     assert not list((home(REPO) / "snapshots").rglob(WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"Location": "file:///etc/passwd"}, "redirects to 'file:///etc/passwd', which is not followed"),
+        ({"Location": "ftp://store.example/x"}, "not followed"),
+        ({"ETag": '"../../etc"'}, "not a Hub's"),
+        ({"ETag": f'"{"a" * 300}"'}, "not a Hub's"),
+        ({"X-Repo-Commit": "../../.."}, "not a Hub's"),
+        ({"X-Repo-Commit": ""}, "not a Hub's"),
+        ({"X-Linked-Size": "-1"}, "not a Hub's"),
+        ({"X-Linked-Size": "9" * 40}, "make room, or set HF_HOME"),
+        ({"X-Linked-Size": "1000"}, "announces .* expected 1,000"),
+    ],
+)
+def test_refuses_what_a_hub_would_not_say(served: Any, headers: dict[str, str], says: str) -> None:
+    served.headers[WEIGHTS] = headers
+    with pytest.raises((OSError, ValueError), match=says) as caught:
+        bring()
+    assert str(caught.value).isprintable()
+    assert WEIGHTS in str(caught.value)
+    assert WEIGHTS not in served.asked("GET") or "1000" in str(headers)
+    assert cached(REPO) is None
+    assert nothing_wrong_has_a_name()
+
+
+def test_a_small_file_that_is_huge_is_refused(served: Any) -> None:
+    served.headers["tokenizer_config.json"] = {"X-Linked-Size": "9000000000"}
+    served.files["tokenizer_config.json"] = b"{}"
+    with pytest.raises(OSError, match=r"tokenizer_config\.json has 9,000,000,000 bytes"):
+        bring()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '"a"', "[" * 100_000, '{"weight_map": []}', "{", ""])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_json_that_is_none_is_refused(served: Any, name: str, text: str) -> None:
+    del served.files[WEIGHTS]
+    served.files[name] = text.encode()
+    with pytest.raises(OSError, match=name) as caught:
+        sources.obtain(REPO)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/b", "a\\b", "C:x", "C:\\x", "..", ".", "", "a\0b", "a\nb", "a\x1bb"]
+)
+def test_parts_with_other_than_plain_names_are_refused(served: Any, name: str) -> None:
+    del served.files[WEIGHTS]
+    served.files["model.safetensors.index.json"] = json.dumps({"weight_map": {"wte.weight": name}}).encode()
+    with pytest.raises(ValueError, match="plain name"):
+        bring()
+    assert served.asked("HEAD")[-1] == "model.safetensors.index.json"
+
+
+def test_what_has_no_checksum_is_said_to_be_unverified(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    served.headers[WEIGHTS] = {"ETag": '"opaque-1"'}
+    snapshot = bring()
+    assert f"{WEIGHTS} is unverified" in capsys.readouterr().err
+    assert load_checkpoint(snapshot, "cpu").report.files[0].endswith("no checksum known")
+    served.headers.clear()
+    shutil.rmtree(home(REPO))
+    assert load_checkpoint(bring(), "cpu").report.files[0].endswith("SHA-256 as expected")
+    assert "unverified" not in capsys.readouterr().err
+
+
+def test_weights_that_git_names_are_verified_too(served: Any) -> None:
+    data = served.files[WEIGHTS]
+    served.headers[WEIGHTS] = {"ETag": f'"{hashlib.sha1(b"blob %d" % len(data) + bytes(1) + data).hexdigest()}"'}
+    snapshot = bring()
+    assert load_checkpoint(snapshot, "cpu").report.files[0].endswith("Git SHA-1 as expected")
+    (snapshot / WEIGHTS).resolve().write_bytes(data[:-1] + b"x")
+    with pytest.raises(ValueError, match="expected Git SHA-1"):
+        load_checkpoint(snapshot, "cpu")
+
+
+def test_a_hub_that_changes_its_mind(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other bytes when huggingface_hub asks again: they were never verified, so they are refused."""
+    bring_bytes = weights.fetch.download.bring
+
+    def then_change(*args: Any) -> Path:
+        path = bring_bytes(*args)
+        if path.name == hashlib.sha256(before).hexdigest():
+            served.files[WEIGHTS] = before[:-1] + b"x"
+        return path
+
+    before = served.files[WEIGHTS]
+    monkeypatch.setattr(weights.fetch.download, "bring", then_change)
+    with pytest.raises(ValueError, match=r"SHA-256 .* expected"):
+        bring()
 
 
 def test_refuses_a_small_file_with_wrong_bytes(served: Any) -> None:
@@ -224,9 +315,21 @@ def test_offline_asks_nobody(served: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_room_is_said_before_the_first_byte(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(weights.fetch.download.shutil, "disk_usage", lambda _: usage._replace(free=100))
-    with pytest.raises(OSError, match="make room"):
+    with pytest.raises(OSError, match="make room, or set HF_HOME"):
         bring()
     assert not served.asked("GET")
+
+
+def test_no_room_for_all_parts_is_said_before_the_first(
+    served: Any, random_reference: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random_reference("llama").save_pretrained(tmp_path / "parts", max_shard_size="60KB")
+    served.serve_folder(tmp_path / "parts")
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(weights.fetch.download.shutil, "disk_usage", lambda _: usage._replace(free=100_000))
+    with pytest.raises(OSError, match=r"model-00001-of-0000\d\.safetensors and \d more: .* make room, or set HF_HOME"):
+        bring()
+    assert not [name for name in served.asked("GET") if name.endswith(".safetensors")]
 
 
 @pytest.mark.usefixtures("served")

@@ -4,74 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from minigpt.analysis.parity import compare_layers
+from tests.weights.gguf_files import write
 from weights import load_checkpoint
 from weights.fetch import locate as sources
 from weights.formats import gguf
 
-gguf_package: Any = pytest.importorskip("gguf")
 KINDS = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
 SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "head_dim": 16}
 SIZES |= {"num_attention_heads": 4, "num_key_value_heads": 2}
-NAMES = {
-    "model.embed_tokens": "token_embd",
-    "model.norm": "output_norm",
-    "lm_head": "output",
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-
-
-def neighbours(value: np.ndarray, n_head: int) -> np.ndarray:
-    """llama.cpp's order of the rows of q and k: the two that turn together side by side."""
-    n = value.shape[0] // n_head // 2
-    return value.reshape(n_head, 2, n, -1).swapaxes(1, 2).reshape(value.shape)
-
-
-def write(path: Path, model: Any, kind: str, **extra: Any) -> None:
-    """A Llama of transformers as llama.cpp's converter writes it."""
-    config = model.config
-    writer = gguf_package.GGUFWriter(path, "llama")
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_rope_dimension_count(config.head_dim)
-    for key, value in extra.items():
-        add = {str: writer.add_string, float: writer.add_float32, int: writer.add_uint32}[type(value)]
-        add(key.replace("__", "."), value)
-    for key, tensor in model.state_dict().items():
-        if key == "lm_head.weight" and config.tie_word_embeddings:
-            continue
-        value = tensor.numpy().astype(np.float32)
-        if "q_proj" in key:
-            value = neighbours(value, config.num_attention_heads)
-        if "k_proj" in key:
-            value = neighbours(value, config.num_key_value_heads)
-        layer = key.split(".")[2] if ".layers." in key else ""
-        name = NAMES[key.removesuffix(".weight").removeprefix(f"model.layers.{layer}.")] + ".weight"
-        of = gguf_package.GGMLQuantizationType["F32" if value.ndim == 1 else kind]
-        writer.add_tensor(f"blk.{layer}.{name}" if layer else name, gguf_package.quantize(value, of), raw_dtype=of)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
@@ -149,21 +93,13 @@ def test_what_stands_in_for_a_file(data: bytes, tmp_path: Path) -> None:
 
 
 def test_what_is_not_built(random_reference: Callable[..., Any], tmp_path: Path) -> None:
-    write(tmp_path / "scaled.gguf", random_reference("llama", **SIZES), "F32", llama__rope__scaling__type="yarn")
-    with pytest.raises(ValueError, match=r"scaled\.gguf: llama\.rope\.scaling\.type is 'yarn'"):
+    model = random_reference("llama", **SIZES)
+    write(tmp_path / "scaled.gguf", model, "F32", llama__rope__scaling__type="longrope")
+    with pytest.raises(ValueError, match=r"scaled\.gguf: llama\.rope\.scaling\.type is 'longrope'"):
         load_checkpoint(tmp_path / "scaled.gguf", "cpu")
-    writer = gguf_package.GGUFWriter(tmp_path / "other.gguf", "mamba")
-    writer.add_tensor("token_embd.weight", np.zeros((4, 4), dtype=np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    with pytest.raises(ValueError, match="'mamba'; only 'llama'"):
+    write(tmp_path / "other.gguf", model, "F32", general__architecture="mamba")
+    with pytest.raises(ValueError, match="'mamba'; only llama, qwen2, qwen3, gpt2 are read here"):
         load_checkpoint(tmp_path / "other.gguf", "cpu")
-    model = random_reference("llama", **SIZES | {"hidden_size": 256, "intermediate_size": 256})
-    write(tmp_path / "new.gguf", model, "Q5_0")
-    with pytest.raises(ValueError, match=r"type 6; expected one of F32, F16, Q4_0, Q4_1, Q8_0"):
-        load_checkpoint(tmp_path / "new.gguf", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +157,8 @@ def test_the_real_smollm2(smollm2: sources.ModelLocation) -> None:
     assert checkpoint.report.n_parameters == 134_515_008
     assert checkpoint.report.kinds == {"Q8_0": 1, "F32": 61, "Q4_1": 210}
     assert checkpoint.report.files[0].endswith("SHA-256 as expected")
-    assert checkpoint.generation_config == {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    ends = [2, 0, 4]  # <|im_end|>, which the header names, <|endoftext|> and <reponame>, as in llama.cpp
+    assert checkpoint.generation_config == {"bos_token_id": 1, "eos_token_id": ends, "pad_token_id": 2}
     assert checkpoint.chat_template
     assert checkpoint.tokenizer is not None
     ids = checkpoint.tokenizer.encode("The capital of France is")

@@ -53,12 +53,15 @@ def rewrite(folder: Path, edit: Callable[[State], State]) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("activation_function", "gelu"),
-        ("activation_function", "relu"),
-        ("scale_attn_weights", False),
-        ("scale_attn_by_inverse_layer_idx", True),
+        ("activation_function", "xielu"),
+        ("activation_function", ["relu"]),
+        ("scale_attn_weights", 0),
+        ("scale_attn_by_inverse_layer_idx", 1),
         ("add_cross_attention", True),
-        ("tie_word_embeddings", False),
+        ("tie_word_embeddings", "no"),
+        ("num_hidden_layers", 2),  # another than n_layer
+        ("n_layer", 3.0),
+        ("n_head", True),
         ("model_type", "bert"),
         ("n_head", 5),
         ("n_layer", "three"),
@@ -76,12 +79,36 @@ def test_gpt2_configs_that_are_not_built(folder: Path, field: str, value: Any) -
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("rope_parameters", {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}, "'linear'"),
-        ("rope_scaling", {"type": "yarn", "factor": 4.0}, "'yarn'"),
-        ("attention_bias", True, "True"),
-        ("mlp_bias", True, "True"),
-        ("hidden_act", "gelu", "'gelu'"),
+        ("rope_parameters", {"rope_type": "longrope", "factor": 2.0, "rope_theta": 1e4}, "'longrope'"),
+        ("rope_scaling", {"type": "proportional", "factor": 4.0}, "'proportional'"),
+        ("rope_scaling", {"type": "yarn"}, "rope_scaling: factor is missing"),
+        ("rope_scaling", {"type": "linear", "factor": "4"}, "rope_scaling: factor should be a number, not '4'"),
+        (
+            "rope_scaling",
+            {"type": "linear", "factor": 0},
+            "rope_scaling: factor must be a finite number above 0",
+        ),
+        ("rope_scaling", {"type": "yarn", "factor": float("inf")}, "factor must be a finite number above 0, not inf"),
+        ("rope_scaling", {"type": "yarn", "factor": 4, "attention_factor": 0}, "attention_factor must be a finite"),
+        ("rope_scaling", {"type": "llama3", "factor": 8.0}, "low_freq_factor is missing"),
+        (
+            "rope_scaling",
+            {"type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0},
+            "low_freq_factor 4.0 is not below high_freq_factor 1.0",
+        ),
+        ("rope_parameters", {"rope_type": "default", "mrope_section": [2, 2]}, "mrope_section [2, 2]"),
+        ("rope_parameters", {"full_attention": {"rope_type": "default"}}, "full_attention"),
+        ("rope_parameters", {"rope_type": "default", "partial_rotary_factor": 0.25}, "partial_rotary_factor is 0.25"),
+        ("attention_bias", 1, "attention_bias should be true or false, not 1"),
+        ("mlp_bias", "yes", "mlp_bias should be true or false, not 'yes'"),
+        ("hidden_act", "xielu", "'xielu'"),
         ("partial_rotary_factor", 0.5, "0.5"),
+        ("sliding_window", 8, "sliding_window is 8, and Llama has none"),
+        ("sliding_window", 0, "sliding_window must be at least 1, not 0"),
+        ("layer_types", ["full_attention", "chunked_attention", "full_attention"], "'chunked_attention'"),
+        ("layer_types", ["full_attention"], "layer_types has 1 entries for 3 layers"),
+        ("num_experts", 8, "num_experts is 8"),
+        ("final_logit_softcapping", 30.0, "final_logit_softcapping is 30.0; only null is implemented here"),
         ("num_key_value_heads", 4, "n_kv_head 4"),
         ("num_attention_heads", 0, "n_head must be at least 1, not 0"),
         ("head_dim", -4, "head_dim must be at least 1, not -4"),
@@ -108,14 +135,26 @@ def test_an_epsilon_that_gives_no_numbers(folder: Path, value: float) -> None:
     refused(folder, "config.json", f"norm_eps must be a finite number above 0, not {value}")
 
 
-def test_a_sliding_window(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "missing"),
+    [("attention_bias", "layers.0.self_attn.q_proj.bias"), ("mlp_bias", "layers.0.mlp.gate_proj.bias")],
+)
+def test_biases_that_the_file_does_not_have(llama: Path, field: str, missing: str) -> None:
+    change(llama, **{field: True})
+    assert missing in refused(llama, "model.safetensors", "missing", missing.rpartition(".")[0].split(".")[2])
+
+
+def test_an_untied_head_that_the_file_does_not_have(folder: Path) -> None:
+    change(folder, tie_word_embeddings=False)
+    refused(folder, "model.safetensors", "missing 1: lm_head.weight")
+
+
+def test_a_sliding_window_that_is_none(random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(random_checkpoint("qwen2"), tmp_path / "model"))
-    change(folder, use_sliding_window=True, sliding_window=16, max_window_layers=1, layer_types=None)
-    refused(folder, "sliding_window 16", "64")
-    change(folder, max_window_layers=3)  # no layer slides
-    load_checkpoint(folder, "cpu")
-    change(folder, use_sliding_window=False, max_window_layers=1)
-    load_checkpoint(folder, "cpu")
+    change(folder, layer_types=["sliding_attention"] * 3, use_sliding_window=False)
+    refused(folder, "layer_types has sliding_attention, but use_sliding_window is not true")
+    change(folder, layer_types=None, use_sliding_window=True, sliding_window=0, max_window_layers=1)
+    refused(folder, "sliding_window must be at least 1, not 0")
 
 
 def test_a_parameter_is_missing(folder: Path) -> None:

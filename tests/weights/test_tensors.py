@@ -1,6 +1,7 @@
 """safetensors by hand, against the safetensors library in both directions, and against damage of every kind."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,67 @@ def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
         write(path, {"x": torch.ones(4), "y": torch.ones(4, device="meta")})
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def say(header: object, length: int | None = None, numbers: bytes = bytes(24)) -> bytes:
+    """A safetensors file with this header, an object or text."""
+    text = header.encode() if isinstance(header, str) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + numbers
+
+
+X = {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
+HALF = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        say({"x": X, "y": X}),
+        say({"x": HALF, "y": HALF}),
+        say({"x": HALF}),
+        say({"x": HALF, "y": HALF | {"data_offsets": [16, 28]}}, numbers=bytes(28)),
+        say({"x": HALF, "y": HALF | {"data_offsets": [8, 20]}}),
+        say(f'{{"x": {json.dumps(X)}, "x": {json.dumps(X)}}}'),
+        say({"x": X | {"shape": [1 << 62] * 100_000}}),
+        say({"x": X | {"shape": [10**4000] * 1000}}),
+        say('{"x": {"dtype": "F32", "dtype": "I32", "shape": [6], "data_offsets": [0, 24]}}'),
+        say({"x": X | {"shape": [1 << 62, 4]}}),
+        say({"x": X | {"shape": [10**30]}}),
+        say({"x": X | {"shape": [6.0]}}),
+        say({"x": X | {"data_offsets": [-24, 0]}}),
+        say({"x": X | {"data_offsets": [24, 0]}}),
+        say({"x": X | {"data_offsets": [0, 10**30]}}),
+        say({"x": X | {"dtype": None}}),
+        say({"x": X | {"dtype": ["F32"]}}),
+        say({"x": X | {"shape": None}}),
+        say({"x": None}),
+        say(None),
+        say("{"),
+        say("[" * 100_000),
+        say("\ud800".encode("utf-8", "surrogatepass").decode("latin-1")),
+        say({"x": X}, length=(1 << 64) - 1),
+        say({"x": X}, length=1 << 63),
+        say({"x": X}, length=0),
+        *(say({"x": X | {"dtype": kind}}) for kind in ("F8_E4M3", "F8_E5M2", "F4", "U16", "C64", "I4", "f32")),
+    ],
+    ids=lambda data: repr(data[8:70]),
+)
+def test_headers_that_lie(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"model\.safetensors: ") as caught:
+        read(path)
+    assert time.perf_counter() - start < 10
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [1 << 24, (1 << 24) + 1, 9 * 10**9])
+def test_a_sparse_header(length: int, tmp_path: Path) -> None:
+    """A header of 9 GB that takes no room on the disk is not read into memory."""
+    path = tmp_path / "model.safetensors"
+    with path.open("wb") as file:
+        file.write(length.to_bytes(8, "little") + b'{"x"')
+        file.truncate(10**10)
+    with pytest.raises(ValueError, match=r"model\.safetensors: (expected a|its) header"):
+        read(path)

@@ -1,10 +1,30 @@
-"""Writing so that nothing is lost: beside the final name first, then renamed; the only place that does it."""
+"""Writing so that nothing is lost, wherever the process is killed; the only place that does it.
 
+One file is written beside its name and renamed. Several that belong together are written into a folder inside the one
+they are for; renaming that folder decides that they count, and moving them to their places can be done again by whoever
+comes next, as a database does with its log (Gray & Reuter 1993, chapter 9: redo). So the folder may be a mount point, a
+link or the current directory, and whatever else lies in it stays.
+"""
+
+import errno
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from threading import get_ident
+from time import monotonic, sleep
+
+LOCK = ".minigpt.lock"  # held by the process that writes
+STAGED = ".minigpt.part"  # files still being written
+COMMITTED = ".minigpt.new"  # files that are all there and count, but are not all in their places
+GOES = ".goes"  # in it: the names that the new files do away with
+FIRST = "config.json"  # what readers of a model open first: gone while files move, and put in its place last
+LEFT_OVER = re.compile(r"tmp\w{8}\.part|training\.pt\.part|.+\.\d+-\d+\.part")  # of writers that were killed
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+WAIT = 1.0  # seconds in which a short write of another process ends
 
 
 @contextmanager
@@ -24,6 +44,7 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
     part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part
+        sync(part)
         part.replace(path)
     except BaseException:
         if not resumable:
@@ -42,3 +63,126 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def exclusive(folder: Path, wait: float = WAIT) -> Iterator[None]:
+    """Holds a folder, made where there is none: no other process writes into it until the body ends.
+
+    What a killed writer left is completed or removed first. The system's lock goes with the process that has it.
+    Raises BlockingIOError where another process holds the folder longer than `wait` seconds, OSError where it cannot
+    be written to.
+    """
+    from filelock import FileLock, Timeout  # a tenth of a second that only those who write need
+
+    made = not folder.exists()
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=wait, poll_interval=0.02)
+    except Timeout:
+        busy = f"{folder}: another process writes into it, a training or an export: let it end, or name another folder"
+        raise BlockingIOError(busy) from None
+    except OSError as error:
+        why = f"cannot be written to ({error.strerror}): make that possible, or name another folder"
+        raise OSError(error.errno, why, str(folder)) from None
+    try:
+        complete(folder)
+        for path in list(folder.iterdir()):
+            if path.name == STAGED or LEFT_OVER.fullmatch(path.name):
+                rmtree(path) if path.is_dir() else path.unlink()
+        yield
+    finally:
+        with suppress(OSError):  # Windows: an open file stays
+            (folder / LOCK).unlink()
+        lock.release()
+        if made:
+            with suppress(OSError):  # unless something is in it
+                folder.rmdir()
+
+
+@contextmanager
+def replacing_files(folder: Path, old: Iterable[str] = ()) -> Iterator[Path]:
+    """A new folder inside `folder` to write files into; when the body ends all of them take their places at once, and
+    the files that match the patterns `old` go. Where the body fails, or the process dies in it, nothing has changed.
+
+    Hold the folder by `exclusive` around it. Readers call `finish_writing` first.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     _ = (folder / "a.txt").write_text("old"), (folder / "b.md").write_text("mine")
+    ...     with exclusive(folder), replacing_files(folder, ["*.txt"]) as part:
+    ...         _ = (part / "c.txt").write_text("new")
+    ...     sorted(path.name for path in folder.iterdir())
+    ['b.md', 'c.txt']
+    """
+    part = folder / STAGED
+    try:
+        part.mkdir(parents=True)
+        yield part
+        new = {path.name for path in part.iterdir()}
+        for name in new:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(f"{folder / name} is a folder: move it, a file is to have its name")
+        goes = {path.name for pattern in old for path in folder.glob(pattern) if not path.is_dir()}
+        (part / GOES).write_text(json.dumps(sorted(goes - new)), encoding="utf-8")
+        for path in (*part.iterdir(), part):
+            sync(path)
+        part.rename(folder / COMMITTED)
+    except BaseException as error:
+        rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            what = f"{error.strerror}; what was there is unchanged: make room, or name another folder"
+            raise OSError(error.errno, what, str(folder)) from None
+        raise
+    complete(folder)
+
+
+def complete(folder: Path) -> None:
+    """Moves files that count to their places, from wherever that was cut off; nothing where there are none."""
+    done = folder / COMMITTED
+    if not done.is_dir():
+        return
+    sync(folder)  # from here on the new files count
+    new = sorted((path.name for path in done.iterdir() if path.name != GOES), key=lambda name: (name == FIRST, name))
+    goes = json.loads((done / GOES).read_text("utf-8")) if (done / GOES).exists() else []
+    for name in [FIRST, *goes] if FIRST in new else goes:
+        if Path(name).name != name:
+            raise ValueError(f"{done / GOES} names {name!r}, no file of this folder: delete {done}")
+        (folder / name).unlink(missing_ok=True)
+    for name in new:
+        (done / name).replace(folder / name)
+    sync(folder)
+    (done / GOES).unlink(missing_ok=True)
+    done.rmdir()
+
+
+def finish_writing(folder: Path) -> None:
+    """What a reader of a folder does first: complete what a killed writer had decided, or wait for a living one.
+
+    Raises OSError where that cannot be done, as in a folder that is read-only.
+    """
+    until = monotonic() + 10 * WAIT
+    while (folder / COMMITTED).is_dir():
+        try:
+            with exclusive(folder, wait=0):
+                pass
+        except BlockingIOError:  # the writer is about to do it
+            if monotonic() > until:
+                raise
+            sleep(WAIT / 50)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file's contents, or a folder's names, are on the disk and outlive a power cut."""
+    if path.is_dir():
+        with suppress(OSError):  # Windows and some network disks know no such thing
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        return
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

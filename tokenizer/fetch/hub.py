@@ -1,15 +1,15 @@
 """A file of the Hugging Face Hub: what the server says of it, and its bytes, verified.
 
 huggingface_hub knows where (HF_ENDPOINT), with which token, whether to ask at all (HF_HUB_OFFLINE), how long to wait
-(HF_HUB_ETAG_TIMEOUT), and keeps two downloads of one file apart; `fetch` resumes and verifies.
+(HF_HUB_ETAG_TIMEOUT); `fetch` resumes, verifies and keeps two downloads of one file apart.
 """
 
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from tokenizer.fetch.server import check_redirect, hopeless, in_one_line, origin, wait
 from tokenizer.fetch.transfer import Progress, fetch
 from tokenizer.fetch.verify import right
 
@@ -45,13 +45,16 @@ def remote_file(repo: str, name: str, revision: str = "main") -> RemoteFile | No
         except errors.EntryNotFoundError:
             return None
         except Exception as error:  # of huggingface_hub, or of the client that its version is built on
-            if pause is None or (status_of(error) or 0) < 500:
+            if pause is None or hopeless(status_of(error) or 0):
                 raise OSError(f"{repo}: {explain(error, url)}") from None
-            time.sleep(pause)
+            wait(url, pause, getattr(getattr(error, "response", None), "headers", None))
     commit, etag = found.commit_hash or "", found.etag or ""
-    if not re.fullmatch("[0-9a-f]{40,64}", commit) or not re.fullmatch(r"[\w-]+", etag):
+    is_a_hubs = re.fullmatch("[0-9a-f]{40,64}", commit) and re.fullmatch("[A-Za-z0-9_-]{1,128}", etag)
+    if not is_a_hubs or (found.size is not None and found.size < 0):
         raise OSError(f"{url}: the answer is not a Hub's (a login page, or a wrong HF_ENDPOINT?)")
-    return RemoteFile(found.location, commit, etag, found.size)
+    place = urljoin(url, found.location)
+    check_redirect(url, place)
+    return RemoteFile(place, commit, etag, found.size)
 
 
 def bring(found: RemoteFile, destination: Path, lock: Path, on_progress: Progress | None = None) -> Path:
@@ -60,17 +63,15 @@ def bring(found: RemoteFile, destination: Path, lock: Path, on_progress: Progres
     The token goes to the Hub only, not to the servers that it sends on to.
     """
     from huggingface_hub import constants
-    from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # no __all__
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # no __all__
 
-    headers = build_hf_headers() if urlsplit(found.url).netloc == urlsplit(constants.ENDPOINT).netloc else {}
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(lock):
-        try:
-            return fetch(found.url, destination, found.checksum, found.size, on_progress, headers)
-        except (OSError, ValueError):
-            if not right(destination, found.checksum, found.size):  # else a program without the lock brought it
-                raise
-            return destination
+    headers = build_hf_headers() if origin(found.url) == origin(constants.ENDPOINT) else {}
+    try:
+        return fetch(found.url, destination, found.checksum, found.size, on_progress, headers, lock)
+    except (OSError, ValueError):
+        if not right(destination, found.checksum, found.size):  # else a program without the lock brought it
+            raise
+        return destination
 
 
 def status_of(error: Exception) -> int | None:
@@ -90,4 +91,4 @@ def explain(error: Exception, url: str) -> str:
     host, status = urlsplit(url).netloc, status_of(error)
     if status:
         return f"{host}: HTTP status {status}"
-    return f"{host} does not answer ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
+    return f"{host} does not answer ({in_one_line(error)})"

@@ -148,5 +148,5 @@ def from_hub(source: Source, destination: Path) -> None:
     found = remote_file(*source.hub)
     if found is None:
         raise OSError(f"{source.hub[0]} has no {source.hub[1]}")
-    expected = replace(found, etag=source.sha256, size=None)  # what it must be, whatever the server promises
+    expected = replace(found, etag=source.sha256)  # what it must be, whatever the server promises
     bring(expected, destination, destination.with_name(f".{source.name}.lock"))

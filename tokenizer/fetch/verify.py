@@ -37,8 +37,11 @@ def git_sha1_of(path: Path) -> str:
     >>> git_sha1_of(Path(os.devnull))  # as `git hash-object` says
     'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
     """
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def verify(path: str | Path, checksum: str | None = None, size: int | None = None) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tokenizer.fetch.atomic import write_text
+from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files, write_text
 from tokenizer.fetch.official import VOCABULARIES, locate, storyteller
 from tokenizer.formats import gguf, gpt2_files, tiktoken_file
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
@@ -45,6 +45,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if path.is_dir():
+        finish_writing(path)
         if (path / "tokenizer.json").is_file():
             return read(path / "tokenizer.json")
         for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
@@ -61,7 +62,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
 
 
 def save(vocabulary: Vocabulary, folder: Path) -> None:
-    """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too.
+    """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too: all or none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -75,6 +76,6 @@ def save(vocabulary: Vocabulary, folder: Path) -> None:
         "merges.txt": "#version: 0.2\n" + "".join(merges),
         "tokenizer.json": json.dumps(to_json(vocabulary), ensure_ascii=False, indent=1),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in contents.items():
-        write_text(folder / name, text)
+    with exclusive(folder), replacing_files(folder) as part:
+        for name, text in contents.items():
+            write_text(part / name, text)

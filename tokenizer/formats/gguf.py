@@ -1,22 +1,26 @@
-"""The vocabulary inside a GGUF file, read from its header by hand: the weights behind it are never touched.
+"""The vocabulary inside a GGUF file, read from its header: the weights behind it are never touched.
 
-Source: `docs/gguf.md` of the ggml project. A file begins with magic, version, the numbers of tensors and of
-key-value pairs; then the pairs, each a key, a type and a value; all numbers little-endian.
+What the keys mean: `docs/gguf.md` of the ggml project, and llama.cpp's own reader, src/llama-vocab.cpp.
 """
 
-import struct
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from tokenizer.formats.tokenizer_json import assemble
-from tokenizer.patterns import GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
+from tokenizer.formats.gguf_header import read_header
+from tokenizer.formats.gguf_patterns import GPT2, PRE_TOKENIZERS, STARTS_WITH_BOS, WHOLE_PIECES
+from tokenizer.formats.regular import check_regular
+from tokenizer.formats.template import write_template
+from tokenizer.formats.tokenizer_json import from_json
 from tokenizer.vocabulary import Vocabulary
 
-PATTERNS = {"gpt-2": GPT2_PATTERN, "qwen2": QWEN2_PATTERN, "smollm": SMOLLM2_PATTERN}
-NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-STRING, ARRAY = 8, 9
-DAMAGE = (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError, RecursionError)
-CONTROL, USER_DEFINED = 3, 4  # kinds of tokens that stand outside the merges
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = range(1, 6)  # kinds of tokens; 6 is a byte's, of SentencePiece
+NONE = (1 << 32) - 1  # -1 as an unsigned number: how some files say that there is no such token
+CHANGES_IDS = (  # what would change a text before it is split, or add to its ids
+    *("add_space_prefix", "remove_extra_whitespaces", "add_sep_token", "precompiled_charsmap"),
+    *("normalizer.lowercase", "normalizer.strip_accents", "normalizer.nfc"),
+)
 
 
 def read(path: Path) -> Vocabulary:
@@ -25,94 +29,103 @@ def read(path: Path) -> Vocabulary:
     >>> import os
     >>> read(Path(os.devnull))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: ...null: the header of this GGUF file is damaged or cut short: fetch it anew
+    ValueError: ...null is a device, expected a file: put the file itself there
     """
-    with path.open("rb") as file:
+    with check_regular(path).open("rb") as file:
         data, _ = read_header(file, path)
+    try:
+        described = as_tokenizer_json(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return from_json(described, str(path))
+
+
+def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokenizer.json that says what a header's values say; a ValueError where they are not byte-pair encoding."""
     if data.get("tokenizer.ggml.model") != "gpt2":
-        raise ValueError(f"{path}: the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
-    pre = str(data.get("tokenizer.ggml.pre", "gpt-2"))
-    if pre not in PATTERNS:
-        raise ValueError(f"{path}: the pattern is {pre!r}, known are {', '.join(PATTERNS)}")
-    tokens, kinds = texts(data, "tokens", path), data.get("tokenizer.ggml.token_type")
+        raise ValueError(f"the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
+    pre = data.get("tokenizer.ggml.pre")
+    if not isinstance(pre, str) or pre not in PRE_TOKENIZERS:
+        raise ValueError(f"the pattern is {pre!r} (tokenizer.ggml.pre), known are {', '.join(PRE_TOKENIZERS)}")
+    for key in CHANGES_IDS:
+        if data.get(f"tokenizer.ggml.{key}"):
+            value = data[f"tokenizer.ggml.{key}"]
+            raise ValueError(f"tokenizer.ggml.{key} is {value!r:.60}, which this tokenizer cannot represent exactly")
+    tokens, kinds = texts(data, "tokens"), data.get("tokenizer.ggml.token_type")
     if not isinstance(kinds, list) or len(kinds) != len(tokens):
         what = f"tokenizer.ggml.token_type is {kinds!r:.60}, not a list of {len(tokens)} numbers"
-        raise ValueError(f"{path}: {what}: export the file anew")
-    special = {t: i for i, t in enumerate(tokens) if kinds[i] in (CONTROL, USER_DEFINED)}
-    vocab = {token: i for i, token in enumerate(tokens) if kinds[i] == 1}
-    merges = [merge.split(" ") for merge in texts(data, "merges", path)]
-    normalizer = "NFC" if pre == "qwen2" else None
-    return assemble(vocab, merges, special, PATTERNS[pre], normalizer, str(path), all_made=True)
+        raise ValueError(f"{what}: export the file anew")
+    for token, n in Counter(tokens).most_common(1):
+        if n > 1:
+            raise ValueError(f"tokenizer.ggml.tokens has {token!r:.80} {n} times: export the file anew")
+    for i, kind in enumerate(kinds):
+        if kind not in (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED):
+            raise ValueError(f"tokenizer.ggml.token_type of {tokens[i]!r:.80} is {kind!r}, not one of 1 to 5")
+    before, after = around(data)
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    added = [i for i, kind in enumerate(kinds) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]
+    return {
+        "added_tokens": [{"id": i, "content": tokens[i], **plain} for i in added],
+        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "pre_tokenizer": PRE_TOKENIZERS[pre],
+        "post_processor": write_template(before, after, {i: tokens[i].encode() for i in (*before, *after)}),
+        "decoder": GPT2,
+        "model": {
+            "type": "BPE",
+            "ignore_merges": pre in WHOLE_PIECES,
+            "vocab": {token: i for i, token in enumerate(tokens) if kinds[i] == NORMAL},
+            "merges": texts(data, "merges"),
+        },
+    }
 
 
-def texts(data: dict[str, Any], key: str, path: Path) -> list[str]:
+def around(data: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that the file puts before and after a text: add_bos_token and add_eos_token.
+
+    >>> around({"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.bos_token_id": 7})
+    ((7,), ())
+    """
+    found = []
+    for role, default in (("bos", data.get("tokenizer.ggml.pre") in STARTS_WITH_BOS), ("eos", False)):
+        key, id = f"tokenizer.ggml.add_{role}_token", token_id(data, role)
+        add = data.get(key, default and id is not None)
+        if not isinstance(add, bool):
+            raise ValueError(f"{key} should be true or false, not {add!r:.60}")
+        if add and id is None:
+            raise ValueError(f"{key} is true, but there is no tokenizer.ggml.{role}_token_id: export the file anew")
+        found.append((id,) if add and id is not None else ())
+    return found[0], found[1]
+
+
+def token_id(data: Mapping[str, Any], role: str) -> int | None:
+    """The id of the token with this role, "bos", "eos", "eot" and so on; None where the file has none.
+
+    >>> token_id({"tokenizer.ggml.eos_token_id": 12, "tokenizer.ggml.tokens": ["a"]}, "eos")
+    Traceback (most recent call last):
+    ValueError: tokenizer.ggml.eos_token_id is 12, the vocabulary has the ids 0 to 0: export the file anew
+    """
+    key, tokens = f"tokenizer.ggml.{role}_token_id", data.get("tokenizer.ggml.tokens")
+    id = data.get(key)
+    if id is None or id in (NONE, -1):
+        return None
+    if not isinstance(id, int) or isinstance(id, bool):
+        raise ValueError(f"{key} should be a number, not {id!r:.60}")
+    if id < 0 or (isinstance(tokens, list) and id >= len(tokens)):
+        there = (
+            f"the vocabulary has the ids 0 to {len(tokens) - 1}" if isinstance(tokens, list) else "expected 0 or more"
+        )
+        raise ValueError(f"{key} is {id}, {there}: export the file anew")
+    return id
+
+
+def texts(data: Mapping[str, Any], key: str) -> list[str]:
     """A list of texts in the header; a ValueError where it is missing or something else.
 
-    >>> texts({}, "merges", Path("x.gguf"))
+    >>> texts({}, "merges")
     Traceback (most recent call last):
-    ValueError: x.gguf: tokenizer.ggml.merges is None, not a list of texts: export the file anew
+    ValueError: tokenizer.ggml.merges is None, not a list of texts: export the file anew
     """
     found = data.get(f"tokenizer.ggml.{key}")
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise ValueError(f"{path}: tokenizer.ggml.{key} is {found!r:.60}, not a list of texts: export the file anew")
+        raise ValueError(f"tokenizer.ggml.{key} is {found!r:.60}, not a list of texts: export the file anew")
     return found
-
-
-def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
-    """The named values of a GGUF file and the number of its tensors; `file` then stands at the table of these.
-
-    A ValueError with `path` where the header is no such one, damaged or cut short.
-
-    >>> import io
-    >>> pair = struct.pack("<Q3sI", 3, b"key", 4) + struct.pack("<I", 7)
-    >>> read_header(io.BytesIO(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + pair), Path("x.gguf"))
-    ({'key': 7}, 0)
-    """
-    try:
-        magic, version, n_tensors, n_values = unpack(file, "4sIQQ")
-        if magic != b"GGUF" or version not in (2, 3):
-            raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
-        return {string(file): value(file, *unpack(file, "I")) for _ in range(n_values)}, n_tensors
-    except DAMAGE:
-        raise ValueError(f"{path}: the header of this GGUF file is damaged or cut short: fetch it anew") from None
-
-
-def unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    """The next numbers, by their letters in Python's struct; a struct.error where the file ends before.
-
-    >>> import io
-    >>> unpack(io.BytesIO(bytes([1, 2, 0])), "BH")
-    (1, 2)
-    """
-    return struct.unpack("<" + form, file.read(struct.calcsize("<" + form)))
-
-
-def string(file: BinaryIO) -> str:
-    """The next text: its length, then UTF-8.
-
-    >>> import io
-    >>> string(io.BytesIO(struct.pack("<Q", 2) + b"hi"))
-    'hi'
-    """
-    (length,) = unpack(file, "Q")
-    data = file.read(min(length, 1 << 30))
-    if len(data) < length:
-        raise struct.error("cut short")
-    return data.decode("utf-8")
-
-
-def value(file: BinaryIO, kind: int) -> Any:
-    """The next value of a kind: a number, a text, or a list of either; a KeyError for a kind that is none.
-
-    >>> import io
-    >>> value(io.BytesIO(struct.pack("<IQ3H", 2, 3, 7, 8, 9)), ARRAY)
-    [7, 8, 9]
-    """
-    if kind == STRING:
-        return string(file)
-    if kind != ARRAY:
-        return unpack(file, NUMBERS[kind])[0]
-    of, length = unpack(file, "IQ")
-    if of in NUMBERS:
-        return list(unpack(file, f"{length}{NUMBERS[of]}"))
-    return [value(file, of) for _ in range(length)]

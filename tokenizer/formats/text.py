@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
+
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
     """The text of a file, its line ends as they are, without a byte-order mark.
@@ -45,3 +47,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object")
     return data
+
+
+def expect(name: str, what: str, found: Any, kind: type) -> Any:
+    """What was found, if it is of this kind; else a ValueError that names file, part and both.
+
+    >>> expect("tokenizer.json", "the model", None, dict)
+    Traceback (most recent call last):
+    ValueError: tokenizer.json: the model is None, not an object: save the tokenizer anew
+    """
+    if not isinstance(found, kind) or found is True or found is False:  # in Python a bool is an int
+        raise ValueError(f"{name}: {what} is {found!r:.120}, not {KINDS[kind]}: save the tokenizer anew")
+    return found

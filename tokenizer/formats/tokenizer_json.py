@@ -9,6 +9,8 @@ from typing import Any
 
 from tokenizer.formats.byte_alphabet import CHARS, bytes_to_unicode, unicode_to_bytes
 from tokenizer.formats.merges import check_merges, recover_merges
+from tokenizer.formats.template import Around, read_template, write_template
+from tokenizer.formats.text import expect
 from tokenizer.patterns import GPT2_PATTERN, SMOLLM2_PATTERN
 from tokenizer.vocabulary import Vocabulary
 
@@ -17,7 +19,6 @@ Json = dict[str, Any]
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
 DIGITS = {"type": "Digits", "individual_digits": True}
-KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
 
 
 def to_json(vocabulary: Vocabulary) -> Json:
@@ -40,7 +41,7 @@ def to_json(vocabulary: Vocabulary) -> Json:
         "added_tokens": [{"id": i, "content": name, **plain} for name, i in by_id(vocabulary.special_tokens)],
         "normalizer": {"type": vocabulary.normalizer} if vocabulary.normalizer else None,
         "pre_tokenizer": before,
-        "post_processor": None,
+        "post_processor": write_template(vocabulary.before, vocabulary.after, vocabulary.tokens),
         "decoder": BYTES,
         "model": {
             "type": "BPE",
@@ -79,18 +80,6 @@ def by_id(vocab: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(vocab.items(), key=lambda item: item[1])
 
 
-def expect(name: str, what: str, found: Any, kind: type) -> Any:
-    """What was found, if it is of this kind; else a ValueError that names file, part and both.
-
-    >>> expect("tokenizer.json", "the model", None, dict)
-    Traceback (most recent call last):
-    ValueError: tokenizer.json: the model is None, not an object: save the tokenizer anew
-    """
-    if not isinstance(found, kind):
-        raise ValueError(f"{name}: {what} is {found!r:.120}, not {KINDS[kind]}: save the tokenizer anew")
-    return found
-
-
 def from_json(data: Json, name: str) -> Vocabulary:
     """The vocabulary of a tokenizer.json; `name` is for the ValueError that says what cannot be represented.
 
@@ -126,7 +115,8 @@ def from_json(data: Json, name: str) -> Vocabulary:
     normalizer = _normalizer(data.get("normalizer"), refuse, name)
     pattern = _pattern(data.get("pre_tokenizer"), refuse, name)
     vocab = expect(name, "the model's vocab", model.get("vocab"), dict)
-    return assemble(vocab, merges, special, pattern, normalizer, name, all_made=bool(model.get("ignore_merges")))
+    around = read_template(data.get("post_processor"), name)
+    return assemble(vocab, merges, special, pattern, normalizer, name, bool(model.get("ignore_merges")), around)
 
 
 def assemble(
@@ -137,6 +127,7 @@ def assemble(
     normalizer: str | None,
     name: str,
     all_made: bool = False,
+    around: Around = ((), ()),
 ) -> Vocabulary:
     """A vocabulary from a printable vocabulary and its merges, checked against each other.
 
@@ -158,7 +149,7 @@ def assemble(
         pairs = [(token[a], token[b]) for a, b in merges]
         ranks = {token[text]: vocab[text] for text in token}
         check_merges(ranks, pairs)
-        return Vocabulary(ranks, pattern, dict(special), normalizer)
+        return Vocabulary(ranks, pattern, dict(special), normalizer, *around)
     except KeyError as error:
         raise ValueError(f"{name}: a merge names {error.args[0]!r}, which is not in the vocabulary") from None
     except ValueError as error:

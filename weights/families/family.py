@@ -35,34 +35,75 @@ class Family:
 
 
 def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any = None) -> Any:
-    """The value of the first of these names that is there; a ValueError where none is, or of another kind.
+    """The value of these names, which mean the same; null is as if it were not there.
+
+    A ValueError where there is none and no default, where it is of another kind, and where two of them differ.
 
     >>> field({"n_ctx": 1024}, "n_positions", "n_ctx")
     1024
     >>> field({"n_ctx": "x"}, "n_ctx")
     Traceback (most recent call last):
     ValueError: n_ctx should be a number, not 'x'
+    >>> field({"n_layer": 2, "num_hidden_layers": 3}, "n_layer", "num_hidden_layers")
+    Traceback (most recent call last):
+    ValueError: n_layer is 2, but num_hidden_layers is 3: they mean the same, leave one of them
     """
-    for name in names:
-        value = data.get(name)
-        if value is not None:
-            wanted = (int, float) if kind is float else kind
-            if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-                raise ValueError(f"{name} should be {'true or false' if kind is bool else 'a number'}, not {value!r}")
-            return kind(value)
-    if default is None:
+    found = {name: data[name] for name in names if data.get(name) is not None}
+    for name, value in found.items():
+        wanted = (int, float) if kind is float else kind
+        if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+            whole = "a whole number" if kind is int and isinstance(value, float) else "a number"
+            expected = {bool: "true or false", str: "a name"}.get(kind, whole)
+            raise ValueError(f"{name} should be {expected}, not {value!r}")
+        first = next(iter(found))
+        if name != first and value != found[first]:
+            raise ValueError(f"{first} is {found[first]}, but {name} is {value}: they mean the same, leave one of them")
+    if not found and default is None:
         raise ValueError(f"{names[0]} is missing")
-    return default
+    return kind(next(iter(found.values()))) if found else default
+
+
+def size(data: Mapping[str, Any], *names: str, default: int, optional: bool = False) -> int:
+    """A size, or where it is not there the default, which is transformers' own; null is as good only where `optional`.
+
+    >>> size({"n_inner": None}, "n_inner", default=0, optional=True)
+    0
+    >>> size({"n_layer": None}, "n_layer", default=12)
+    Traceback (most recent call last):
+    ValueError: n_layer is missing
+    """
+    there = [name for name in names if name in data and not (optional and data[name] is None)]
+    value = int(field(data, *names)) if there else default
+    if there and optional and value < 1:
+        raise ValueError(f"{there[0]} must be at least 1, not {value}")
+    return value
 
 
 def refuse_unless(data: Mapping[str, Any], **expected: tuple[Any, ...]) -> None:
     """A ValueError for the first field that is there with a value that the model does not implement.
 
-    >>> refuse_unless({"hidden_act": "gelu"}, hidden_act=("silu",))
+    >>> refuse_unless({"add_cross_attention": True}, add_cross_attention=(False, None))
     Traceback (most recent call last):
-    ValueError: hidden_act is 'gelu'; only 'silu' is implemented here
+    ValueError: add_cross_attention is True; only False is implemented here
     """
     for name, values in expected.items():
         if name in data and data[name] not in values:
-            named = " or ".join(repr(v) for v in values if v is not None)
+            named = " or ".join(repr(v) for v in values if v is not None) or "null"
             raise ValueError(f"{name} is {data[name]!r}; only {named} is implemented here")
+
+
+# Fields that change what a model computes, that no family here has, with the values that change nothing. What steers
+# training or saving (dropouts, initializer_range, use_cache, torch_dtype, …) may be ignored; a field that nothing here
+# names is ignored, as it is by transformers.
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("add_cross_attention", "is_encoder_decoder", "alibi", "multi_query"), (False, None)),
+    **dict.fromkeys(("use_qk_norm", "qk_layernorm", "use_parallel_residual", "use_mrope"), (False, None)),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), (0, 1, None)),
+    **dict.fromkeys(("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale"), (1, None)),
+    **dict.fromkeys(("attn_logit_softcapping", "final_logit_softcapping", "clip_qkv", "attention_chunk_size"), (None,)),
+    **dict.fromkeys(("attention_multiplier", "query_pre_attn_scalar"), (None,)),
+    **dict.fromkeys(("pruned_heads", "per_layer_config", "no_rope_layers"), (None, {}, [])),
+}
+
+# The heads of other tasks and of reinforcement learning; transformers leaves them out when it loads a language model.
+OTHER_HEADS = r"(score|classifier|qa_outputs|multiple_choice_head|summary|v_head|value_head)\..+"

@@ -1,4 +1,4 @@
-"""The dialects of Llama, Qwen2 and Qwen3: one model with four points of difference, named in config.json."""
+"""The dialects of Llama, Mistral, Qwen2 and Qwen3: one model with a few points of difference, named in config.json."""
 
 import re
 from collections.abc import Mapping
@@ -7,76 +7,119 @@ from typing import Any
 
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
-from weights.families.family import Family, field, refuse_unless
+from weights.families.family import NEUTRAL, OTHER_HEADS, Family, field, refuse_unless, size
+from weights.families.gpt2_variants import activation_name
+from weights.families.rope import read_rope, write_rope
+
+# what transformers takes where a config.json lacks a field; 0 stands for "as many as query heads", "n_embd / n_head"
+NAMES = ("vocab_size", "intermediate_size", "max_position_embeddings", "num_key_value_heads", "head_dim")
+DEFAULTS = {
+    "llama": (32000, 11008, 2048, 0, 0),
+    "mistral": (32000, 14336, 131072, 8, 0),
+    "qwen2": (151936, 22016, 32768, 32, 0),
+    "qwen3": (151936, 22016, 32768, 32, 128),
+}
 
 
 def read_config(data: Mapping[str, Any]) -> LlamaConfig:
-    """The sizes in a Llama's, Qwen2's or Qwen3's config.json; a ValueError names a field that is not implemented here.
-
-    The base of RoPE's angles is `rope_theta`, or, as transformers 5 writes it, `rope_parameters["rope_theta"]`.
-    """
-    refuse_unless(data, hidden_act=("silu",), attention_bias=(False, None), mlp_bias=(False, None))
+    """The sizes in the config.json of one of these families, or transformers' own where a field is not there; a
+    ValueError names a field that is not implemented here."""
     family = data["model_type"]
-    n_head, n_embd = field(data, "num_attention_heads"), field(data, "hidden_size")
+    usual = dict(zip(NAMES, DEFAULTS[family], strict=True))
+    refuse_unless(data, **NEUTRAL)
+    if family != "llama":
+        refuse_unless(data, mlp_bias=(False, None))
+    n_head, n_layer = size(data, "num_attention_heads", default=32), size(data, "num_hidden_layers", default=32)
+    if n_layer > 10_000:  # before anything is as long as the layers are many
+        raise ValueError(f"num_hidden_layers is {n_layer}; expected at most 10000")
+    n_ctx = size(data, "max_position_embeddings", default=usual["max_position_embeddings"])
+    biased = family in ("llama", "qwen3") and field(data, "attention_bias", kind=bool, default=False)
+    theta, scaling = read_rope(data, n_ctx)
+    window, sliding_layers = read_window(data, family, n_layer, n_ctx)
+    n_kv_head = n_head if "num_key_value_heads" in data else usual["num_key_value_heads"] or n_head
     return LlamaConfig(
-        vocab_size=field(data, "vocab_size"),
-        n_ctx=context(data),
-        n_layer=field(data, "num_hidden_layers"),
+        vocab_size=size(data, "vocab_size", default=usual["vocab_size"]),
+        n_ctx=n_ctx,
+        n_layer=n_layer,
         n_head=n_head,
-        n_kv_head=field(data, "num_key_value_heads", default=n_head),
-        n_embd=n_embd,
-        n_inner=field(data, "intermediate_size"),
-        head_dim=field(data, "head_dim", default=128 if family == "qwen3" else 0),
+        n_kv_head=size(data, "num_key_value_heads", default=n_kv_head, optional=True),
+        n_embd=size(data, "hidden_size", default=4096),
+        n_inner=size(data, "intermediate_size", default=usual["intermediate_size"]),
+        head_dim=size(data, "head_dim", default=usual["head_dim"], optional=True),
         norm_eps=field(data, "rms_norm_eps", kind=float, default=1e-6),
-        rope_theta=rope_theta(data),
-        qkv_bias=family == "qwen2",
+        rope_theta=theta,
+        rope_scaling=scaling,
+        qkv_bias=family == "qwen2" or biased,
+        o_bias=biased,
+        mlp_bias=field(data, "mlp_bias", kind=bool, default=False),
         qk_norm=family == "qwen3",
+        activation=activation_name(data, "hidden_act", "silu"),
+        window=window,
+        sliding_layers=sliding_layers,
         tied=field(data, "tie_word_embeddings", kind=bool, default=False),
     )
 
 
-def rope_theta(data: Mapping[str, Any]) -> float:
-    """The base of the rotary positions; a ValueError for scaled ones.
+def read_window(data: Mapping[str, Any], family: str, n_layer: int, n_ctx: int) -> tuple[int, tuple[int, ...]]:
+    """How many tokens a token sees in the layers that slide, and which these are; (0, ()) where it sees all.
 
-    >>> rope_theta({"rope_theta": 1e6}), rope_theta({"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}})
-    (1000000.0, 500000.0)
-    >>> rope_theta({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}})
-    Traceback (most recent call last):
-    ValueError: rope_scaling has the type 'yarn'; only 'default' is implemented here
+    Mistral's window is every layer's; Qwen's needs use_sliding_window, and is that of the layers from max_window_layers
+    on, or of those that layer_types names. Llama has none.
+
+    >>> qwen = {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 2}
+    >>> read_window(qwen, "qwen2", n_layer=4, n_ctx=64)
+    (8, (2, 3))
     """
-    for name in ("rope_scaling", "rope_parameters"):
-        rope = data.get(name) or {}
-        if not isinstance(rope, dict):
-            raise ValueError(f"{name} should be an object with rope_type, not {rope!r}")
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        if kind != "default":
-            raise ValueError(f"{name} has the type {kind!r}; only 'default' is implemented here")
-    refuse_unless(data, partial_rotary_factor=(1, 1.0, None))
-    rope = data.get("rope_parameters") or {}
-    return field({**data, **rope}, "rope_theta", kind=float, default=10000.0)
+    named = read_layer_types(data, n_layer)
+    window = size(data, "sliding_window", default=0, optional=True)
+    if family == "llama":
+        if named or 0 < window < n_ctx:
+            raise ValueError(
+                f"sliding_window is {data.get('sliding_window')!r}, and Llama has none: take it out for attention to "
+                "all tokens, or set model_type to 'mistral' for a window"
+            )
+        return 0, ()
+    if "sliding_window" not in data:
+        window = 4096
+    if family == "mistral":
+        if data.get("layer_types") is not None:
+            raise ValueError("layer_types makes a Mistral a Ministral, which is not implemented here: take it out")
+        layers = tuple(range(n_layer))
+    else:
+        if not field(data, "use_sliding_window", kind=bool, default=False):
+            window = 0
+        first = field(data, "max_window_layers", default=28)
+        if named and not window:
+            raise ValueError("layer_types has sliding_attention, but use_sliding_window is not true")
+        layers = tuple(range(max(first, 0), n_layer)) if data.get("layer_types") is None else named
+    return (window, layers) if layers and 0 < window < n_ctx else (0, ())
 
 
-def context(data: Mapping[str, Any]) -> int:
-    """How many positions the model has; a ValueError where a sliding window would narrow what a token sees."""
-    n_ctx = field(data, "max_position_embeddings")
-    window = field(data, "sliding_window", default=n_ctx)
-    first = field(data, "max_window_layers", default=0)
-    slides = data.get("use_sliding_window") and first < field(data, "num_hidden_layers")
-    layer_types = data.get("layer_types") or []
-    if not isinstance(layer_types, list):
-        raise ValueError(f"layer_types should be a list, not {layer_types!r}")
-    slides = slides or "sliding_attention" in layer_types
-    if slides and window < n_ctx:
-        raise ValueError(
-            f"sliding_window {window} is narrower than the {n_ctx} positions; only full attention is implemented"
-        )
-    return n_ctx
+def read_layer_types(data: Mapping[str, Any], n_layer: int) -> tuple[int, ...]:
+    """Which layers layer_types says to slide."""
+    types = data.get("layer_types")
+    if types is None:
+        return ()
+    if not isinstance(types, list):
+        raise ValueError(f"layer_types should be a list, not {types!r}")
+    for kind in types:
+        if kind not in ("full_attention", "sliding_attention"):
+            raise ValueError(
+                f"layer_types has {kind!r}; only full_attention and sliding_attention are implemented here"
+            )
+    if len(types) != n_layer:
+        raise ValueError(f"layer_types has {len(types)} entries for {n_layer} layers (num_hidden_layers)")
+    return tuple(i for i, kind in enumerate(types) if kind == "sliding_attention")
 
 
 def write_config(config: LlamaConfig) -> dict[str, Any]:
-    """The config.json that transformers reads, versions 4 and 5."""
-    family = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "llama"
-    names = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    """The config.json that transformers reads, versions 4 and 5; a ValueError where none of its families is so."""
+    family = family_of(config)
+    names = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    slides = ["sliding_attention" if i in config.sliding_layers else "full_attention" for i in range(config.n_layer)]
+    window: dict[str, Any] = {"sliding_window": config.window or None}
+    if family.startswith("qwen"):
+        window |= {"use_sliding_window": bool(config.sliding_layers), "layer_types": slides}
     return {
         "architectures": [f"{names[family]}ForCausalLM"],
         "model_type": family,
@@ -89,12 +132,28 @@ def write_config(config: LlamaConfig) -> dict[str, Any]:
         "intermediate_size": config.n_inner,
         "head_dim": config.head_dim,
         "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "hidden_act": "silu",
-        "attention_bias": False,
+        **write_rope(config),
+        "hidden_act": config.activation,
+        "attention_bias": config.o_bias,
+        **({"mlp_bias": config.mlp_bias} if family == "llama" else {}),
+        **(window if family != "llama" else {}),
         "tie_word_embeddings": config.tied,
     }
+
+
+def family_of(config: LlamaConfig) -> str:
+    """The model_type of transformers that computes this."""
+    slides = bool(config.sliding_layers)
+    if config.qk_norm and config.qkv_bias == config.o_bias and not config.mlp_bias:
+        return "qwen3"
+    if not config.qk_norm and config.qkv_bias and not config.o_bias and not config.mlp_bias:
+        return "qwen2"
+    if not config.qk_norm and config.qkv_bias == config.o_bias and not slides:
+        return "llama"
+    every = config.sliding_layers == tuple(range(config.n_layer))
+    if not (config.qk_norm or config.qkv_bias or config.o_bias or config.mlp_bias) and every:
+        return "mistral"
+    raise ValueError(f"no family of transformers is like this, so it cannot be written for it: {config}")
 
 
 LLAMA_FAMILY = Family(
@@ -102,9 +161,10 @@ LLAMA_FAMILY = Family(
     build=Llama,
     read_config=read_config,
     write_config=write_config,
-    prefixes=("model.",),
-    ignored=re.compile(r"(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq"),
+    prefixes=("model.", "transformer."),
+    ignored=re.compile(rf"(.*\.)?rotary_emb\.inv_freq|{OTHER_HEADS}"),
     transposed=re.compile(r"(?!)"),  # none: Linear's own layout
     embedding="embed_tokens.weight",
 )
+MISTRAL_FAMILY = replace(LLAMA_FAMILY, name="mistral")
 QWEN2_FAMILY, QWEN3_FAMILY = replace(LLAMA_FAMILY, name="qwen2"), replace(LLAMA_FAMILY, name="qwen3")

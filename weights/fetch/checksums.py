@@ -7,17 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from tokenizer.fetch.atomic import write_text
-from tokenizer.fetch.verify import cache_dir, sha256_of
+from tokenizer.fetch.verify import cache_dir, git_sha1_of, sha256_of
 from weights.report import size_text
 
 SUFFIX = ".sha256"  # a file's checksum, written beside it when it was fetched
+LONGEST_HEADER = 100_000_000  # bytes that the format allows
 
 
 def known_checksum(path: Path) -> tuple[str, int] | None:
     """The SHA-256 that a file should have, and from which byte on; None where nobody said.
 
-    It is in a file beside it; or it is the file's own name in the Hugging Face cache; or, in a safetensors file
-    that `save_checkpoint` wrote, it stands in the header and covers the numbers.
+    It is in a file beside it; or it is the file's own name in the Hugging Face cache (Git's SHA-1, of 40 digits, for a
+    small file); or, in a safetensors file that `save_checkpoint` wrote, it stands in the header and covers the numbers.
     """
     beside = path.with_name(path.name + SUFFIX)
     if beside.exists():
@@ -25,12 +26,12 @@ def known_checksum(path: Path) -> tuple[str, int] | None:
         if found:  # else it was left half written: as good as none
             return found[1].decode().lower(), 0
     blob = path.resolve()
-    if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", blob.name):
+    if blob.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
         return blob.name, 0
     if path.suffix == ".safetensors":
         with path.open("rb") as file, suppress(ValueError, TypeError, AttributeError, RecursionError):
             n = int.from_bytes(file.read(8), "little")
-            if n < path.stat().st_size:
+            if n < min(path.stat().st_size, LONGEST_HEADER):
                 checksum = json.loads(file.read(n)).get("__metadata__", {}).get("sha256")
                 return (str(checksum), 8 + n) if checksum else None
     return None
@@ -53,16 +54,17 @@ def verify(path: Path) -> str:
     stat = path.stat()
     note = cache_dir() / "verified" / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     noted = f"{expected} {stat.st_size} {stat.st_mtime_ns}\n"
+    kind = "Git SHA-1" if len(expected) == 40 else "SHA-256"
     with suppress(OSError):
         if note.read_text(encoding="utf-8") == noted:
-            return "SHA-256 as expected"
-    found = sha256_of(path, start)
+            return f"{kind} as expected"
+    found = git_sha1_of(path) if len(expected) == 40 else sha256_of(path, start)
     if found != expected:
-        raise ValueError(f"{path}: expected SHA-256 {expected}, found {found}: damaged; delete it and fetch it again")
+        raise ValueError(f"{path}: expected {kind} {expected}, found {found}: damaged; delete it and fetch it again")
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         note.parent.mkdir(parents=True, exist_ok=True)
         write_text(note, noted)
-    return "SHA-256 as expected"
+    return f"{kind} as expected"
 
 
 def verified(path: Path) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tokenizer.fetch.atomic import write_text
 from tokenizer.fetch.hub import RemoteFile, bring, explain, remote_file
+from tokenizer.fetch.server import say
 from tokenizer.fetch.transfer import Progress
-from tokenizer.fetch.verify import right
+from tokenizer.fetch.verify import right, verify
 from weights.formats.folder import FORMS, check_complete, shards
 
 OPTIONAL = (
@@ -23,6 +24,7 @@ OPTIONAL = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
+LARGEST = 200_000_000  # bytes of one of these; the largest vocabularies have 40 million
 
 
 def home(repo: str) -> Path:
@@ -65,18 +67,36 @@ def download(repo: str, check_config: Callable[[Path], object]) -> Path:
     for name in OPTIONAL:
         found = remote_file(repo, name, config.commit)
         if found is not None:
+            if (found.size or 0) > LARGEST:
+                raise OSError(f"{name} has {found.size:,} bytes: {repo} cannot mean that; take another model")
             place(found, repo, name)
         else:  # noted as huggingface_hub does
             absent = home(repo) / ".no_exist" / config.commit / name
             absent.parent.mkdir(parents=True, exist_ok=True)
             absent.touch()
-    for name, found in weights_of(repo, config.commit):
+    parts = list(weights_of(repo, config.commit))
+    check_room(repo, parts)
+    for name, found in parts:
         place(found, repo, name)
     check_complete(snapshot)
     main = home(repo) / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)
     write_text(main, config.commit)  # last: who reads the cache sees the old snapshot until the new one is whole
     return snapshot
+
+
+def check_room(repo: str, files: list[tuple[str, RemoteFile]]) -> None:
+    """An OSError, before the first byte comes, where the disk has no room for the files that are not there yet."""
+    blobs = home(repo) / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    needed = sum(found.size or 0 for _, found in files if not (blobs / found.etag).exists())
+    there = sum(part.stat().st_size for _, found in files if (part := blobs / f"{found.etag}.part").exists())
+    free = shutil.disk_usage(blobs).free
+    if needed - there > free:
+        names = files[0][0] if len(files) == 1 else f"{files[0][0]} and {len(files) - 1} more"
+        raise OSError(
+            f"{names}: {needed - there:,} bytes to come, {blobs} has room for {free:,}: make room, or set HF_HOME"
+        )
 
 
 def weights_of(repo: str, commit: str) -> Iterator[tuple[str, RemoteFile]]:
@@ -103,12 +123,7 @@ def place(found: RemoteFile, repo: str, name: str) -> Path:
 
     blob = home(repo) / "blobs" / found.etag
     if not right(blob, found.checksum, found.size):
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(blob.parent).free
-        if found.size is not None and found.size > free:
-            raise OSError(
-                f"{name} has {found.size:,} bytes, {blob.parent} room for {free:,}: make room, or set HF_HOME"
-            )
+        check_room(repo, [(name, found)])
         lock = home(repo).parent / ".locks" / home(repo).name / f"{found.etag}.lock"  # huggingface_hub's own
         try:
             bring(found, blob, lock, progress_bar(name))
@@ -118,9 +133,14 @@ def place(found: RemoteFile, repo: str, name: str) -> Path:
     if named.exists() and not named.samefile(blob):  # an older copy, or a copy where links are not allowed
         named.unlink(missing_ok=True)
     try:
-        return Path(hf_hub_download(repo, name, revision=found.commit))
+        named = Path(hf_hub_download(repo, name, revision=found.commit))
     except Exception as error:  # of huggingface_hub, or of the client that its version is built on
         raise OSError(f"{name}: {explain(error, found.url)}") from None
+    if not blob.exists() or not named.samefile(blob):  # a copy, or what the Hub sent after changing its mind
+        verify(named, found.checksum, found.size)
+    if found.checksum is None:
+        say(f"{name} is unverified: {repo} names no checksum for it, so only its size was compared")
+    return named
 
 
 def progress_bar(name: str) -> Progress:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tokenizer.fetch.atomic import finish_writing
 from tokenizer.fetch.verify import cache_dir
 from tokenizer.fetch.wheel import from_wheel
 from tokenizer.suggest import did_you_mean
@@ -12,7 +13,7 @@ from weights import STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
 from weights.fetch.registry import REGISTRY, Entry, Wheel, lookup
-from weights.formats.folder import check_complete, expand
+from weights.formats.folder import check_complete, expand, first_parts
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def checkpoint_in(path: Path) -> Path:
     """
     if path.is_file() and path.suffix != ".gguf":
         raise ValueError(f"{path} is a file; expected a folder or a GGUF file: name its folder, {path.parent}")
-    files = [] if path.is_file() or (path / "config.json").exists() else sorted(path.glob("*.gguf"))
+    finish_writing(path)
+    files = [] if path.is_file() or (path / "config.json").exists() else first_parts(sorted(path.glob("*.gguf")))
     if len(files) > 1:
         raise ValueError(f"{path} holds {len(files)} GGUF files: name one of {', '.join(file.name for file in files)}")
     return files[0] if files else path

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from tokenizer.fetch.server import say
 from tokenizer.fetch.verify import copy, sha256_of, verify
 from weights.fetch.checksums import known_checksum, note_checksum
 from weights.fetch.download import OPTIONAL
@@ -67,6 +68,8 @@ def adopt_weights(file: Path, folder: Path, checksum: str | None) -> Path:
     """Copies a file of weights, verified; its checksum goes beside it."""
     if checksum:
         verify(file, checksum)
+    else:
+        say(f"{file.name} is unverified: no checksum is known for it beside what the file itself shows")
     checksum = checksum or sha256_of(file)
     target = copy(file, folder / file.name, checksum)
     note_checksum(target, checksum)

@@ -8,75 +8,139 @@ import mmap
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
-from tokenizer.formats.gguf import DAMAGE, read_header, string, unpack
+from tokenizer.formats.gguf_header import ANEW, DAMAGE, read_header, string, unpack
+from tokenizer.formats.regular import check_regular
+from weights.formats.gguf_types import NO_LONGER, TYPES
 from weights.formats.stored import StoredTensor
 from weights.formats.wrong_file import AGAIN, check_beginning
 
-# a tensor's type: its name, how many numbers a block holds, in how many bytes, and its dtype once unpacked
-KINDS = {
-    0: ("F32", 1, 4, torch.float32),
-    1: ("F16", 1, 2, torch.float16),
-    2: ("Q4_0", 32, 18, torch.float32),
-    3: ("Q4_1", 32, 20, torch.float32),
-    8: ("Q8_0", 32, 34, torch.float32),
-}
+PLAIN = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+WHOLE = {"I8": torch.int8, "I16": torch.int16, "I32": torch.int32, "I64": torch.int64}
+MOST_DIMENSIONS = 4
+ROWS = 1 << 22  # values unpacked at a time, so that no second copy of a large tensor is made
+
+
+class Entry(NamedTuple):
+    """A tensor in the table: its name, its shape, the name of its type, and where its bytes are."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    begin: int
+    end: int
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, StoredTensor]]:
     """The named values and the tensors of a GGUF file; a ValueError names what is wrong with it."""
-    with path.open("rb") as file:
+    with check_regular(path).open("rb") as file:
         check_beginning(path, file.read(64))
         file.seek(0)
         values, n_tensors = read_header(file, path)
-        alignment = values.get("general.alignment", 32)
-        if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
-            raise ValueError(f"{path}: general.alignment is {alignment!r}, expected a multiple of 8: {AGAIN}")
-        try:
-            table = [(string(file), dimensions(file), *unpack(file, "IQ")) for _ in range(n_tensors)]
-        except DAMAGE as error:
-            raise ValueError(f"{path}: not a whole GGUF file ({error}): {AGAIN}") from None
-        start_of_numbers = -(-file.tell() // alignment) * alignment
+        entries = read_table(file, path, n_tensors, alignment_of(values, path))
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    tensors: dict[str, StoredTensor] = {}
-    for name, shape, kind, offset in table:
-        if kind not in KINDS:
-            known = ", ".join(label for label, *_ in KINDS.values())
-            raise ValueError(f"{path}: {name} is of ggml's type {kind}; expected one of {known}")
-        begin = start_of_numbers + offset
-        end = begin + prod(shape) // KINDS[kind][1] * KINDS[kind][2]
-        if end > len(pages):
-            raise ValueError(f"{path}: {name} should end at byte {end:,}, the file has {len(pages):,}: {AGAIN}")
-        tensors[name] = StoredTensor(
-            tuple(shape), KINDS[kind][3], KINDS[kind][0], unpacker(pages, begin, end, shape, kind)
-        )
-    return values, tensors
+    return values, {entry.name: stored(pages, entry, path) for entry in entries}
 
 
-def dimensions(file: BinaryIO) -> list[int]:
+def alignment_of(values: dict[str, Any], path: Path) -> int:
+    """At which multiples of bytes the tensors begin."""
+    alignment = values.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
+        raise ValueError(f"{path}: general.alignment is {alignment!r:.60}, expected a multiple of 8: {AGAIN}")
+    return alignment
+
+
+def read_table(file: BinaryIO, path: Path, n_tensors: int, alignment: int) -> list[Entry]:
+    """The tensors that the table names; a ValueError where one lies elsewhere than between the table and the end."""
+    found: dict[str, tuple[tuple[int, ...], int, int]] = {}
+    try:
+        for _ in range(n_tensors):
+            name, shape, (kind, offset) = string(file), dimensions(file), unpack(file, "IQ")
+            if name in found:
+                raise ValueError(f"{path}: {name!r:.80} is there twice, expected every tensor once: {ANEW}")
+            found[name] = shape, kind, offset
+    except DAMAGE as error:
+        raise ValueError(f"{path}: not a whole GGUF file ({error}): {AGAIN}") from None
+    start, size = -(-file.tell() // alignment) * alignment, file.seek(0, 2)
+    entries = []
+    for name, (shape, kind, offset) in found.items():
+        if kind not in TYPES:
+            known = NO_LONGER.get(kind, f"ggml's type {kind}")
+            raise ValueError(f"{path}: {name} is of {known}, which is not read here: fetch a file in Q8_0 or Q4_K_M")
+        label, n_values, n_bytes = TYPES[kind]
+        if shape and shape[-1] % n_values:
+            raise ValueError(f"{path}: {name} has rows of {shape[-1]}, {label} has blocks of {n_values}: {AGAIN}")
+        if offset % alignment:
+            raise ValueError(f"{path}: {name} begins at offset {offset:,}, no multiple of {alignment}: {AGAIN}")
+        end = start + offset + prod(shape) // n_values * n_bytes
+        if end > size:
+            raise ValueError(f"{path}: {name} should end at byte {end:,}, the file has {size:,}: {AGAIN}")
+        entries.append(Entry(name, shape, label, start + offset, end))
+    check_disjoint(entries, path)
+    return entries
+
+
+def dimensions(file: BinaryIO) -> tuple[int, ...]:
     """A tensor's shape; llama.cpp writes the last dimension first."""
     (n,) = unpack(file, "I")
-    return list(unpack(file, f"{n}Q"))[::-1]
+    if n > MOST_DIMENSIONS:
+        raise OverflowError(f"a tensor of {n} dimensions")
+    return tuple(unpack(file, f"{n}Q")[::-1])
 
 
-def unpacker(pages: mmap.mmap, begin: int, end: int, shape: list[int], kind: int) -> Callable[[], Tensor]:
-    """The function that gives a tensor's numbers."""
+def check_disjoint(entries: list[Entry], path: Path) -> None:
+    """A ValueError where two tensors share bytes."""
+    last = None
+    for entry in sorted((e for e in entries if e.end > e.begin), key=lambda e: e.begin):
+        if last is not None and entry.begin < last.end:
+            raise ValueError(f"{path}: {entry.name} begins inside {last.name}, expected bytes of its own: {AGAIN}")
+        last = entry
+
+
+def stored(pages: mmap.mmap, entry: Entry, path: Path) -> StoredTensor:
+    """One tensor of the mapped file."""
+    dtype = {**PLAIN, **WHOLE}.get(entry.kind)
+    if dtype is None:
+        return StoredTensor(entry.shape, torch.float32, entry.kind, unpacker(pages, entry, path))
+    count = prod(entry.shape)
 
     def plain() -> Tensor:
-        return torch.frombuffer(pages, dtype=KINDS[kind][3], count=prod(shape), offset=begin).view(shape)
+        if not count:
+            return torch.empty(entry.shape, dtype=dtype)
+        return torch.frombuffer(pages, dtype=dtype, count=count, offset=entry.begin).view(entry.shape)
+
+    return StoredTensor(entry.shape, dtype, entry.kind, plain)
+
+
+def unpacker(pages: mmap.mmap, entry: Entry, path: Path) -> Callable[[], Tensor]:
+    """The function that gives the numbers of a quantized tensor, in float32; a ValueError for damaged ones."""
 
     def unpacked() -> Tensor:
         try:
             from gguf import GGMLQuantizationType, dequantize
         except ImportError:
-            raise ImportError(f"{KINDS[kind][0]} numbers need the gguf package: pip install minigpt[gguf]") from None
+            raise ImportError(f"{entry.kind} numbers need the gguf package: pip install minigpt[gguf]") from None
         import numpy as np
 
-        blocks = np.frombuffer(pages, dtype=np.uint8, count=end - begin, offset=begin).reshape(*shape[:-1], -1)
-        return torch.from_numpy(dequantize(blocks, GGMLQuantizationType(kind))).view(shape)
+        values = torch.empty(entry.shape)
+        n_rows = max(1, prod(entry.shape[:-1]))
+        step = max(1, ROWS // max(1, values.numel() // n_rows))
+        blocks = np.frombuffer(pages, np.uint8, entry.end - entry.begin, entry.begin).reshape(n_rows, -1)
+        try:
+            with np.errstate(all="ignore"):  # a damaged scale is refused below
+                for first, part in zip(range(0, n_rows, step), values.view(n_rows, -1).split(step), strict=True):
+                    numbers = dequantize(blocks[first : first + step], GGMLQuantizationType[entry.kind])
+                    part.copy_(torch.from_numpy(numbers))
+        except (NotImplementedError, KeyError):
+            way_out = "fetch a file in Q8_0 or Q4_K_M"
+            what = f"{entry.name} is of {entry.kind}, which the gguf package does not unpack"
+            raise ValueError(f"{path}: {what}: {way_out}") from None
+        if not values.isfinite().all():
+            raise ValueError(f"{path}: {entry.name} holds NaN or infinite numbers, the file is damaged: {AGAIN}")
+        return values
 
-    return plain if KINDS[kind][1] == 1 else unpacked
+    return unpacked

@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from weights.formats.other_kinds import IN_FULL
 from weights.formats.stored import StoredTensor
-from weights.formats.wrong_file import AGAIN, check_beginning
+from weights.formats.wrong_file import AGAIN, check_beginning, each_once
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 INTEGERS = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
 DTYPES = {**FLOATS, **INTEGERS, "BOOL": torch.bool}
+LONGEST_HEADER = 1 << 24  # bytes: 150,000 tensors; JSON takes much more room once it is read
 
 
 def read(path: Path) -> dict[str, StoredTensor]:
@@ -40,22 +42,25 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
         start = file.read(64)
         check_beginning(path, start)
         length = int.from_bytes(start[:8], "little")
-        if size < 8 or length > size - 8:
+        if size < 8 or length > min(size - 8, LONGEST_HEADER):
             raise ValueError(f"{path}: expected a header of {length:,} bytes, the file has {size:,} in all: {AGAIN}")
         file.seek(8)
         try:
-            entries = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}
+            entries = json.loads(file.read(length), object_pairs_hook=each_once)
+            entries.pop("__metadata__", None)
             kinds = {name: str(entry["dtype"]) for name, entry in entries.items()}
             shapes = {name: [*map(index, entry["shape"])] for name, entry in entries.items()}  # whole numbers
             ends = {name: map(index, entry["data_offsets"]) for name, entry in entries.items()}
             places = sorted((begin, end, name) for name, (begin, end) in ends.items())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
             raise ValueError(f"{path}: its header is not that of a safetensors file: {AGAIN}") from None
     at = 0  # the tensors must follow one another without gaps
     for begin, end, name in places:
         if kinds[name] not in DTYPES:
-            raise ValueError(f"{path}: {name} is of type {kinds[name]}; expected one of {', '.join(DTYPES)}")
-        expected = prod(shapes[name]) * DTYPES[kinds[name]].itemsize
+            quantized = f"quantized weights are read from GGUF files only: {IN_FULL}"
+            raise ValueError(f"{path}: {name} is of type {kinds[name]}, not one of {', '.join(DTYPES)}; {quantized}")
+        fits = len(shapes[name]) <= 64 and max([0, *shapes[name]]) <= size  # else the product may have no end
+        expected = prod(shapes[name]) * DTYPES[kinds[name]].itemsize if fits else size
         if begin != at or end - begin != expected or min([0, *shapes[name]]) < 0:
             raise ValueError(f"{path}: {name} should be bytes {at} to {at + expected}, not {begin} to {end}: {AGAIN}")
         at = end

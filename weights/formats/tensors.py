@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from weights.formats import pickled, safetensors
+from weights.formats.other_kinds import refuse_quantized_tensors
 from weights.formats.stored import StoredTensor
 
 
@@ -11,7 +12,9 @@ def read_tensors(files: list[Path]) -> dict[str, StoredTensor]:
     read = safetensors.read if files[0].suffix == ".safetensors" else pickled.read
     stored: dict[str, StoredTensor] = {}
     for file in files:
-        for name, tensor in read(file).items():
+        tensors = read(file)
+        refuse_quantized_tensors(tensors, file)
+        for name, tensor in tensors.items():
             if name in stored:
                 raise ValueError(f"{file}: {name} is in another part too; expected every tensor once")
             stored[name] = tensor

@@ -1,6 +1,8 @@
 """What commonly stands in the place of weights, said in one line."""
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from tokenizer.fetch.wrong_file import what_it_is
 
@@ -23,3 +25,17 @@ def check_beginning(path: Path, start: bytes) -> None:
     for magic, kind in OTHERS:
         if start.startswith(magic) and path.suffix == ".safetensors":
             raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `json.loads`, which would drop all but the last of several values with one name.
+
+    >>> each_once([("a", 1), ("a", 2)])
+    Traceback (most recent call last):
+    ValueError: 'a' is there twice
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{name!r:.80} is there twice")
+    return found

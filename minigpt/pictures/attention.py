@@ -40,7 +40,7 @@ def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
                 shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, f"{weight:.2f}", color, "middle"))
     told = f"{title}. Each row is a token that looks, each column one that is looked at; a row sums to 1."
     table = (["token", *names], [[name, *(f"{w:.2f}" for w in row)] for name, row in zip(names, weights, strict=True)])
-    return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, list(shapes))
+    return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, list(shapes), weights)
 
 
 def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title: str) -> Drawing:
@@ -68,19 +68,23 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
                 for j, weight in enumerate(row)
                 if weight > 0.02
             ]
-    told = f"{title}: one square for each head, its rows the {n} tokens that look, its columns those looked at."
+    told = f"{title}: one square for each head, its rows the {n} tokens that look, its columns those looked at. "
+    told += "The table says where a head looks most: at itself, the token before, or the first one."
     table = (["layer", *(f"head {h}" for h in range(n_head))], rows)
     return Drawing(left + n_head * side + SIZE, top + n_layer * side + SIZE, title, told, table, list(shapes))
 
 
 def strongest(head: Sequence[Sequence[float]]) -> str:
-    """What a head does on average, in words: how much goes to itself, to the token before, and to the first.
+    """Where a head looks most, on average over the tokens: itself, the token before, or the text's first.
 
     >>> strongest([[1, 0], [0.25, 0.75]])
-    'itself 0.88, the one before 0.25, the first 0.62'
+    'itself 0.88'
     """
     n = len(head)
-    itself = sum(head[i][i] for i in range(n)) / n
-    before = sum(head[i][i - 1] for i in range(1, n)) / max(1, n - 1)
-    first = sum(row[0] for row in head) / n
-    return f"itself {itself:.2f}, the one before {before:.2f}, the first {first:.2f}"
+    shares = {
+        "itself": sum(head[i][i] for i in range(n)) / n,
+        "before": sum(head[i][i - 1] for i in range(1, n)) / max(1, n - 1),
+        "first": sum(row[0] for row in head) / n,
+    }
+    name = max(shares, key=lambda name: shares[name])
+    return f"{name} {shares[name]:.2f}"

@@ -38,7 +38,8 @@ def next_token_bars(tokens: Sequence[str], steps: Sequence[tuple[str, Sequence[f
     told = f"{title}: the probability of {len(names)} tokens " + ", then ".join(name for name, _ in steps)
     rows = [[name, *(percent(ps[k]) if ps[k] else "dropped" for _, ps in steps)] for k, name in enumerate(names)]
     table = (["token", *(name for name, _ in steps)], rows)
-    return Drawing(left + len(steps) * column, top + len(names) * ROW + SIZE, title, told + ".", table, shapes)
+    shades = [[ps[k] / most for _, ps in steps] for k in range(len(names))]
+    return Drawing(left + len(steps) * column, top + len(names) * ROW + SIZE, title, told + ".", table, shapes, shades)
 
 
 def percent(p: float) -> str:

@@ -77,6 +77,7 @@ class Drawing:
     description: str
     table: Table
     shapes: list[Box | Line | Text] = field(default_factory=list)
+    shades: Sequence[Sequence[float]] = ()  # of the table's cells after the first of each row, for the terminal
 
     def svg(self) -> str:
         """The drawing as one SVG element that needs nothing else: styles, title and description are inside."""

@@ -1,5 +1,7 @@
 """A drawing as a matplotlib figure, with the same shapes and look, for pages that show no SVG, such as GitHub's."""
 
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INCH = 96.0  # pixels of a drawing in an inch
+OTHER_FONTS = (
+    *("Noto Sans Mono CJK JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei"),
+    *("WenQuanYi Zen Hei", "Noto Sans", "Arial Unicode MS", "Noto Emoji", "Segoe UI Emoji", "Symbola"),
+)
 ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
@@ -22,6 +28,7 @@ def figure(drawing: Drawing, dark: bool = False) -> "Figure":
         raise ImportError(
             'pictures as PNG need matplotlib: pip install "minigpt[pictures]"; SVG needs nothing'
         ) from None
+    families = fonts()
     color = {name: pair[dark] for name, pair in COLORS.items()}
     made = Figure(figsize=(drawing.width / INCH, drawing.height / INCH), facecolor=color["paper"])
     axes = made.add_axes((0, 0, 1, 1))
@@ -47,11 +54,24 @@ def figure(drawing: Drawing, dark: bool = False) -> "Figure":
                 verticalalignment="baseline",
                 fontsize=shape.size * 72 / INCH,
                 fontweight="bold" if shape.bold else "normal",
-                fontfamily=["DejaVu Sans Mono"],
+                fontfamily=families,
             )
     return made
 
 
-def save_png(drawing: Drawing, path: Path, dark: bool = False) -> None:
-    """Writes the drawing as a PNG, twice as fine as a screen of 96 pixels an inch."""
-    figure(drawing, dark).savefig(path, dpi=2 * INCH, format="png", metadata={"Software": None})
+def save_png(drawing: Drawing, path: Path, dark: bool = False) -> str:
+    """Writes the drawing as a PNG, twice as fine as a screen of 96 pixels an inch; returns the characters for which
+    this machine has no font, which are boxes in it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        figure(drawing, dark).savefig(path, dpi=2 * INCH, format="png", metadata={"Software": None})
+    found = [re.match(r"Glyph (\d+) ", str(warning.message)) for warning in told]
+    return "".join(dict.fromkeys(chr(int(glyph[1])) for glyph in found if glyph))
+
+
+def fonts() -> list[str]:
+    """The font of all pictures and, for characters that it lacks, those of the usual ones that are on this machine."""
+    from matplotlib.font_manager import get_font_names
+
+    here = set(get_font_names())
+    return ["DejaVu Sans Mono", *(name for name in OTHER_FONTS if name in here)]

@@ -40,4 +40,12 @@ def lens_table(
         Text(left + (j + 0.5) * column, y + 0.8 * ROW, name, "ink", "middle", bold=True) for j, name in enumerate(names)
     ]
     told = f"{title}: what would come next if the model stopped after that layer, the stronger the colour the surer."
-    return Drawing(left + len(names) * column + SIZE, y + 1.4 * ROW, title, told, (["", *names], rows), list(shapes))
+    return Drawing(
+        left + len(names) * column + SIZE,
+        y + 1.4 * ROW,
+        title,
+        told,
+        (["", *names], rows),
+        list(shapes),
+        probabilities[::-1],
+    )

@@ -19,7 +19,7 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
     names = [label(token.encode()) for token in tokens]
     x, y = SIZE, 2.8 * SIZE
     shapes: list[Box | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
-    rows = []
+    rows, shades = [], []
     for name, value in zip(names, values, strict=True):
         figure = "" if value is None else f"{value:.1f}" if full > 1 else f"{value:.2f}"
         width = max(cells(name), len(figure), 1) * ADVANCE * SIZE + 8
@@ -30,6 +30,7 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
         shapes.append(Text(x + width / 2 - 1, y + 17, name, "paper" if shade > 0.7 else "ink", "middle"))
         shapes.append(Text(x + width / 2 - 1, y + 36, figure, "soft", "middle", 10.5))
         rows.append([name, figure])
+        shades.append([shade])
         x += width
     told = f"{title}: each token with its {unit} below, the stronger the colour the more."
-    return Drawing(WIDTH + SIZE, y + ROW + SIZE / 2, title, told, (["token", unit], rows), list(shapes))
+    return Drawing(WIDTH + SIZE, y + ROW + SIZE / 2, title, told, (["token", unit], rows), list(shapes), shades)

@@ -8,6 +8,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigpt.analysis.activations import patch as patch
+    from minigpt.analysis.activations import record as record
+    from minigpt.analysis.lens import logit_lens as logit_lens
     from minigpt.generation.completion import Completion as Completion
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
@@ -20,6 +23,9 @@ HOMES = {
     "LanguageModel": "minigpt.language_model",
     "Completion": "minigpt.generation.completion",
     "generate": "minigpt.generation.generate",
+    "record": "minigpt.analysis.activations",
+    "patch": "minigpt.analysis.activations",
+    "logit_lens": "minigpt.analysis.lens",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names

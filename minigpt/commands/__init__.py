@@ -10,6 +10,7 @@ COMMANDS = {
     "compare": "a completion model and an instruction-tuned one, side by side",
     "next": "the most likely next tokens, with probabilities",
     "tokens": "the tokens of a text, coloured, with ids",
+    "show": "look inside: attention, the logit lens, filters, surprise, the architecture",
     "train": "train a tokenizer and a model on your own text",
     "models": "the models known by name: embedded, cached or on the Hub",
     "download": "bring a model to this machine, verified",

@@ -107,6 +107,8 @@ def inspect(parser: Parser) -> None:
     flags.add_model(parser, positional=True)
     flags.add_device(parser)
     parser.add_argument("--force", action="store_true", help="also where the device fails the self-check")
+    also = "the names and shapes of all that record and patch see instead"
+    parser.add_argument("--activations", action="store_true", help=also)
 
 
 def export(parser: Parser) -> None:
@@ -138,12 +140,53 @@ def doctor(parser: Parser) -> None:
     parser.add_argument("--no-network", action="store_true", help="do not ask the Hub and the package index")
 
 
+LOOKS = ("attention", "lens", "bars", "surprise", "model")
+
+
+def show(parser: Parser) -> None:
+    """A look inside: where heads look, what each layer would say, what filters leave, what surprises, the model itself.
+
+    Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
+    logit lens), bars (the next token before and after each filter), surprise (bits of each token) or model.
+    """
+    add = parser.add_argument
+    add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
+    add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
+    add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
+    add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
+    add("-k", type=flags.at_least(1), default=10, metavar="N", help="bars: how many tokens (default: %(default)s)")
+    add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
+    add("--html", type=Path, metavar="FILE", help="write a page with the picture and its numbers as a table")
+    add("--png", type=Path, metavar="FILE", help='write a PNG; needs matplotlib: pip install "minigpt[pictures]"')
+    add("--dark", action="store_true", help="with --png: on black")
+    flags.add_model(parser)
+    flags.add_device(parser)
+    flags.add_plain(parser)
+    flags.add_sampling(parser)
+    parser.set_defaults(check=check_show)
+
+
+def check_show(args: argparse.Namespace) -> None:
+    """Whether the flags go together; a flags.UsageError where they do not."""
+    for name in ("layer", "head"):
+        if getattr(args, name) is not None and args.what != "attention":
+            raise flags.UsageError(f"--{name} is for attention, not for {args.what}: leave it out")
+    if args.dark and not args.png:
+        raise flags.UsageError("--dark is for --png; SVG and HTML follow the reader's own setting")
+    if args.what == "model" and args.prompt is not None:
+        raise flags.UsageError(f"model needs no prompt, {args.prompt!r} was given: leave it out")
+    if args.what != "bars" and flags.settings_of(args):
+        raise flags.UsageError(f"temperature and filters are for bars, not for {args.what}: leave them out")
+    flags.settings_of(args)
+
+
 COMMANDS: dict[str, Callable[[Parser], None]] = {
     "generate": generate,
     "chat": chat,
     "compare": compare,
     "next": next_,
     "tokens": tokens,
+    "show": show,
     "train": train,
     "models": models,
     "download": download,

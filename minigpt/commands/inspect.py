@@ -1,9 +1,11 @@
 """`minigpt inspect`: the report of the load, then the tree of modules with shapes and sizes."""
 
 import argparse
+import re
 
 from torch import nn
 
+from minigpt.analysis.activations import places
 from minigpt.commands.common import note_fetch
 from minigpt.terminal import ENDLESS, columns, table, wrap
 from weights.checkpoint import load_checkpoint
@@ -15,6 +17,9 @@ def run(args: argparse.Namespace) -> int:
     note_fetch(args.model)
     c = load_checkpoint(args.model, args.device, args.dtype, args.force)
     width = columns(unknown=ENDLESS)
+    if args.activations:
+        print("\n".join(activations(c.model, width)))
+        return 0
     facts = [
         ("path", str(c.path)),
         ("vocabulary", f"{c.tokenizer.n_vocab:,} tokens" if c.tokenizer else "none"),
@@ -27,6 +32,19 @@ def run(args: argparse.Namespace) -> int:
     print()
     print("\n".join(tree(c.model, width)))
     return 0
+
+
+def activations(model: nn.Module, width: int = ENDLESS) -> list[str]:
+    """One line per activation of a forward pass, in its order: the name, the shape; equal blocks stand once.
+
+    >>> from minigpt.models.gpt2 import GPT2, GPT2Config
+    >>> activations(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)))[:3]
+    ['wte               B T C', 'wpe               B T C', 'h.0 … 2.in        B T C']
+    """
+    found = places(model)
+    last = max(int(name.split(".")[1]) for name in found if name.startswith("h."))
+    rows = [(name, place.shape) for name, place in found.items() if not re.match(r"h\.[1-9]", name)]
+    return table([(name.replace("h.0.", f"h.0 … {last}."), shape) for name, shape in rows], width)
 
 
 def tree(model: nn.Module, width: int = ENDLESS) -> list[str]:

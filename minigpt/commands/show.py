@@ -1,0 +1,59 @@
+"""`minigpt show`: a look inside, in the terminal or as an SVG, PNG or HTML file."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from minigpt.commands.common import load_model, note, prompt_of, spinner
+from minigpt.commands.flags import settings_of
+from minigpt.terminal import columns
+from tokenizer.display import use_color
+from tokenizer.fetch.atomic import replacing, write_text
+
+if TYPE_CHECKING:
+    from minigpt.language_model import LanguageModel
+    from minigpt.pictures.drawing import Drawing
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw what is asked for."""
+    prompt = "" if args.what == "model" else prompt_of(args.prompt)
+    lm = load_model(args.model, args)
+    with spinner("looking inside"):
+        drawing = draw(lm, prompt, args)
+    if args.svg:
+        write_text(args.svg, drawing.svg() + "\n")
+    if args.html:
+        write_text(args.html, drawing.html())
+    if args.png:
+        from minigpt.pictures.figure import save_png
+
+        with replacing(args.png) as part:
+            missing = save_png(drawing, part, args.dark)
+        if missing:
+            note(f"no font here has {missing}, boxes stand for it: install Noto Sans CJK or the like, or write --svg")
+    written = [str(file) for file in (args.svg, args.html, args.png) if file]
+    if written:
+        note(f"wrote {', '.join(written)}")
+        return 0
+    from minigpt.pictures.terminal import flowing, terminal_lines
+
+    width, color = columns(), use_color()
+    if args.what == "surprise" and color:
+        tokens = [row[0] for row in drawing.table[1]]
+        print(drawing.title, *flowing(tokens, drawing.shades, width, color), sep="\n")
+    else:
+        print("\n".join(terminal_lines(drawing, width, color)))
+    return 0
+
+
+def draw(lm: "LanguageModel", prompt: str, args: argparse.Namespace) -> "Drawing":
+    """The picture of what was asked for."""
+    from minigpt.pictures import views
+
+    if args.what == "attention":
+        return views.attention(lm, prompt, args.layer, args.head)
+    if args.what == "lens":
+        return views.lens(lm, prompt)
+    if args.what == "bars":
+        return views.bars(lm, prompt, args.k, **settings_of(args))
+    return views.surprise(lm, prompt) if args.what == "surprise" else views.model(lm)

@@ -1,0 +1,105 @@
+"""From a model and a prompt to a picture: what `minigpt show`, a notebook and the playground draw.
+
+T tokens, V vocabulary.
+"""
+
+import math
+from typing import Unpack
+
+import torch
+
+from minigpt.analysis.filters import filter_steps
+from minigpt.analysis.heads import attention_maps
+from minigpt.analysis.lens import logit_lens
+from minigpt.generation.decoding import device_of
+from minigpt.generation.keywords import Keywords
+from minigpt.language_model import LanguageModel
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from minigpt.pictures.architecture import architecture
+from minigpt.pictures.attention import attention_grid, attention_head
+from minigpt.pictures.bars import next_token_bars
+from minigpt.pictures.drawing import Drawing
+from minigpt.pictures.lens import lens_table
+from minigpt.pictures.strip import token_strip
+from tokenizer.display import clip
+
+SURPRISING = 12.0  # bits that get the full colour: one chance in 4096
+
+
+def attention(lm: LanguageModel, prompt: str, layer: int | None = None, head: int | None = None) -> Drawing:
+    """The attention of one head for a text, or of all heads where none is named. Raises ValueError for a layer or head
+    that the model lacks."""
+    ids, tokens = ids_of(lm, prompt)
+    config = lm.model.config
+    for what, value, n in (("layer", layer, config.n_layer), ("head", head, config.n_head)):
+        if value is not None and not 0 <= value < n:
+            raise ValueError(f"{what} {value}: the model has {n}, 0 to {n - 1}")
+    maps = attention_maps(model_of(lm), ids)
+    if layer is None and head is None:
+        return attention_grid(maps.tolist(), f"Every head on {quoted(prompt)}")
+    weights = maps[layer or 0, head or 0].tolist()
+    return attention_head(tokens, weights, f"Layer {layer or 0}, head {head or 0} on {quoted(prompt)}")
+
+
+def lens(lm: LanguageModel, prompt: str) -> Drawing:
+    """What the model would say after each layer, at each position of a text."""
+    ids, tokens = ids_of(lm, prompt)
+    sure, best = logit_lens(model_of(lm), ids)[:, 0].softmax(-1).max(-1)  # (L + 1, T) each
+    said = [[text_of(lm, id) for id in row] for row in best.tolist()]
+    return lens_table(tokens, said, sure.tolist(), f"After each layer of {lm.name or 'the model'}, on {quoted(prompt)}")
+
+
+def bars(lm: LanguageModel, prompt: str, k: int = 10, **settings: Unpack[Keywords]) -> Drawing:
+    """The k most likely next tokens after a text: the model's own probabilities, then after each filter in turn."""
+    ids, _ = ids_of(lm, prompt)
+    with torch.inference_mode():
+        logits = lm.model.unembed(lm.model.hidden(ids)[0, -1])  # (V,)
+    given = {name: value for name, value in settings.items() if value is not None}
+    chosen = lm.settings(given) if given else lm.settings({"temperature": 1.0, "top_k": 0, "top_p": 1.0})
+    steps = filter_steps(logits, ids[0].tolist(), chosen)
+    best = steps[0][1].topk(min(k, len(logits))).indices.tolist()
+    shown = [(name.replace("_", "-"), [probs[id].item() for id in best]) for name, probs in steps]
+    return next_token_bars([text_of(lm, id) for id in best], shown, f"After {quoted(prompt)}")
+
+
+def surprise(lm: LanguageModel, prompt: str) -> Drawing:
+    """How much each token of a text surprised the model, in bits: -log2 of the probability that it had given it."""
+    score = lm.score(prompt)
+    bits = [-logprob / math.log(2) for logprob in score.logprobs]
+    values = [None] * (len(score.ids) - len(bits)) + bits
+    title = f"Surprise of {lm.name or 'the model'}, {sum(bits) / max(1, len(bits)):.1f} bits a token"
+    return token_strip([text_of(lm, id) for id in score.ids], values, title, "bits", SURPRISING)
+
+
+def model(lm: LanguageModel) -> Drawing:
+    """The model's architecture, from its configuration."""
+    return architecture(lm.model.config, lm.name)
+
+
+def ids_of(lm: LanguageModel, prompt: str) -> tuple[torch.Tensor, list[str]]:
+    """The ids (1, T) of a prompt as the model reads it, and the text of each."""
+    ids = lm.encode(prompt) or lm.settings({}).start_ids
+    if len(ids) > lm.model.config.n_ctx:
+        raise ValueError(f"{len(ids)} tokens exceed the model's {lm.model.config.n_ctx} positions: show a shorter text")
+    if not ids:
+        raise ValueError("there is no token to look at: give a text")
+    return torch.tensor([ids], device=device_of(lm.model)), [text_of(lm, id) for id in ids]
+
+
+def text_of(lm: LanguageModel, id: int) -> str:
+    """The text of one token, or its number where the vocabulary has none."""
+    known = lm.tokenizer is not None and id in lm.tokenizer.tokens
+    return lm.tokenizer.decode([id]) if lm.tokenizer is not None and known else f"#{id}"
+
+
+def model_of(lm: LanguageModel) -> GPT2 | Llama:
+    """The model, of a family that can be looked into."""
+    if not isinstance(lm.model, GPT2 | Llama):
+        raise ValueError(f"a {type(lm.model).__name__} cannot be looked into: GPT-2 and Llama models can")
+    return lm.model
+
+
+def quoted(prompt: str) -> str:
+    """A prompt for a title."""
+    return f'"{clip(" ".join(prompt.split()), 48)}"'

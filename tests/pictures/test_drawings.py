@@ -1,0 +1,174 @@
+"""Pictures hold the model's own numbers: what is drawn is read back from the SVG, and from the figure."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+import minigpt
+from minigpt import logit_lens
+from minigpt.analysis.heads import attention_maps
+from minigpt.pictures.attention import attention_grid, attention_head
+from minigpt.pictures.bars import next_token_bars
+from minigpt.pictures.drawing import ADVANCE, Box, Drawing, Line, Text
+from minigpt.pictures.lens import lens_table
+from minigpt.pictures.strip import token_strip
+from tokenizer.display import cells
+
+SVG = "{http://www.w3.org/2000/svg}"
+PROMPT = 'Once upon a time there <was> a cat & a "$mouse$".'
+
+
+@pytest.fixture(scope="module")
+def lm() -> minigpt.LanguageModel:
+    return minigpt.load("storyteller", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tokens(lm: minigpt.LanguageModel) -> list[str]:
+    assert lm.tokenizer
+    return [lm.tokenizer.decode([id]) for id in lm.tokenizer.encode(PROMPT)]
+
+
+@pytest.fixture(scope="module")
+def maps(lm: minigpt.LanguageModel) -> torch.Tensor:
+    assert lm.tokenizer
+    return attention_maps(lm.model, torch.tensor([lm.tokenizer.encode(PROMPT)]))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def drawings(lm: minigpt.LanguageModel, tokens: list[str], maps: torch.Tensor) -> dict[str, Drawing]:
+    assert lm.tokenizer
+    lens = logit_lens(lm.model, torch.tensor([lm.tokenizer.encode(PROMPT)]))[:, 0].softmax(-1)  # type: ignore[arg-type]
+    sure, best = lens.max(-1)
+    words = [[lm.tokenizer.decode([id]) for id in row] for row in best.tolist()]
+    surprise = [None, *(-logprob / math.log(2) for logprob in lm.score(PROMPT).logprobs[1:])]
+    return {
+        "head": attention_head(tokens, maps[1, 2].tolist(), "Layer 1, head 2"),
+        "few": attention_head(tokens[:5], maps[1, 2, :5, :5].tolist(), "Layer 1, head 2"),
+        "grid": attention_grid(maps.tolist(), "All heads"),
+        "lens": lens_table(tokens, words, sure.tolist(), "The lens"),
+        "bars": next_token_bars(tokens[:3], [("softmax", [0.5, 0.3, 0.2]), ("top-k 2", [0.625, 0.375, 0.0])], "Next"),
+        "strip": token_strip(tokens, surprise, "Surprise", "bits", 12.0),
+    }
+
+
+NAMES = ("head", "few", "grid", "lens", "bars", "strip")
+
+
+def boxes(drawing: Drawing) -> list[ElementTree.Element]:
+    """The boxes of the SVG, the paper left out."""
+    return ElementTree.fromstring(drawing.svg()).findall(f"{SVG}rect")[1:]
+
+
+def texts(drawing: Drawing) -> list[str]:
+    return [text.text or "" for text in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}text")]
+
+
+def test_a_head_shows_its_weights(drawings: dict[str, Drawing], maps: torch.Tensor) -> None:
+    for name, n in (("head", maps.shape[-1]), ("few", 5)):
+        seen = [float(box.attrib["fill-opacity"]) for box in boxes(drawings[name])]
+        rows, columns = torch.tril_indices(n, n)
+        torch.testing.assert_close(torch.tensor(seen), maps[1, 2, :n, :n][rows, columns], rtol=0, atol=6e-4)
+    printed = [text for text in texts(drawings["few"]) if re.fullmatch(r"\d\.\d\d", text)]
+    assert printed == [f"{maps[1, 2, i, j]:.2f}" for i in range(5) for j in range(i + 1)]
+    assert not [text for text in texts(drawings["head"]) if re.fullmatch(r"\d\.\d\d", text)], "17 tokens: too small"
+
+
+def test_the_grid_shows_every_head(drawings: dict[str, Drawing], maps: torch.Tensor) -> None:
+    drawn = boxes(drawings["grid"])
+    frames = [i for i, box in enumerate(drawn) if box.attrib["class"] == "paper"]
+    assert len(frames) == maps.shape[0] * maps.shape[1]
+    for head, (start, end) in zip(maps.flatten(0, 1), zip(frames, [*frames[1:], len(drawn)], strict=True), strict=True):
+        cell = 76 / head.shape[-1]
+        x, y = (float(drawn[start].attrib[name]) for name in "xy")
+        found = torch.zeros_like(head)
+        for box in drawn[start + 1 : end]:
+            i, j = (round((float(box.attrib[name]) - at) / cell) for name, at in (("y", y), ("x", x)))
+            found[i, j] = float(box.attrib["fill-opacity"])
+        torch.testing.assert_close(found, torch.where(head > 0.02, head, 0.0), rtol=0, atol=6e-4)
+
+
+def test_bars_are_as_long_as_the_probabilities(drawings: dict[str, Drawing]) -> None:
+    widths = [float(box.attrib["width"]) for box in boxes(drawings["bars"])]
+    assert [width / widths[0] for width in widths] == pytest.approx([1, 0.6, 0.4, 1.25, 0.75], abs=1e-3)
+    assert [text for text in texts(drawings["bars"]) if "%" in text] == [
+        *("50.0 %", "30.0 %", "20.0 %"),
+        *("62.5 %", "37.5 %"),
+    ]
+    assert texts(drawings["bars"]).count("—") == 1
+
+
+def test_the_lens_ends_with_what_the_model_says(lm: minigpt.LanguageModel, drawings: dict[str, Drawing]) -> None:
+    head, rows = drawings["lens"].table
+    assert len(rows) == lm.model.config.n_layer + 1
+    best = lm.next_tokens(PROMPT, k=1)[0]
+    token, sure = rows[0][-1].rsplit(" ", 1)
+    assert (token, float(sure)) == (best.text.replace(" ", "·").replace("\n", "↵"), round(best.probability, 2))
+    assert len(boxes(drawings["lens"])) == len(rows) * (len(head) - 1)
+
+
+def test_the_strip_shows_the_surprise(lm: minigpt.LanguageModel, drawings: dict[str, Drawing]) -> None:
+    bits = [-logprob / math.log(2) for logprob in lm.score(PROMPT).logprobs]
+    seen = [float(box.attrib["fill-opacity"]) for box in boxes(drawings["strip"])]
+    assert seen[0] == 0
+    assert seen[1:] == pytest.approx([min(1, value / 12) for value in bits[1:]], abs=6e-4)
+    assert [row[1] for row in drawings["strip"].table[1]] == ["", *(f"{value:.1f}" for value in bits[1:])]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_stand_alone_and_can_be_read_aloud(name: str, drawings: dict[str, Drawing]) -> None:
+    drawing = drawings[name]
+    root = ElementTree.fromstring(drawing.svg())
+    assert root.attrib["role"] == "img"
+    assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
+    assert root[0].text == drawing.title
+    assert drawing.title in drawing.description
+    page = drawing.html()
+    assert not re.findall(r"(?:href|src|url|import)", page.replace("http://www.w3.org/2000/svg", ""))
+    assert "<table>" in page
+    assert "prefers-color-scheme:dark" in page
+    head, rows = drawing.table
+    assert {len(row) for row in rows} == {len(head)}
+    assert page.count("<tr>") == len(rows) + 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_lies_outside_or_on_top_of_another_label(name: str, drawings: dict[str, Drawing]) -> None:
+    drawing = drawings[name]
+    labels = []
+    for shape in drawing.shapes:
+        if isinstance(shape, Line):
+            corners = list(shape.points)
+        elif isinstance(shape, Box):
+            corners = [(shape.x, shape.y), (shape.x + shape.width, shape.y + shape.height)]
+        else:
+            width = cells(shape.text) * ADVANCE * shape.size
+            left = shape.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.align] * width
+            corners = [(left, shape.y - 0.75 * shape.size), (left + width, shape.y + 0.2 * shape.size)]
+            labels.append((*corners[0], *corners[1], shape.text))
+        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in corners), shape
+    for i, (x, y, right, bottom, text) in enumerate(labels):
+        for x2, y2, right2, bottom2, other in labels[i + 1 :]:
+            assert right <= x2 or right2 <= x or bottom <= y2 or bottom2 <= y, f"{text!r} touches {other!r}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_figure_has_the_same_shapes(name: str, drawings: dict[str, Drawing], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from minigpt.pictures.figure import figure, save_png
+
+    drawing = drawings[name]
+    for dark in (False, True):
+        axes: Any = figure(drawing, dark).axes[0]
+        assert [t.get_text().replace(r"\$", "$") for t in axes.texts] == [
+            s.text for s in drawing.shapes if isinstance(s, Text)
+        ]
+        shades = [patch.get_alpha() or patch.get_facecolor()[3] for patch in axes.patches]
+        assert shades == pytest.approx([shape.shade for shape in drawing.shapes if isinstance(shape, Box)])
+    save_png(drawing, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

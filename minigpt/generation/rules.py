@@ -161,7 +161,7 @@ RULES = {
     "early_stopping": Rule('False, True or "never"', one_of(False, True, "never")),
     "num_return_sequences": at_least(1),
     "seed": ID,
-    "stop": Rule("a non-empty text or several", texts),
+    "stop": Rule("a text or several", texts),
     "eos_token_id": IDS,
     "bos_token_id": ID,
     "context": Rule(f"one of {', '.join(CONTEXT_POLICIES)}", one_of(*CONTEXT_POLICIES)),

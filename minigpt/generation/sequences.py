@@ -2,8 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Number
-from typing import Any
+from numbers import Integral
 
 from minigpt.generation.bounds import check_memory, check_vocabulary
 from minigpt.generation.rules import shown
@@ -59,19 +58,6 @@ class TokenSequence:
 
 
 Steps = Generator[list[TokenSequence], None, None]  # after each step, who got tokens; close() stops
-
-
-def is_batch(prompts: Any) -> bool:
-    """Whether these are several prompts, and not a single one: a text, or a list of ids.
-
-    >>> is_batch("a"), is_batch([1, 2]), is_batch(["a", "b"]), is_batch([[1], [2]])
-    (False, False, True, True)
-    """
-    if not isinstance(prompts, str | Sequence):
-        raise TypeError(
-            f"a prompt is a text or a list of ids, several are a list, but this is {type(prompts).__name__}"
-        )
-    return not isinstance(prompts, str) and not (len(prompts) and isinstance(prompts[0], Number))
 
 
 def plan(

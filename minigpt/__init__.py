@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from minigpt.analysis.activations import patch as patch
     from minigpt.analysis.activations import record as record
+    from minigpt.analysis.beam_tree import beam_tree as beam_tree
     from minigpt.analysis.lens import logit_lens as logit_lens
     from minigpt.generation.completion import Completion as Completion
     from minigpt.generation.generate import generate as generate
@@ -26,6 +27,7 @@ HOMES = {
     "record": "minigpt.analysis.activations",
     "patch": "minigpt.analysis.activations",
     "logit_lens": "minigpt.analysis.lens",
+    "beam_tree": "minigpt.analysis.beam_tree",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names

@@ -5,6 +5,7 @@ N beams, T tokens, V vocabulary.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -48,9 +49,27 @@ def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> 
         yield group
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Step:
+    """One round of the search: all continuations that were looked at, best first, and what became of them."""
+
+    ranked: list[Beam]
+    ends: list[bool]  # which of these end here
+    running: list[Beam]  # those that go on
+    finished: list[tuple[float, Beam]]  # the best finished texts so far with their scores
+
+
 def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[tuple[float, Beam]]:
     """The num_beams best finished texts of one prompt with their scores, best first."""
+    finished: list[tuple[float, Beam]] = []
+    for step in rounds(model, sequence, settings):
+        finished = step.finished
+    return finished
+
+
+@torch.inference_mode()
+def rounds(model: Model, sequence: TokenSequence, settings: Settings) -> Iterator[Step]:
+    """The search for one prompt, round by round; the last has the result."""
     n_beams, penalty = settings.num_beams, settings.length_penalty
     running, finished = [Beam()], list[tuple[float, Beam]]()
     cache = new_cache(model, [sequence])
@@ -60,15 +79,15 @@ def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[
         ends = [length == sequence.limit or is_end(beam, sequence, settings) for beam in ranked]
         running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
         done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
-        finished += [(beam.total / length**penalty, beam) for beam in done]
+        finished = finished + [(beam.total / length**penalty, beam) for beam in done]
         finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
+        yield Step(ranked, ends, running, finished)
         if not running or not worth_going_on(running[0], length, finished, sequence.limit, settings):
-            break
+            return
         cache = follow(cache, [beam.parent for beam in running], n_slots=sequence.n_prompt + length - 1)
         newest = torch.tensor([beam.new[-1:] for beam in running], device=logits.device)  # (N, 1)
         pos = torch.full_like(newest, sequence.n_prompt + length - 1)  # (N, 1)
         logits = model.unembed(model.hidden(newest, pos, cache.first(sequence.n_prompt + length))[:, -1])  # (N, V)
-    return finished
 
 
 def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], settings: Settings) -> list[Beam]:

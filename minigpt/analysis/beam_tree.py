@@ -1,0 +1,70 @@
+"""The tree that a beam search grows: what it kept, what it dropped, and with which scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Unpack
+
+from minigpt.generation.beam_search import rounds
+from minigpt.generation.keywords import Keywords
+from minigpt.generation.sequences import plan
+from minigpt.generation.settings import resolve
+from minigpt.models.interface import Model
+
+
+@dataclass(frozen=True)
+class BeamNode:
+    """A token that was looked at: its place in the tree, and what became of it."""
+
+    id: int
+    parent: int | None  # the node before it in the list, None where the prompt is
+    depth: int  # 1 for the first new token
+    logprob: float  # of this token, given all before it
+    total: float  # summed, what beams are ranked by
+    state: str  # "kept", "dropped", or "finished": it ends a text
+    score: float | None = None  # of a finished text: total / depth ** length_penalty
+    best: bool = False  # on the way to the text that won
+
+
+def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) -> list[BeamNode]:
+    """Every continuation that a beam search for a prompt looked at, in the order in which it did, parents first.
+
+    It is the search of `generate` itself. The winner's tokens are those marked `best`. Raises as `generate` does, and
+    ValueError where num_beams is below 2.
+
+    >>> from minigpt.models.gpt2 import GPT2, GPT2Config
+    >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=16, n_layer=1, n_head=2, n_embd=8))
+    >>> tree = beam_tree(model, [1, 2], num_beams=2, max_new_tokens=3)
+    >>> [sum(node.depth == depth and node.state != "dropped" for node in tree) for depth in (1, 2, 3)]
+    [2, 2, 2]
+    """
+    chosen = resolve(settings)
+    if chosen.num_beams < 2:
+        raise ValueError(f"num_beams is {chosen.num_beams}: a tree needs 2 beams or more")
+    nodes: list[BeamNode] = []
+    places: list[int | None] = [None]  # where the running beams are in the list
+    winner: tuple[int, ...] = ()
+    for depth, step in enumerate(rounds(model, plan(model, [list(ids)], chosen)[0], chosen), start=1):
+        here: list[int | None] = []
+        for rank, (beam, end) in enumerate(zip(step.ranked, step.ends, strict=True)):
+            kept = any(beam is other for other in step.running)
+            state = "kept" if kept else "finished" if end and rank < chosen.num_beams else "dropped"
+            score = beam.total / depth**chosen.length_penalty if state == "finished" else None
+            if kept:
+                here.append(len(nodes))
+            nodes.append(
+                BeamNode(beam.new[-1], places[beam.parent], depth, beam.logprobs[-1], beam.total, state, score)
+            )
+        places = here
+        if step.finished:
+            winner = step.finished[0][1].new
+    return mark(nodes, winner)
+
+
+def mark(nodes: list[BeamNode], winner: Sequence[int]) -> list[BeamNode]:
+    """The same tree with the tokens of the winning text marked, each the child of the one before."""
+    at: int | None = None
+    path = set()
+    for depth, id in enumerate(winner, start=1):
+        at = next(i for i, node in enumerate(nodes) if (node.depth, node.id, node.parent) == (depth, id, at))
+        path.add(at)
+    return [BeamNode(**{**vars(node), "best": i in path}) for i, node in enumerate(nodes)]

@@ -208,7 +208,7 @@ def test_it_is_as_fast_as_encode():
         found = list(tok.encode_iterable(chunks))
         ratios.append((time.process_time() - middle) / (middle - start))
         assert found == expected
-        if ratios[-1] < 2:
+        if ratios[-1] < 2.5:
             return
     pytest.fail(f"encode_iterable took {ratios} times as long as encode")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tokenizer.base import ByteTokenizer
     from tokenizer.bpe import Tokenizer
 
-BLOCK = 1 << 16  # characters
+BLOCK = 1 << 14  # characters
 STREAMED = {"ranks", "pattern", "special_tokens", "normalizer", "tokens", "before", "after", "whole"}  # of a Vocabulary
 
 

@@ -23,7 +23,7 @@ REPEAT = re.compile(r"(?:(?P<op>[*+?])|\{(?=,?\d)(?P<low>\d*),?\d*\})[?+]?")
 FLAGS = re.compile(r"\(\?(?P<names>[is]+)\)")
 EDGE = re.compile(r"(?P<start>\^|\\A)|\$|\\[Zz]")
 SET_OPERATIONS = ("[", "&&", "||", "--", "~~")
-FIRST = 256  # characters at the end of a text that are searched first
+FIRST = 64  # characters at the end of a text that are searched first
 
 
 class Part(NamedTuple):

@@ -13,7 +13,11 @@ from minigpt import language_model
 from minigpt.cli import main
 from minigpt.fast.choose import say_once
 from minigpt.generation import simple
+from minigpt.generation.decoding import append_next
 from minigpt.generation.finite import refuse_not_finite
+from minigpt.generation.sampling import sample
+from minigpt.generation.sequences import TokenSequence
+from minigpt.generation.settings import Settings
 from minigpt.language_model import LanguageModel
 from minigpt.models.gpt2 import GPT2
 
@@ -142,10 +146,12 @@ class Spoilt:
         return torch.full((*x.shape[:-1], self.size), math.nan)
 
 
-def test_a_sequence_that_has_ended_forbids_nothing_to_others(parrot: Callable[..., LanguageModel]) -> None:
-    lm = parrot("abc" * 20)
-    batch = lm.generate(["x", "y"], max_new_tokens=3, no_repeat_ngram_size=1, suppress_tokens=[7])
-    assert [c.text for c in batch] == ["abc", "abc"]
+def test_a_sequence_that_has_ended_is_left_alone() -> None:
+    """It has used up every token, which must not stop its neighbour."""
+    going, ended = TokenSequence([0, 1], 1, 5), TokenSequence([0, 1, 2], 1, 2, finish_reason="length")
+    keys, settings = torch.tensor([1, 2]), Settings(no_repeat_ngram_size=1)
+    append_next(torch.zeros(2, 3), [going, ended], keys, settings, sample)
+    assert (going.ids, ended.ids) == ([0, 1, 2], [0, 1, 2])
 
 
 def test_when_nothing_is_left(lm: LanguageModel) -> None:

@@ -7,6 +7,7 @@ so that their order counts, too.
 import json
 import random
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,20 @@ def test_the_same_probabilities(
         found = sampling.filter_candidates(found, mine)
         assert torch.equal(torch.full((1, V), -torch.inf).scatter(1, tokens, best), found)
     assert (found[0].softmax(0) - right.softmax(0)).abs().max() < 1e-6
+
+
+FIRM = {"top_h": 0.47, "top_k": 4, "top_p": 0.81, "min_p": 0.05, "typical_p": 0.71, "epsilon_cutoff": 0.06}
+FIRM |= {"eta_cutoff": 0.13}
+
+
+@pytest.mark.parametrize("pair", [f"{one} {other}" for one, other in combinations(FIRM, 2)])
+def test_two_filters_in_their_order(reference: Any, pair: str) -> None:
+    chosen = {name: FIRM[name] for name in pair.split()} | {"eos_token_id": [2], "max_new_tokens": 6}
+    for seed in range(30):
+        scores = torch.randn(1, V, generator=torch.Generator().manual_seed(seed)) * 1.5
+        right = theirs(reference, [1, 2], 2, scores, {"do_sample": True, "top_k": 0} | chosen)
+        found = sampling.filter_candidates(scores, Settings(**{"temperature": 1.0} | chosen))
+        assert torch.equal(found > -torch.inf, right > -torch.inf), seed
 
 
 CASES: list[dict[str, Any]] = [

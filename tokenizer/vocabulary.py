@@ -64,7 +64,7 @@ class Vocabulary:
             if not name:
                 raise ValueError("a special token is empty: give it a name")
             if tokens.setdefault(i, name.encode()) != name.encode():
-                raise ValueError(f"special token {name!r} has the id {i} of another token: give it its own")
+                raise ValueError(f"special token {name!r:.80} has the id {i} of another token: give it its own")
         if not tokens:
             raise ValueError("the vocabulary is empty: give it at least one token")
         for i in (min(tokens), max(tokens), *(i for i in before + after if i not in tokens)):

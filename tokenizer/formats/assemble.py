@@ -35,7 +35,7 @@ def assemble(
     2
     """
     for text, i in (*vocab.items(), *special.items()):
-        expect(name, f"the id of {text!r}", i, int)
+        expect(name, f"the id of {text!r:.80}", i, int)
     for pair in merges:
         if not isinstance(pair, (list, tuple)) or [type(part) for part in pair] != [str, str]:
             raise ValueError(f"{name}: the merge {pair!r:.120} is not two tokens: save the tokenizer anew")
@@ -53,7 +53,7 @@ def assemble(
         special = dict(sorted(unspelled.items(), key=lambda item: item[1])) | dict(special)
         return Vocabulary(ranks, pattern, special, normalizer, *around, cuts, flags, unmerged)
     except KeyError as error:
-        raise ValueError(f"{name}: a merge names {error.args[0]!r}, which is not in the vocabulary") from None
+        raise ValueError(f"{name}: a merge names {error.args[0]!r:.80}, which is not in the vocabulary") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -76,8 +76,10 @@ def complain(ranks: Mapping[bytes, int], unmade: Collection[bytes], all_made: bo
     """
     for token in unmade:
         if all_made:
-            raise ValueError(f"token {token!r} comes from no merge: {MORE}")
+            raise ValueError(f"token {token!r:.80} comes from no merge: {MORE}")
         parts = merge(token, RanksBelow(ranks, ranks[token]))
         if len(parts) == 2:
-            would = f"{parts[0]!r} and {parts[1]!r} would make it"
-            raise ValueError(f"token {token!r} comes from no merge, though {would}: the list of merges is cut short")
+            would = f"{parts[0]!r:.80} and {parts[1]!r:.80} would make it"
+            raise ValueError(
+                f"token {token!r:.80} comes from no merge, though {would}: the list of merges is cut short"
+            )

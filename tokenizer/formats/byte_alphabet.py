@@ -31,4 +31,4 @@ def unicode_to_bytes(text: str) -> bytes:
     try:
         return bytes(map(_TO_BYTES.__getitem__, text))
     except KeyError as error:
-        raise ValueError(f"token {text!r}: {error.args[0]!r} stands for no byte in GPT-2's alphabet") from None
+        raise ValueError(f"token {text!r:.80}: {error.args[0]!r:.80} stands for no byte in GPT-2's alphabet") from None

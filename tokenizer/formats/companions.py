@@ -81,7 +81,7 @@ def read_companions(folder: Path) -> Companions:
         config = config | read_json(special)
     names = named(config, special if special.exists() else path)
     listed = read_json(added) if added.exists() else {}
-    ids = {name: expect(str(added), f"the id of {name!r}", i, int) for name, i in listed.items()}
+    ids = {name: expect(str(added), f"the id of {name!r:.80}", i, int) for name, i in listed.items()}
     return Companions(folder, config, ids, {name: ("normalized",) for name in ids if name not in names}, names)
 
 
@@ -104,7 +104,7 @@ def obey(vocabulary: Vocabulary, said: Companions) -> Vocabulary:
     special, flags = dict(vocabulary.special_tokens), dict(vocabulary.flags)
     for name, i in said.ids.items():
         if special.setdefault(name, i) != i:
-            raise ValueError(f"{said.name}: the token {name!r} has the id {i}, in the vocabulary {special[name]}")
+            raise ValueError(f"{said.name}: the token {name!r:.80} has the id {i}, in the vocabulary {special[name]}")
         if name not in vocabulary.special_tokens and name in said.flags:
             flags[name] = said.flags[name]
     n = vocabulary.n_vocab

@@ -46,10 +46,10 @@ def read(path: Path) -> Vocabulary:
 def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """The tokenizer.json that says what a header's values say; a ValueError where they are not byte-pair encoding."""
     if data.get("tokenizer.ggml.model") != "gpt2":
-        raise ValueError(f"the tokenizer is {data.get('tokenizer.ggml.model')!r}, not byte-pair encoding")
+        raise ValueError(f"the tokenizer is {data.get('tokenizer.ggml.model')!r:.80}, not byte-pair encoding")
     pre = data.get("tokenizer.ggml.pre")
     if not isinstance(pre, str) or pre not in PRE_TOKENIZERS:
-        raise ValueError(f"the pattern is {pre!r} (tokenizer.ggml.pre), known are {', '.join(PRE_TOKENIZERS)}")
+        raise ValueError(f"the pattern is {pre!r:.80} (tokenizer.ggml.pre), known are {', '.join(PRE_TOKENIZERS)}")
     for key in CHANGES_IDS:
         if data.get(f"tokenizer.ggml.{key}"):
             value = data[f"tokenizer.ggml.{key}"]
@@ -63,7 +63,7 @@ def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"tokenizer.ggml.tokens has {token!r:.80} {n} times: export the file anew")
     for i, kind in enumerate(kinds):
         if kind not in (NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED):
-            raise ValueError(f"tokenizer.ggml.token_type of {tokens[i]!r:.80} is {kind!r}, not one of 1 to 5")
+            raise ValueError(f"tokenizer.ggml.token_type of {tokens[i]!r:.80} is {kind!r:.80}, not one of 1 to 5")
     before, after = around(data)
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     added = [i for i, kind in enumerate(kinds) if kind in (UNKNOWN, CONTROL, USER_DEFINED)]

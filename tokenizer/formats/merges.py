@@ -40,7 +40,7 @@ def recover_merges(ranks: Mapping[bytes, int]) -> list[Merge]:
         if len(token) > 1:
             parts = merge(token, RanksBelow(ranks, rank))
             if len(parts) != 2:
-                raise ValueError(f"token {token!r} is not the merge of two others: these ranks have no merges.txt")
+                raise ValueError(f"token {token!r:.80} is not the merge of two others: these ranks have no merges.txt")
             merges.append((parts[0], parts[1]))
     return merges
 
@@ -64,7 +64,7 @@ def check_merges(ranks: dict[bytes, int], merges: Iterable[Merge]) -> set[bytes]
     where: dict[bytes, dict[Merge, int]] = {}
     for place, (a, b) in enumerate(merges):
         if a + b not in ranks or a not in ranks or b not in ranks:
-            raise ValueError(f"merge {a!r} + {b!r} names a token that the vocabulary lacks")
+            raise ValueError(f"merge {a!r:.80} + {b!r:.80} names a token that the vocabulary lacks")
         where.setdefault(a + b, {})[a, b] = place
     last = -1
     doubtful: list[Merge] = []
@@ -81,7 +81,7 @@ def check_merges(ranks: dict[bytes, int], merges: Iterable[Merge]) -> set[bytes]
             doubtful += [(a, b) for a, b in found if max(own[a], own[b]) > own[token]]
     for a, b in doubtful:
         if a + b in halves or len(where[a + b]) == 1 or not joins_earlier(a, b, ranks, halves):
-            raise ValueError(f"merge {a!r} + {b!r} can never happen in the order of the ids: {MORE}")
+            raise ValueError(f"merge {a!r:.80} + {b!r:.80} can never happen in the order of the ids: {MORE}")
     return {token for token in ranks if len(token) > 1 and token not in halves}
 
 

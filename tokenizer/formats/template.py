@@ -54,9 +54,9 @@ def _template(part: Json, name: str) -> Around:
             continue
         token = expect(name, f"a piece of {what}", piece, dict).get("SpecialToken")
         key = expect(name, f"a piece of {what}", token, dict).get("id")
-        ids = expect(name, f"the token {key!r} of {what}", tokens.get(key), dict).get("ids")
-        for i in expect(name, f"the ids of {key!r} in {what}", ids, list):
-            around[-1].append(expect(name, f"an id of {key!r} in {what}", i, int))
+        ids = expect(name, f"the token {key!r:.80} of {what}", tokens.get(key), dict).get("ids")
+        for i in expect(name, f"the ids of {key!r:.80} in {what}", ids, list):
+            around[-1].append(expect(name, f"an id of {key!r:.80} in {what}", i, int))
     if len(around) != 2:
         raise ValueError(f"{name}: {what} holds the text {len(around) - 1} times: write it once")
     return tuple(around[0]), tuple(around[1])

@@ -66,7 +66,7 @@ def vocab_of(vocabulary: Vocabulary) -> dict[str, int]:
     vocab = {bytes_to_unicode(token): i for token, i in vocabulary.whole.items()}
     for name, i in vocabulary.special_tokens.items():
         if vocab.setdefault(name, i) != i:
-            raise ValueError(f"special token {name!r} is spelled like token {vocab[name]}: a file cannot hold both")
+            raise ValueError(f"special token {name!r:.80} is spelled like token {vocab[name]}: a file cannot hold both")
     return dict(by_id(vocab))
 
 
@@ -132,7 +132,7 @@ def read_added(tokens: Any, name: str) -> tuple[dict[str, int], dict[str, tuple[
         token = {"special": True} | expect(name, "an added token", token, dict)
         content = expect(name, "an added token's content", token.get("content"), str)
         if special.setdefault(content, token.get("id")) != token.get("id"):
-            raise ValueError(f"{name}: the added token {content!r} has two ids: leave one")
+            raise ValueError(f"{name}: the added token {content!r:.80} has two ids: leave one")
         found = [flag for flag in FLAGS if _flag(token, flag, name)]
         found += [] if _flag(token, "special", name) else [ORDINARY]
         flags |= {content: tuple(found)} if found else {}

@@ -54,7 +54,7 @@ def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any =
         if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
             whole = "a whole number" if kind is int and isinstance(value, float) else "a number"
             expected = {bool: "true or false", str: "a name"}.get(kind, whole)
-            raise ValueError(f"{name} should be {expected}, not {value!r}")
+            raise ValueError(f"{name} should be {expected}, not {value!r:.80}")
         first = next(iter(found))
         if name != first and value != found[first]:
             raise ValueError(f"{first} is {found[first]}, but {name} is {value}: they mean the same, leave one of them")
@@ -89,7 +89,7 @@ def refuse_unless(data: Mapping[str, Any], **expected: tuple[Any, ...]) -> None:
     for name, values in expected.items():
         if name in data and data[name] not in values:
             named = " or ".join(repr(v) for v in values if v is not None) or "null"
-            raise ValueError(f"{name} is {data[name]!r}; only {named} is implemented here")
+            raise ValueError(f"{name} is {data[name]!r:.80}; only {named} is implemented here")
 
 
 # Fields that change what a model computes, that no family here has, with the values that change nothing. What steers

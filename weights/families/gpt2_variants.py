@@ -47,5 +47,5 @@ def activation_name(data: Mapping[str, Any], name: str, default: str) -> str:
     theirs = field(data, name, kind=str, default=default)
     ours = ALIASES.get(theirs, theirs)
     if ours not in ACTIVATIONS:
-        raise ValueError(f"{name} is {theirs!r}; implemented here are {', '.join([*ACTIVATIONS, *ALIASES])}")
+        raise ValueError(f"{name} is {theirs!r:.80}; implemented here are {', '.join([*ACTIVATIONS, *ALIASES])}")
     return str(ours)

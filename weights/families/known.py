@@ -17,7 +17,8 @@ def check_config(folder: Path) -> tuple[Family, Config]:
     family = FAMILIES.get(str(data.get("model_type")))
     if family is None:
         raise ValueError(
-            f"{folder / 'config.json'}: model_type is {data.get('model_type')!r}; expected one of {', '.join(FAMILIES)}"
+            f"{folder / 'config.json'}: model_type is {data.get('model_type')!r:.80}; "
+            f"expected one of {', '.join(FAMILIES)}"
         )
     try:
         config = family.read_config(data)

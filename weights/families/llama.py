@@ -101,11 +101,11 @@ def read_layer_types(data: Mapping[str, Any], n_layer: int) -> tuple[int, ...]:
     if types is None:
         return ()
     if not isinstance(types, list):
-        raise ValueError(f"layer_types should be a list, not {types!r}")
+        raise ValueError(f"layer_types should be a list, not {types!r:.80}")
     for kind in types:
         if kind not in ("full_attention", "sliding_attention"):
             raise ValueError(
-                f"layer_types has {kind!r}; only full_attention and sliding_attention are implemented here"
+                f"layer_types has {kind!r:.80}; only full_attention and sliding_attention are implemented here"
             )
     if len(types) != n_layer:
         raise ValueError(f"layer_types has {len(types)} entries for {n_layer} layers (num_hidden_layers)")

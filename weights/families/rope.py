@@ -32,20 +32,20 @@ def read_rope(data: Mapping[str, Any], n_ctx: int) -> tuple[float, RopeScaling |
     """
     for name in ("rope_scaling", "rope_parameters"):
         if not isinstance(data.get(name) or {}, dict):
-            raise ValueError(f"{name} should be an object with rope_type, not {data[name]!r}")
+            raise ValueError(f"{name} should be an object with rope_type, not {data[name]!r:.80}")
     name = "rope_scaling" if data.get("rope_scaling") else "rope_parameters"
     rope: dict[str, Any] = data.get(name) or {}
     theta = field({**data, **rope}, "rope_theta", kind=float, default=10000.0)
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in KINDS:
-        raise ValueError(f"{name} has the type {kind!r}; implemented here are {', '.join(KINDS)}")
+        raise ValueError(f"{name} has the type {kind!r:.80}; implemented here are {', '.join(KINDS)}")
     if not rope.keys() & {"rope_type", "type"} and rope.get("factor", 1) != 1:
         raise ValueError(
-            f"{name} has the factor {rope['factor']!r} and no rope_type; expected one of {', '.join(KINDS)}"
+            f"{name} has the factor {rope['factor']!r:.80} and no rope_type; expected one of {', '.join(KINDS)}"
         )
     refuse_unless({**data, **rope}, partial_rotary_factor=(1, None))
     for unknown in rope.keys() - KNOWN:
-        raise ValueError(f"{name} has {unknown} {rope[unknown]!r}, which is not implemented here")
+        raise ValueError(f"{name} has {unknown} {rope[unknown]!r:.80}, which is not implemented here")
     try:
         return theta, None if kind == "default" else scaling(kind, data, rope, n_ctx)
     except ValueError as error:

@@ -54,6 +54,8 @@ def draw(lm: "LanguageModel", prompt: str, args: argparse.Namespace) -> "Drawing
         return views.attention(lm, prompt, args.layer, args.head)
     if args.what == "lens":
         return views.lens(lm, prompt)
+    if args.what == "beams":
+        return views.beams(lm, prompt, args.num_beams or 3, args.max_new_tokens or 6)
     if args.what == "bars":
         return views.bars(lm, prompt, args.k, **settings_of(args))
     return views.surprise(lm, prompt) if args.what == "surprise" else views.model(lm)

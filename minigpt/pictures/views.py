@@ -8,6 +8,7 @@ from typing import Unpack
 
 import torch
 
+from minigpt.analysis.beam_tree import beam_tree
 from minigpt.analysis.filters import filter_steps
 from minigpt.analysis.heads import attention_maps
 from minigpt.analysis.lens import logit_lens
@@ -19,6 +20,7 @@ from minigpt.models.llama import Llama
 from minigpt.pictures.architecture import architecture
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
+from minigpt.pictures.beams import beam_picture
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.lens import lens_table
 from minigpt.pictures.strip import token_strip
@@ -61,6 +63,15 @@ def bars(lm: LanguageModel, prompt: str, k: int = 10, **settings: Unpack[Keyword
     best = steps[0][1].topk(min(k, len(logits))).indices.tolist()
     shown = [(name.replace("_", "-"), [probs[id].item() for id in best]) for name, probs in steps]
     return next_token_bars([text_of(lm, id) for id in best], shown, f"After {quoted(prompt)}")
+
+
+def beams(lm: LanguageModel, prompt: str, num_beams: int = 3, max_new_tokens: int = 6) -> Drawing:
+    """What a beam search after a text kept and dropped, and the text that won."""
+    ids, _ = ids_of(lm, prompt)
+    ends = lm.settings({}).eos_token_id
+    nodes = beam_tree(lm.model, ids[0].tolist(), num_beams=num_beams, max_new_tokens=max_new_tokens, eos_token_id=ends)
+    texts = {node.id: text_of(lm, node.id) for node in nodes}
+    return beam_picture(nodes, texts, f"{num_beams} beams after {quoted(prompt)}")
 
 
 def surprise(lm: LanguageModel, prompt: str) -> Drawing:

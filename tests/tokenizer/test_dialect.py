@@ -1,4 +1,4 @@
-"""Patterns: a tokenizer.json's mean what they mean in Oniguruma; and every pattern is applied to the whole text, once."""
+"""Patterns: a tokenizer.json's mean what they mean in Oniguruma; every pattern is applied to the whole text, once."""
 
 import pytest
 import tiktoken
@@ -14,8 +14,12 @@ from tokenizer.formats.oniguruma_sets import POSIX, PROPERTIES
 from tokenizer.steps.cutting import Cut
 from tokenizer.steps.unicode16 import DIGITS, lower, normal_form
 
-ATOMS = r"\p{L} \p{N} \P{L} \p{^L} \s \S \d \w \W \b \h a b 1 . $ ^ \n \. [abc] [^\s\p{L}] [a[bc]] [\p{L}&&[^a]] [[:alpha:]]"
-ATOMS += r" [^a[b]] \A \z \Z 你 \x41 \x{4f60} [\]\-a] [-a] ] } (?i:'s) (?i:[sdm]|ll) \R \K \e [a&&b] [a&b] - # \# [\h\w] [\n-\r]"
+ATOMS = r"\p{L} \p{N} \P{L} \p{^L} \s \S \d \w \W \b \h a b 1 . $ ^ \n \. [abc] [^\s\p{L}] [a[bc]] [\p{L}&&[^a]]"
+ATOMS +="
+ATOMS += r" (
+    r" [[:alpha:]] [^a[b]] \A \z \Z 你 \x41 \x{4f60} [\]\-a] [-a] ] } (?i:'s) (?i:[sdm]|ll) \R \K \e [a&&b] [a&b] - #"
+)
+ATOMS += r" \# [\h\w] [\n-\r]"
 TIMES = st.sampled_from(
     ["", "", "", "+", "*", "?", "+?", "++", "?+", "{2}", "{1,3}", "{,2}", "{1,3}?", "{1,3}+", "{2}?", "{"]
 )
@@ -25,6 +29,7 @@ ONE = st.tuples(st.one_of(ITEM, ITEM, st.builds("{}{}{})".format, OPEN, ITEM, IT
 BRANCH = st.lists(ONE, min_size=1, max_size=3).map("".join)
 REGEX = st.lists(BRANCH, min_size=1, max_size=3).map("|".join)
 TEXT = st.text(st.sampled_from("abcABC sSſ1٣'l\n\r.,-/]}²_你\u0301éß\t\x85#&"), max_size=14)
+SOME = "".join(chr(i) for i in [*range(0x3400), *range(0xF900, 0x11600, 3), *range(0x1CC00, 0x1FC00, 5)])
 ALL = "".join(chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000)
 
 
@@ -32,7 +37,7 @@ def theirs(pattern: str, text: str) -> list[str]:
     return [piece for piece, _ in pre_tokenizers.Split(Regex(pattern), "isolated").pre_tokenize_str(text)]
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=500)
 @given(pattern=REGEX, text=TEXT)
 def test_any_pattern_cuts_as_in_oniguruma_or_is_refused(pattern, text):
     try:
@@ -43,8 +48,7 @@ def test_any_pattern_cuts_as_in_oniguruma_or_is_refused(pattern, text):
         return
     try:
         wanted = theirs(pattern, text)
-    except Exception as error:
-        assert "Oniguruma" in str(error)  # a pattern that it does not take itself
+    except Exception:  # it does not take the pattern itself
         return
     assert Cut(found)(text) == wanted
     assert translate(found) == found
@@ -113,46 +117,38 @@ def test_what_is_refused_is_named(pattern):
     assert len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(r"\w", r"[\w]", r"[^\w\s]", r"\d", r"\p{Ll}", r"\p{Han}"),
-        *(pytest.param(rf"\p{{{name}}}", marks=pytest.mark.slow) for name in sorted(PROPERTIES)),
-        *(pytest.param(f"[[:{name}:]]", marks=pytest.mark.slow) for name in POSIX),
-    ],
-)
-def test_sets_have_the_same_members(name):
-    assert Cut(translate(name))(ALL) == theirs(name, ALL)
+SETS = [r"\w", r"[\w]", r"[^\w\s]", r"\d", *(rf"\p{{{name}}}" for name in sorted(PROPERTIES))]
+SETS += [f"[[:{name}:]]" for name in POSIX]
 
 
-def test_digits_and_cases_are_those_of_the_library():
-    for one, behavior in ((True, "Isolated"), (False, "Contiguous")):
-        found = pre_tokenizers.Digits(individual_digits=one).pre_tokenize_str(ALL)
-        assert Cut(DIGITS, behavior)(ALL) == [piece for piece, _ in found]
-    assert lower(ALL) == normalizers.Lowercase().normalize_str(ALL)
+@pytest.mark.parametrize("chars", [SOME, pytest.param(ALL, marks=pytest.mark.slow)], ids=["some", "all"])
+class TestUnicode:
+    """Of the versions that the library knows; in all code points where there is time."""
+
+    @pytest.mark.parametrize("name", SETS)
+    def test_sets_have_the_same_members(self, name, chars):
+        assert Cut(translate(name))(chars) == theirs(name, chars)
+
+    def test_digits_and_cases(self, chars):
+        for one, behavior in ((True, "Isolated"), (False, "Contiguous")):
+            found = pre_tokenizers.Digits(individual_digits=one).pre_tokenize_str(chars)
+            assert Cut(DIGITS, behavior)(chars) == [piece for piece, _ in found]
+        assert lower(chars) == normalizers.Lowercase().normalize_str(chars)
+
+    @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+    def test_normal_forms(self, form, chars):
+        """Also of what is younger than the library's Unicode: which mark comes first, what composes."""
+        reference = getattr(normalizers, form)()
+        text = "".join(f"a{char}\u0334b\u0345{char}\u0307" for char in chars)
+        assert normal_form(form, text) == reference.normalize_str(text)
+        assert normal_form(form, chars) == reference.normalize_str(chars)
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_normal_forms_are_those_of_the_library(form):
-    """Also of what is younger than its Unicode: which of two marks comes first, what composes."""
-    reference = getattr(normalizers, form)()
-    odd = [char for char in ALL if not "\u3400" <= char <= "\ud7a3" and char < "\U00020000"]
-    text = "".join(f"a{char}\u0334b\u0345{char}\u0307" for char in odd)
-    assert normal_form(form, text) == reference.normalize_str(text)
-    assert normal_form(form, ALL) == reference.normalize_str(ALL)
+OWN = [r"[a-z]+|\s+(?=\S)", r"a(?=b)|\w+|\s", r"(?<=a)b+|[^b]", r"\s+(?!\S)|\S+|\s", r"\p{Lu}?\p{Ll}+", r"(?:ab)+"]
+OWN = [pattern + r"|[\s\S]" for pattern in OWN]  # what fits nothing tiktoken drops; here it is a piece
 
 
-OWN = [
-    r"[a-z]+|\s+(?=\S)|.",
-    r"a(?=b)|\w+|\s",
-    r"(?<=a)b+|[^b]",
-    r"\s+$|\S+|\s",
-    r"\p{Lu}?\p{Ll}+|[^\p{L}]",
-    r"(?:ab)+|.",
-]
-
-
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(pattern=st.sampled_from(OWN), text=st.text(st.sampled_from("ab  \nAé."), max_size=20))
 def test_any_pattern_is_applied_once(pattern, text):
     """A second cut, of each piece alone, would see no neighbours."""

@@ -95,10 +95,10 @@ WORDS = st.lists(st.sampled_from(PIECES), max_size=9).map("".join) | st.text(max
 @cache
 def trained(odd: bool) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """A vocabulary and its merges; the odd one has tokens that no merge makes."""
-    tok = tokenizer.train(TEXTS["mixed"] * 2, 420, special_tokens=())
+    tok = tokenizer.train(TEXTS["mixed"] * 2, 300, special_tokens=())
     vocab = {bytes_to_unicode(token): i for token, i in tok.ranks.items()}
     if odd:
-        vocab |= {token: 420 + i for i, token in enumerate(["Ġtheirs", "34512", "<|end|>", "X12"])}
+        vocab |= {token: 300 + i for i, token in enumerate(["Ġtheirs", "34512", "<|end|>", "X12"])}
     return vocab, [(bytes_to_unicode(a), bytes_to_unicode(b)) for a, b in recover_merges(tok.ranks)]
 
 
@@ -107,7 +107,7 @@ def configurations(draw: st.DrawFn) -> tokenizers.Tokenizer:
     odd = draw(FLAG)
     vocab, merges = trained(odd)
     once = {"fuse_unk": draw(FLAG), "byte_fallback": draw(st.integers(0, 99)) == 50}
-    theirs = tokenizers.Tokenizer(models.BPE(vocab, merges, ignore_merges=odd and draw(FLAG), **once))
+    theirs = tokenizers.Tokenizer(models.BPE(vocab, merges, ignore_merges=odd, **once))
     for part, found in (
         ("normalizer", draw(NORMALIZERS)),
         ("pre_tokenizer", draw(PRE)),
@@ -167,4 +167,4 @@ def test_most_are_obeyed():
     """Refusing everything would be no art."""
     if not sum(SEEN.values()):
         pytest.skip("counts what the test above saw")
-    assert SEEN["obeyed"] > 0.3 * sum(SEEN.values()), SEEN
+    assert SEEN["obeyed"] > 0.25 * sum(SEEN.values()), SEEN

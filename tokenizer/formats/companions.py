@@ -113,7 +113,7 @@ def obey(vocabulary: Vocabulary, said: Companions) -> Vocabulary:
             special[name] = vocabulary.whole.get(name.encode(), n)
             n = max(n, special[name] + 1)
     before, after, cuts, pattern = vocabulary.before, vocabulary.after, vocabulary.cuts, vocabulary.pattern
-    if {"add_bos_token", "add_eos_token"} & said.config.keys():  # then they say all
+    if not (said.folder / "tokenizer.json").exists():  # whose post_processor says all
         before = around("bos_token", "add_bos_token", special, said)
         after = around("eos_token", "add_eos_token", special, said)
     prefix = said.flag("add_prefix_space")

@@ -27,6 +27,8 @@ def find(name_or_path: str | Path) -> Path:
         return folder / f"{name}.tiktoken" if name == "cl100k_base" else folder
     if name == "storyteller":
         return storyteller()
+    if name == "o200k_base" and not Path(name).exists():
+        return tiktoken_file.from_cache(name)
     try:
         path = Path(name_or_path).expanduser()
     except RuntimeError:  # "~someone", and there is no such user
@@ -47,10 +49,10 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
         raise ValueError(f"{path}: no such file or folder")
     if path.is_dir():
         finish_writing(path)
-        if (path / "tokenizer.json").is_file():
+        if (path / "tokenizer.json").exists():
             return obey(read(path / "tokenizer.json"), read_companions(path))
         for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
-            if (path / vocab).is_file() and (path / merges).exists():
+            if (path / vocab).exists() and (path / merges).exists():
                 return gpt2_files.read(path / vocab, path / merges, pattern)
         raise ValueError(f"{path} holds no vocabulary: tokenizer.json, or vocab.json with merges.txt, is needed")
     if path.suffix == ".tiktoken":

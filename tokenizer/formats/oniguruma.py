@@ -71,6 +71,8 @@ class Translator(Sets):
             raise self.refuse(f"a repetition of {source!r:.40}, which may be empty,")
         if self.at < len(self.text) and TIMES.match(self.text, self.at):
             raise self.refuse("a repetition of a repetition")
+        if least * max(fewest, many or 0) > 10_000:
+            raise self.refuse("repetitions that take more than 10,000 characters")
         return text, least * fewest, None if most is None or many is None else most * many
 
     def item(self) -> Node:
@@ -131,6 +133,8 @@ def translate(pattern: str) -> str:
     Traceback (most recent call last):
     ValueError: not a pattern that runs here as in Oniguruma: 'a++|(?>b)|(?R)' has the group '(?R)' at character 11
     """
+    if len(pattern) > 20_000:
+        raise ValueError(f"not a pattern that runs here: it has {len(pattern):,} characters, where 20,000 are the most")
     reader = Translator(pattern)
     text, least, _ = reader.either()
     if reader.at < len(pattern):

@@ -51,6 +51,8 @@ class Sets:
         if not found:
             raise self.refuse(f"{self.text[self.at : self.at + 2]!r}")
         text, letter = found.group(), found.group()[1]
+        if text in (r"\x", r"\u"):
+            raise self.refuse(f"{text} without two digits below 80, or four, or some in braces")
         if letter in "pP":
             name = text[3:-1].removeprefix("^")
             if name not in PROPERTIES:

@@ -5,12 +5,14 @@ One that takes exponential time, as `(a+)+$` does on some texts, is stopped: not
 
 import re
 from collections.abc import Iterator
+from math import prod
 
 import regex
 
 from tokenizer.steps.unicode16 import as_unicode_16
 
 SECONDS, PER_SECOND = 5, 100_000  # a text may take five seconds, and one more for each 100,000 characters
+COUNTS, MOST = regex.compile(r"\{(?:\d*,)?0*([1-9]\d*)\}"), 1_000_000
 CALLS = regex.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|(?P<call>\(\?(?:R|[+-]?\d|&|P>)|\(\?\(DEFINE\))", regex.S)
 
 
@@ -24,8 +26,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         if any(match["call"] for match in CALLS.finditer(pattern)):
             raise regex.error("it calls itself, which may never end: write it without")
+        if prod(int(count) for count in COUNTS.findall(pattern)) > MOST:
+            raise regex.error("its repetitions together make more than a million: write smaller ones")
         return regex.compile(pattern)
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+    except (regex.error, RecursionError, OverflowError) as error:
         raise ValueError(f"not a pattern: {pattern!r:.200} ({error})") from None
 
 

@@ -11,7 +11,7 @@ from minigpt.models.llama_config import Config
 from weights.devices import own_dtype
 from weights.families.family import Family
 from weights.formats.stored import StoredTensor
-from weights.matching import check_shape, check_sizes, choose
+from weights.matching import check_shape, check_sizes, choose, refuse_not_finite
 from weights.report import LoadReport
 
 CHUNK = 1 << 24  # bytes converted at a time
@@ -43,6 +43,8 @@ def load_model(
         check_shape(name, tensor, tuple(parameters[name].shape), family, where)
     for name, tensor in chosen.items():
         value = convert(tensor, device, dtype)
+        if value.dtype != tensor.dtype or tensor.unpacked:  # what is only mapped is not read before it is used
+            refuse_not_finite(name, value, where)
         if family.transposed.fullmatch(name):
             value = value.T  # a view: the numbers stay where they are
             report.transposed.append(name)

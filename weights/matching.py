@@ -78,3 +78,12 @@ def check_shape(name: str, tensor: StoredTensor, expected: tuple[int, ...], fami
         )
     if not tensor.dtype.is_floating_point:
         raise ValueError(f"{where}: {name} holds {tensor.kind}, expected floating-point numbers")
+
+
+def refuse_not_finite(name: str, value: Tensor, where: str) -> None:
+    """A ValueError where a parameter holds NaN or infinite numbers, which nothing computed from it would survive."""
+    if value.numel() and not all(bound.isfinite() for bound in value.aminmax()):  # the fastest that sees NaN too
+        way_out = (
+            "fetch it again, or load it as float32 where float16 was chosen, which has no larger numbers than 65504"
+        )
+        raise ValueError(f"{where}: {name} holds NaN or infinite numbers: {way_out}")

@@ -184,11 +184,17 @@ def test_a_type_that_the_library_does_not_unpack(kind: str, tmp_path: Path) -> N
         tensor.read()
 
 
-def test_numbers_that_are_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_K", "F16", "BF16"])
+def test_numbers_that_are_none(kind: str, random_reference: Callable[..., Any], tmp_path: Path) -> None:
     """A damaged scale makes a whole block NaN."""
-    write_tensors(tmp_path / "x.gguf", {"x": np.full((2, 34), 0xFF, np.uint8)}, "Q8_0")
-    with pytest.raises(ValueError, match=r"x\.gguf: x holds NaN or infinite numbers, the file is damaged"):
-        reader.read(tmp_path / "x.gguf")[1]["x"].read()
+    path = tmp_path / "m.gguf"
+    write(path, random_reference("llama", **sizes("llama", 256)), lambda name: kind if "ffn_up" in name else "F32")
+    at = next(t for t in gguf.GGUFReader(path).tensors if t.name == "blk.1.ffn_up.weight").data_offset
+    data = bytearray(path.read_bytes())
+    data[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"m\.gguf: layers\.1\.mlp\.up_proj\.weight holds NaN or infinite numbers"):
+        load_checkpoint(path, "cpu")
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str) -> None:

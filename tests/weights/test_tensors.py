@@ -1,13 +1,16 @@
 """safetensors by hand, against the safetensors library in both directions, and against damage of every kind."""
 
 import json
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from weights import load_checkpoint
 from weights.formats.safetensors import read
 from weights.formats.safetensors_writer import write
 
@@ -204,3 +207,18 @@ def test_a_sparse_header(length: int, tmp_path: Path) -> None:
         file.truncate(10**10)
     with pytest.raises(ValueError, match=r"model\.safetensors: (expected a|its) header"):
         read(path)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_a_number_that_is_none(form: str, bad: float, random_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(random_checkpoint("gpt2"), tmp_path / "model"))
+    state = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
+    state["transformer.h.1.mlp.c_fc.weight"][3, 5] = bad
+    if form == "bin":
+        (folder / "model.safetensors").unlink()
+        torch.save(state, folder / "pytorch_model.bin")
+    else:
+        save_file(state, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"model.*: h\.1\.mlp\.c_fc\.weight holds NaN or infinite numbers"):
+        load_checkpoint(folder, "cpu")

@@ -1,6 +1,7 @@
 """Llama, Qwen2 and Qwen3 in GGUF: llama.cpp's names for the tensors, and its order of the rows of Llama's q and k."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -38,7 +39,7 @@ def reorder(name: str, tensor: StoredTensor, n_head: int, n_kv_head: int, head_d
     """A projection to q or k, weight or bias, with its rows in Llama's order; None for any other tensor."""
     for part, n in ((".self_attn.q_proj.", n_head), (".self_attn.k_proj.", n_kv_head)):
         if part in name and tensor.shape and tensor.shape[0] == n * head_dim:
-            return StoredTensor(tensor.shape, tensor.dtype, tensor.kind, halves(tensor.read, n))
+            return replace(tensor, read=halves(tensor.read, n))
     return None
 
 

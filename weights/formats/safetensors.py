@@ -86,4 +86,4 @@ def mapped(pages: mmap.mmap, start: int, entry: Mapping[str, Any]) -> StoredTens
         if last > first and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             pages.madvise(mmap.MADV_DONTNEED, first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)
 
-    return StoredTensor(shape, dtype, entry["dtype"], values, drop)
+    return StoredTensor(shape, dtype, entry["dtype"], values, drop=drop)

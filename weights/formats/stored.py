@@ -15,4 +15,5 @@ class StoredTensor:
     dtype: torch.dtype
     kind: str  # the file's own name of its type: "F16", "Q8_0"
     read: Callable[[], Tensor]  # the values; memory-mapped where the file holds them as they are
+    unpacked: bool = False  # from quantized blocks
     drop: Callable[[], None] = lambda: None  # give back the memory of the mapped pages, once they are copied

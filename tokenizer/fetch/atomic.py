@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from threading import get_ident
@@ -182,9 +182,12 @@ def sync(*paths: Path) -> None:
     """Waits until files' contents, and folders' names, are on the disk and outlive a power cut."""
     for path in paths:
         is_folder = path.is_dir()
-        with suppress(OSError) if is_folder else nullcontext():  # Windows and some network disks know it of files only
+        try:
             descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+        except OSError:
+            if not is_folder:  # Windows and some network disks know it of files only
+                raise

@@ -15,7 +15,7 @@ from minigpt.commands.common import note, note_fetch, stop_requested
 from minigpt.commands.train_flags import TRAIN_DEFAULTS
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
-from minigpt.train.checkpoint import FILE, RunRecord, check_space, load_run, vocabulary_files
+from minigpt.train.checkpoint import FILE, RunRecord, check_space, companions_of, load_run
 from minigpt.train.data import Texts, check_length, hold_out, read_text, sha256_of, split_documents
 from minigpt.train.run import run as train
 from minigpt.train.trainer import Trainer, TrainSettings, fast_precision
@@ -112,7 +112,7 @@ def start_run(args: argparse.Namespace) -> Run:
     check_length(texts.train, settings.block_size)
     if any(file for pattern in ("config.json", *MODEL_FILES) for file in args.out.glob(pattern)):
         note(f"{args.out} holds a model: it stays until the first one of this run is whole, and is then replaced")
-    record = RunRecord(asked, hashes, vocabulary_files(tok))
+    record = RunRecord(asked, hashes, companions_of(tok, base))
     return Trainer(model, settings, asked["plain"]), tok, texts, [], record
 
 
@@ -134,7 +134,7 @@ def load_base(args: argparse.Namespace) -> Checkpoint:
 def continue_run(args: argparse.Namespace) -> Run:
     """A run as it was saved, with the flags that may change; a ValueError names one that may not, or another text."""
     saved, log, record = load_run(args.out, args.device)
-    if not record.asked or not record.vocabulary:
+    if not record.asked or not record.companions:
         raise ValueError(f"{args.out / FILE} does not say how its run was begun: begin another one with --out")
     given = {name: value for name, value in flags_of(args).items() if value is not None and name not in BY_HASH}
     for name, value in given.items():

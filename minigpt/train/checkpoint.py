@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +17,14 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import Config
+from minigpt.train.data import END
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files
+from weights.checkpoint import Checkpoint
 from weights.devices import pick_device
+from weights.export import write_companions
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.known import FAMILIES
 from weights.families.llama import LLAMA_FAMILY
@@ -35,22 +39,38 @@ class RunRecord:
 
     asked: dict[str, str | int | float | bool | None] = field(default_factory=dict)  # by the flags' Python names
     texts: tuple[str, ...] = ()  # the SHA-256 of each text, in the order in which they were given
-    vocabulary: dict[str, str] = field(default_factory=dict)  # the files of its tokenizer
+    companions: dict[str, str] = field(default_factory=dict)  # what lies beside the weights: vocabulary, template, …
     model: str | None = None  # the fingerprint of the model that it has written beside, None before the first
 
-    def tokenizer(self, plain: bool = False) -> Tokenizer:
-        """The run's own tokenizer, whatever vocabulary lies in the folder."""
+    @contextmanager
+    def files(self) -> Iterator[Path]:
+        """A folder with the run's own companions, whatever lies in the folder that it writes to."""
         with TemporaryDirectory() as folder:
-            for name, text in self.vocabulary.items():
-                Path(folder, Path(name).name).write_text(text, encoding="utf-8", newline="")
+            for name, text in self.companions.items():
+                Path(folder, Path(name).name).write_bytes(text.encode())
+            yield Path(folder)
+
+    def tokenizer(self, plain: bool = False) -> Tokenizer:
+        """The run's own tokenizer."""
+        with self.files() as folder:
             return Tokenizer.load(folder, plain=plain)
 
 
-def vocabulary_files(tokenizer: Tokenizer) -> dict[str, str]:
-    """The files that a tokenizer saves, by their names."""
-    with TemporaryDirectory() as folder:
-        tokenizer.save(folder)
-        return {file.name: file.read_bytes().decode() for file in sorted(Path(folder).iterdir())}
+def companions_of(tokenizer: Tokenizer, base: Checkpoint | None = None) -> dict[str, str]:
+    """The files that lie beside the weights of a run, by their names: those of the model that it starts from, or of a
+    new one with this tokenizer. What is no text, SentencePiece's own file beside a tokenizer.json, is left out."""
+    source = base.path if base and base.path.is_dir() else None
+    config = base.generation_config if base else sampling_defaults(tokenizer)
+    with TemporaryDirectory() as name:
+        write_companions(Path(name), source, tokenizer, config, base.chat_template if base else None)
+        files = [file for file in sorted(Path(name).iterdir()) if file.suffix in (".json", ".txt", ".jinja", ".bpe")]
+        return {file.name: file.read_bytes().decode() for file in files}
+
+
+def sampling_defaults(tokenizer: Tokenizer) -> dict[str, int | float]:
+    """The generation_config.json of a model trained from nothing."""
+    end = tokenizer.special_tokens[END]
+    return {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
 
 
 def fingerprint(folder: Path) -> str:

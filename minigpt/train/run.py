@@ -1,12 +1,13 @@
 """A whole run: steps, a validation now and then, and the best model kept in Hugging Face layout."""
 
+import json
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from minigpt.train.checkpoint import RunRecord, fingerprint, save
-from minigpt.train.data import END, Texts
+from minigpt.train.checkpoint import RunRecord, companions_of, fingerprint, save
+from minigpt.train.data import Texts
 from minigpt.train.trainer import Scores, Trainer, evaluate
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing_files
@@ -40,15 +41,16 @@ def run(
 
     Raises ValueError where a loss is no number, OSError where the disk is full.
     """
-    end = tokenizer.special_tokens[END]
-    defaults = {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
     own, saved = record or RunRecord(), trainer.step
+    own = own if own.companions else replace(own, companions=companions_of(tokenizer))
+    defaults = json.loads(own.companions["generation_config.json"])
 
     def keep(best: bool = False) -> None:
         nonlocal own, saved
         with replacing_files(folder, MODEL_FILES if best else ()) as part:  # model and state change together
             if best:
-                save_checkpoint(trainer.model, part, tokenizer, generation_config=defaults)
+                with own.files() as companions:
+                    save_checkpoint(trainer.model, part, generation_config=defaults, source=companions)
                 own = replace(own, model=fingerprint(part))
             save(part, trainer, log, own)
         saved = trainer.step

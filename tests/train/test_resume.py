@@ -473,3 +473,38 @@ def test_the_state_holds_no_more_than_tensors_and_plain_values(begun: Path) -> N
     trainer, log, record = load_run(begun / "run")
     save(save_again, trainer, log, replace(record, model=None))
     assert load_run(save_again, "cpu")[2].asked == load_run(begun / "run")[2].asked
+
+
+# --- What a model is tuned from comes along -------------------------------------------------------------------------
+
+
+def test_finetuning_keeps_what_lies_beside_the_weights(begun: Path, tmp_path: Path) -> None:
+    """The chat template, the names of special tokens and the defaults are those of the model tuned, also after
+    --resume; none of the base's is lost, and none is made up."""
+    base = Path(shutil.copytree(begun / "run", tmp_path / "base"))
+    (base / "training.pt").unlink()
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+    mine = {"eos_token": "<|endoftext|>", "chat_template": template, "model_max_length": 16}
+    (base / "tokenizer_config.json").write_text(json.dumps(mine), encoding="utf-8")
+    (base / "generation_config.json").write_text('{"temperature": 0.3, "do_sample": true}', encoding="utf-8")
+    out = tmp_path / "tuned"
+    flags: dict[str, Any] = {
+        "text": begun / "a.txt",
+        "finetune": base,
+        "steps": 2,
+        "evaluate_every": 1,
+        "device": "cpu",
+    }
+    assert command(out, **flags, block_size=8, batch_size=2) == 0
+    for steps in (2, 4):
+        for file in sorted(base.iterdir()):
+            if file.name not in ("config.json", "model.safetensors"):
+                assert (out / file.name).read_bytes() == file.read_bytes(), file.name
+        checkpoint = load_checkpoint(out, "cpu")
+        assert checkpoint.chat_template == template
+        assert checkpoint.generation_config["temperature"] == 0.3
+        for file in base.iterdir():  # a run does not need them any more
+            file.unlink()
+        base = Path(shutil.copytree(out, tmp_path / f"kept{steps}"))
+        (base / "training.pt").unlink()
+        assert command(out, resume=True, steps=4, learning_rate=1e-3) == 0

@@ -36,8 +36,10 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py
 
-pictures: $(VENV)/installed  ## draw the README's picture anew
+pictures: $(VENV)/installed-dev  ## draw the README's pictures anew
 	$(BIN)/python docs/way.py
+	$(BIN)/minigpt show lens "Once upon a time there was a little girl" --png docs/lens.png
+	$(BIN)/minigpt show beams "Once upon a time there was a" --num-beams 3 --png docs/beams.png
 
 lowest: $(LOWEST)/installed  ## run the suite on the lowest versions that pyproject.toml states (make lowest TESTS=tests/core)
 	$(LOWEST)/bin/python -m pytest $(TESTS)

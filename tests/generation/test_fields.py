@@ -1,6 +1,7 @@
 """Every field of generation_config.json is done, without effect, or refused by name; the caller's names likewise."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,14 @@ def test_every_field_of_transformers_is_in_one_list() -> None:
     assert set(config.to_dict()) <= set.union(*lists)
     defaults = {**config.to_dict(), **config._get_default_generation_params()}
     assert resolve({}, defaults | {"max_length": None}) == Settings()  # what it writes by default changes nothing
+
+
+def test_the_docs_name_every_field_in_its_row() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "obeyed.md").read_text("utf-8")
+    rows = {row.split(" | ")[0]: row for row in page.splitlines() if row.startswith("| ")}
+    for fields, head in ((DONE, "| done"), (WITHOUT_EFFECT, "| without effect"), (REFUSED, "| refused with")):
+        row = next(text for name, text in rows.items() if name.startswith(head))
+        assert re.findall(r"`(\w+)`", row) == list(fields)
 
 
 def test_the_reader_of_config_json_knows_all_that_change_a_text() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from minigpt.generation.fields import FILE, FILTERS, REFUSED, WITHOUT_EFFECT, defaults, refuse_fields
-from minigpt.generation.rules import checked, shown
+from minigpt.generation.rules import RULES, checked, shown
 from tokenizer.suggest import did_you_mean
 
 GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are not known more finely than this
@@ -131,7 +131,8 @@ def resolve(given: Mapping[str, Any], checkpoint: Mapping[str, Any] | None = Non
     """
     check_names(given)
     config = {name: value for name, value in (checkpoint or {}).items() if value is not None}
-    chosen = {name: value for name, value in given.items() if value is not None}
+    told = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: checked(name, value) if name in RULES else value for name, value in told.items()}
     refuse_fields(chosen, config)
     samples = wants_sampling(chosen, config)
     chosen = with_lengths({name: value for name, value in chosen.items() if name in NAMES})

@@ -107,6 +107,16 @@ def test_obeyed(name: str, value: Any, kept: Any) -> None:
     assert type(found) is type(kept)
 
 
+@pytest.mark.parametrize("value", [np.int64(2), np.uint8(3), torch.tensor(2)])
+def test_beams_of_other_libraries_are_beams(lm: LanguageModel, value: Any) -> None:
+    """The choice between beams and sampling looks at the number, too, before Settings has it."""
+    assert lm.generate("a", num_beams=value, max_new_tokens=3) == lm.generate(
+        "a", num_beams=int(value), max_new_tokens=3
+    )
+    with pytest.raises(ValueError, match="^num_beams must be "):
+        lm.generate("a", num_beams=torch.tensor([1, 2]))
+
+
 @pytest.mark.parametrize(("name", "value"), REFUSED, ids=[f"{name} {str(v)[:20]}" for name, v in REFUSED])
 def test_refused_in_one_line(lm: LanguageModel, name: str, value: Any) -> None:
     for call in (lambda: lm.generate("a", **{name: value}), lambda: resolve({name: value})):

@@ -113,7 +113,7 @@ def test_beams_of_other_libraries_are_beams(lm: LanguageModel, value: Any) -> No
     assert lm.generate("a", num_beams=value, max_new_tokens=3) == lm.generate(
         "a", num_beams=int(value), max_new_tokens=3
     )
-    with pytest.raises(ValueError, match="^num_beams must be "):
+    with pytest.raises(ValueError, match=r"^num_beams must be "):
         lm.generate("a", num_beams=torch.tensor([1, 2]))
 
 

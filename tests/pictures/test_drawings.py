@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import minigpt
-from minigpt import logit_lens
+from minigpt import beam_tree, logit_lens
 from minigpt.analysis.heads import attention_maps
+from minigpt.pictures import views
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
 from minigpt.pictures.drawing import ADVANCE, Box, Drawing, Line, Text
@@ -53,11 +54,13 @@ def drawings(lm: minigpt.LanguageModel, tokens: list[str], maps: torch.Tensor) -
         "grid": attention_grid(maps.tolist(), "All heads"),
         "lens": lens_table(tokens, words, sure.tolist(), "The lens"),
         "bars": next_token_bars(tokens[:3], [("softmax", [0.5, 0.3, 0.2]), ("top-k 2", [0.625, 0.375, 0.0])], "Next"),
+        "beams": views.beams(lm, "Once upon a", num_beams=3, max_new_tokens=4),
+        "model": views.model(lm),
         "strip": token_strip(tokens, surprise, "Surprise", "bits", 12.0),
     }
 
 
-NAMES = ("head", "few", "grid", "lens", "bars", "strip")
+NAMES = ("head", "few", "grid", "lens", "bars", "beams", "model", "strip")
 
 
 def boxes(drawing: Drawing) -> list[ElementTree.Element]:
@@ -110,6 +113,17 @@ def test_the_lens_ends_with_what_the_model_says(lm: minigpt.LanguageModel, drawi
     token, sure = rows[0][-1].rsplit(" ", 1)
     assert (token, float(sure)) == (best.text.replace(" ", "·").replace("\n", "↵"), round(best.probability, 2))
     assert len(boxes(drawings["lens"])) == len(rows) * (len(head) - 1)
+
+
+def test_the_tree_shows_the_search(lm: minigpt.LanguageModel, drawings: dict[str, Drawing]) -> None:
+    assert lm.tokenizer
+    nodes = beam_tree(lm.model, lm.encode("Once upon a"), num_beams=3, max_new_tokens=4)
+    rows = drawings["beams"].table[1]
+    assert [(row[0], row[2]) for row in rows] == [(str(node.depth), f"{node.total:.2f}") for node in nodes]
+    won = [row[1].replace("·", " ") for row in rows if row[3].endswith("wins")]
+    assert "".join(won) == lm.generate("Once upon a", num_beams=3, max_new_tokens=4).text
+    strong = [shape for shape in drawings["beams"].shapes if isinstance(shape, Line) and shape.color == "tint"]
+    assert len(strong) == len(won) - 1
 
 
 def test_the_strip_shows_the_surprise(lm: minigpt.LanguageModel, drawings: dict[str, Drawing]) -> None:

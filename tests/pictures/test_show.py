@@ -66,7 +66,7 @@ def test_the_last_step_is_what_is_sampled_from(given: dict[str, object]) -> None
 ORDER = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
 
 
-@pytest.mark.parametrize("what", ["attention", "lens", "bars", "surprise", "model"])
+@pytest.mark.parametrize("what", ["attention", "lens", "beams", "bars", "surprise", "model"])
 def test_every_look_fits_the_terminal_and_writes_files(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +94,9 @@ def test_every_look_fits_the_terminal_and_writes_files(
         (["lens", "a", "--layer", "1"], "--layer is for attention"),
         (["attention", "a", "--head", "99"], "head 99: the model has 8, 0 to 7"),
         (["model", "a"], "model needs no prompt"),
+        (["lens", "a", "--num-beams", "3"], "--num-beams is for beams"),
+        (["beams", "a", "--num-beams", "1"], "must be a whole number, 2 or more"),
+        (["beams", "a", "--top-k", "5"], "temperature and filters are for bars"),
         (["surprise", "a", "-t", "0.5"], "temperature and filters are for bars"),
         (["lens", "a", "--dark"], "--dark is for --png"),
         (["lens", "a " * 600], "exceed the model's 512 positions"),

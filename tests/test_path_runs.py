@@ -66,7 +66,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
         ("no space before a word", 'r" ?\\p{L}+",', 'r"\\p{L}+",'),
     ],
     "tokenizer/splitting.py": [
-        ("pieces backwards", "[*pieces, text[end:]]", "[*pieces[::-1], text[end:]]"),
+        ("pieces backwards", "[*pieces, text[last:]]", "[*pieces[::-1], text[last:]]"),
         ("blanks are digits", 'r"\\s": members("s"', 'r"\\s": members("N"'),
     ],
     "tokenizer/merging.py": [
@@ -74,7 +74,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
         ("pairs joined backwards", "parts[i] + parts[i + 1]", "parts[i + 1] + parts[i]"),
     ],
     "tokenizer/bpe.py": [
-        ("ids backwards", "ids.append(self.ranks[token])", "ids.insert(0, self.ranks[token])"),
+        ("ids backwards", "ids.append(self.whole[token])", "ids.insert(0, self.whole[token])"),
         ("a dash before every token", 'return b"".join', 'return b"-" + b"".join'),
     ],
     "tokenizer/training.py": [
@@ -114,9 +114,8 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
     "minigpt/generation/sampling.py": [
         ("temperature", "scores / settings.temperature", "scores * settings.temperature"),
         ("top-k", ".values[..., -1:]", ".values[..., :1]"),
-        ("top-p", "ordered.cumsum(dim=-1) - ordered < p", "ordered.cumsum(dim=-1) < p / 4"),
+        ("top-p", "ordered.cumsum(dim=-1) >= p *", "ordered.cumsum(dim=-1) >= p / 4 *"),
         ("min-p", "+ math.log(share)", "- math.log(1 + share)"),
-        ("penalty", "logits / penalty), logits)", "logits * penalty), logits)"),
         ("the draw", "(probs / -numbers.log())", "(probs * -numbers.log())"),
         ("greedy takes the worst", "return scores.argmax(dim=-1)", "return scores.argmin(dim=-1)"),
     ],
@@ -137,6 +136,9 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
     ],
     "weights/checkpoint.py": [
         ("default settings forgotten", "more.generation_config, ", "{}, "),
+    ],
+    "minigpt/generation/constraints.py": [
+        ("penalty", "scores / penalty), scores)", "scores * penalty), scores)"),
     ],
     "minigpt/generation/stopping.py": [
         ("stop text", "return text[: min(cuts)]", "return text[: max(cuts)] + '…'"),

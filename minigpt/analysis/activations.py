@@ -98,6 +98,7 @@ def record(model: nn.Module, names: str | Iterable[str] = "*", every: bool = Fal
     `names` are those of `places`, or patterns of them such as "h.*.attn.weights": only these are kept, and with `every`
     of each forward pass. A ValueError for a name that no activation has.
 
+    >>> import torch
     >>> from minigpt.models.config import GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=4, n_layer=1, n_head=1, n_embd=2))
     >>> with record(model, "h.*.attn.weights") as seen:
@@ -129,6 +130,7 @@ def patch(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[None]:
     """Inside it the model computes with other activations: a number, a tensor (of another run, say), or a function of
     the tensor, by the names of `places`; an index after a name changes only that part.
 
+    >>> import torch
     >>> from minigpt.models.config import GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=4, n_layer=1, n_head=2, n_embd=4))
     >>> with patch(model, {"h.0.attn.weights[:, 1]": 0, "h.*.mlp.out": lambda x: 2 * x}):

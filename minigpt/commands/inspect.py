@@ -39,7 +39,7 @@ def activations(model: nn.Module, width: int = ENDLESS) -> list[str]:
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> activations(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)))[:3]
-    ['wte               B T C', 'wpe               B T C', 'h.0 … 2.in        B T C']
+    ['wte                   B T C', 'wpe                   B T C', 'h.0 … 2.in            B T C']
     """
     found = places(model)
     last = max(int(name.split(".")[1]) for name in found if name.startswith("h."))

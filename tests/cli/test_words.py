@@ -182,7 +182,7 @@ def test_a_prompt_may_begin_with_a_dash() -> None:
     assert Parser("generate").read(["-n", "3", "--", "-x"]).prompt == "-x"
 
 
-PLAIN = ("generate", "next", "chat", "compare", "eval", "train", "tokens")
+PLAIN = ("generate", "next", "chat", "compare", "eval", "train", "tokens", "show")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -190,7 +190,7 @@ def test_plain_is_a_flag_of_what_has_a_fast_form(name: str) -> None:
     assert ("--plain" in Parser(name).format_help()) == (name in PLAIN)
 
 
-@pytest.mark.parametrize("words", ["generate x -n 1", "next x", "eval --text {}", "chat", "compare x"])
+@pytest.mark.parametrize("words", ["generate x -n 1", "next x", "eval --text {}", "chat", "compare x", "show bars x"])
 def test_plain_arrives_where_the_model_is_loaded(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, object]] = []
 

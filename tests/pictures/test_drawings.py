@@ -182,7 +182,7 @@ def test_the_figure_has_the_same_shapes(name: str, drawings: dict[str, Drawing],
         assert [t.get_text().replace(r"\$", "$") for t in axes.texts] == [
             s.text for s in drawing.shapes if isinstance(s, Text)
         ]
-        shades = [patch.get_alpha() or patch.get_facecolor()[3] for patch in axes.patches]
+        shades = [color[3] for group in axes.collections for color in group.get_facecolor()]
         assert shades == pytest.approx([shape.shade for shape in drawing.shapes if isinstance(shape, Box)])
     save_png(drawing, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

@@ -98,8 +98,11 @@ def test_qwen2_without_tokenizer_json(tmp_path):
         ({"tokenizer_config": GPT2 | {"added_tokens_decoder": []}}, r"added_tokens_decoder is \[\], not an object"),
         ({"tokenizer_config": GPT2 | {"added_tokens_decoder": {"x": PLAIN}}}, "the id 'x' in added_tokens_decoder"),
         ({"tokenizer_config": GPT2 | {"added_tokens_decoder": {"5": PLAIN}}}, "has the id 5 of another token"),
-        ({"tokenizer_config": GPT2 | {"eos_token": 5}}, "a special token is 5, not a text"),
-        ({"tokenizer_config": GPT2 | {"additional_special_tokens": "x"}}, "a list of special tokens is 'x'"),
+        ({"tokenizer_config": GPT2 | {"eos_token": 5}}, "eos_token is 5, not a text"),
+        (
+            {"tokenizer_config": GPT2 | {"additional_special_tokens": "x"}},
+            "additional_special_tokens is 'x', not a list",
+        ),
         ({"added_tokens": {"<x>": "7"}}, "the id of '<x>' is '7'"),
         ({"added_tokens": "[1]"}, "added_tokens.json holds a JSON list"),
         ({"special_tokens_map": '{"a": 1, "a": 2}'}, "the key 'a' stands in it twice"),

@@ -91,12 +91,13 @@ def named(config: Mapping[str, Any], path: Path) -> list[str]:
     >>> named({"eos_token": {"content": "</s>"}, "extra_special_tokens": ["<x>"]}, Path("x"))
     ['</s>', '<x>']
     """
-    several = [config.get(key) or [] for key in SEVERAL]
-    found = [config.get(key) for key in NAMED]
-    for one in several:
-        found += one.values() if isinstance(one, dict) else expect(str(path), "a list of special tokens", one, list)
-    contents = [token.get("content") if isinstance(token, dict) else token for token in found if token is not None]
-    return [expect(str(path), "a special token", content, str) for content in contents]
+    found = [(key, config[key]) for key in NAMED if config.get(key) is not None]
+    for key in SEVERAL:
+        one = config.get(key) or []
+        tokens = one.values() if isinstance(one, dict) else expect(str(path), key, one, list)
+        found += [(f"a token of {key}", token) for token in tokens]
+    contents = [(what, token.get("content") if isinstance(token, dict) else token) for what, token in found]
+    return [expect(str(path), what, content, str) for what, content in contents]
 
 
 def obey(vocabulary: Vocabulary, said: Companions) -> Vocabulary:

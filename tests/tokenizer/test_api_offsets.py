@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import pickle
+import random
 import threading
 import unicodedata
 
@@ -27,6 +28,19 @@ def test_bytes_as_in_tiktoken(gpt2, tiktoken_gpt2, cl100k, tiktoken_cl100k, data
     for ours, theirs in ((gpt2, tiktoken_gpt2), (cl100k, tiktoken_cl100k)):
         assert ours.encode_bytes(data) == theirs._encode_bytes(data)
         assert ours.decode_bytes(ours.encode_bytes(memoryview(data))) == data
+
+
+@pytest.mark.parametrize("pattern", [tokenizer.GPT2_PATTERN, tokenizer.patterns.CL100K_PATTERN])
+def test_blanks_before_a_wrong_byte_are_one_piece_with_it(pattern):
+    import tiktoken
+
+    tok = tokenizer.train("Once upon a time  \n\n\t hello   world \n  x" * 30, 400, pattern=pattern, special_tokens=())
+    theirs = tiktoken.Encoding("x", pat_str=pattern, mergeable_ranks=dict(tok.ranks), special_tokens={})
+    draw = random.Random(1)
+    for _ in range(2000):
+        text = "".join(draw.choices(["a", " ", "  ", "\n", "\t", " w", "1", "\n\n", "!"], k=draw.randint(1, 9)))
+        data = text.encode() + bytes([draw.choice([0xFF, 0xE2, 0x80, 0xF0])]) + b" a\n"[: draw.randint(0, 3)]
+        assert tok.encode_bytes(data) == theirs._encode_bytes(data), data
 
 
 @settings(deadline=None, max_examples=200)

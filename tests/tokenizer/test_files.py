@@ -261,3 +261,16 @@ def test_a_special_token_spelled_like_another_token_is_not_saved(tmp_path):
     tok = Tokenizer({bytes([i]): i for i in range(256)}, special_tokens={"Ġ": 256})
     with pytest.raises(ValueError, match="spelled like"):
         tok.save(tmp_path)
+
+
+def test_no_vocabulary_is_saved_where_other_files_would_change_it(tmp_path):
+    """What is saved is what loads: other files of a folder agree with it, or it is not written there."""
+    tok = tokenizer.train("a cat sat on a mat", 270)
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 9}', encoding="utf-8")
+    tok.save(tmp_path)
+    assert Tokenizer.load(tmp_path).vocabulary == tok.vocabulary
+    before = (tmp_path / "tokenizer.json").read_bytes()
+    (tmp_path / "added_tokens.json").write_text('{"<old>": 500}', encoding="utf-8")
+    with pytest.raises(ValueError, match="holds files of another tokenizer"):
+        tokenizer.train("a hen sat on a log", 270).save(tmp_path)
+    assert (tmp_path / "tokenizer.json").read_bytes() == before

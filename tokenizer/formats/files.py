@@ -67,6 +67,8 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
 def save(vocabulary: Vocabulary, folder: Path) -> None:
     """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too: all or none.
 
+    Raises ValueError where other files of the folder, such as added_tokens.json, would change what is read there.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(Vocabulary({b"a": 0}), Path(folder))
@@ -79,6 +81,8 @@ def save(vocabulary: Vocabulary, folder: Path) -> None:
         "merges.txt": "#version: 0.2\n" + "".join(merges),
         "tokenizer.json": json.dumps(to_json(vocabulary), ensure_ascii=False, indent=1),
     }
+    if folder.is_dir() and obey(vocabulary, read_companions(folder)) != vocabulary:
+        raise ValueError(f"{folder} holds files of another tokenizer, such as added_tokens.json: name another folder")
     with exclusive(folder), replacing_files(folder) as part:
         for name, text in contents.items():
             write_text(part / name, text)

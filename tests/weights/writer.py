@@ -17,7 +17,7 @@ import torch
 
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
-from minigpt.train.checkpoint import RunRecord, load_run, vocabulary_files
+from minigpt.train.checkpoint import RunRecord, companions_of, load_run
 from minigpt.train.data import Texts, hold_out
 from minigpt.train.run import run
 from minigpt.train.trainer import Trainer, TrainSettings
@@ -55,7 +55,7 @@ def train(source: Checkpoint, folder: Path) -> None:
             torch.manual_seed(1)
             sizes = {"n_ctx": 8, "n_layer": 1, "n_head": 2, "n_embd": 8}
             trainer = Trainer(GPT2(GPT2Config(vocab_size=tok.n_vocab, **sizes)), SETTINGS)
-            log, record = [], RunRecord(vocabulary=vocabulary_files(tok))
+            log, record = [], RunRecord(companions=companions_of(tok))
         texts = Texts.of(*hold_out(TEXT), tok)
         list(run(trainer, tok, texts, folder, log, 1, record))
 

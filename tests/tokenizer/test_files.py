@@ -200,8 +200,11 @@ def test_a_token_that_no_merge_makes_is_special(name):
     assert 9999 in tok.encode(f"a {name}b", "all")
     assert tok.decode([9999]) == theirs.decode([9999]) == name
     data["model"]["ignore_merges"] = True  # then a piece of text that is the token gives its id
-    tok, theirs = Tokenizer.of(from_json(data, "x")), tokenizers.Tokenizer.from_str(json.dumps(data))
-    assert tok.encode(f"a {name}b {name}") == theirs.encode(f"a {name}b {name}").ids
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(data))
+    for plain in (False, True):
+        tok = Tokenizer.of(from_json(data, "x"), plain=plain)
+        for text in (f"a {name}b {name}", f"{name}", f"{name}\n{name}"):
+            assert tok.encode(text) == theirs.encode(text).ids
 
 
 def test_what_transformers_saves_from_the_lists_comes_back(tmp_path):

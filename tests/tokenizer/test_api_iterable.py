@@ -66,7 +66,7 @@ def small_blocks(monkeypatch):
 def test_the_ids_of_the_whole_text(pattern):
     plain, nfc = made(pattern), made(pattern, "NFC")
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=40)
     @given(text=TEXT, places=st.lists(st.integers(0, 99), max_size=12), names=st.sets(st.sampled_from(NAMES)))
     def check(text, places, names):
         for tok in (plain, nfc):
@@ -81,7 +81,7 @@ def test_a_cut_holds_whatever_follows(pattern):
     """The pieces of what was cut off and of the rest are those of the whole, for every continuation."""
     cut = cutter(pattern)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=40)
     @given(text=TEXT, more=TEXT)
     def check(text, more):
         end = cut(text)

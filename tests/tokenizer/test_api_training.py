@@ -116,7 +116,9 @@ def test_special_tokens_from_any_list():
         assert tokenizer.train("", 300, special_tokens=special).special_tokens == expected
 
 
-@pytest.mark.parametrize("text", [b"x", None, 5, {"a": 1}, ["a", None], io.BytesIO(b"a")], ids=lambda text: type(text).__name__)
+@pytest.mark.parametrize(
+    "text", [b"x", None, 5, {"a": 1}, ["a", None], io.BytesIO(b"a")], ids=lambda text: type(text).__name__
+)
 def test_a_text_that_is_none(text):
     with pytest.raises(ValueError, match=r"^text .* is no string: give one, several, or the Path of a file"):
         tokenizer.train(text, 300)

@@ -23,7 +23,8 @@ def run(*argv: str) -> int:
     return tokens.run(Parser("tokens").read(argv))
 
 
-def test_tokens_ids_and_json(folder, capsys):
+def test_tokens_ids_and_json(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # the folder's name may be long
     tok = tokenizer.Tokenizer.load(folder)
     text = "The 🌟 end\x00"
     assert run(text, "--tokenizer", folder) == 0

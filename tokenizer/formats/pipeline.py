@@ -39,6 +39,15 @@ def steps(part: Any, what: str, several: str, name: str) -> list[Json]:
     return [step for one in inside for step in steps(one or {}, f"a step of {what}", several, name)]
 
 
+def flags(*values: object) -> bool:
+    """Whether all are true or false, and none a number or a list, which `tokenizers` refuses.
+
+    >>> flags(True, False), flags(0), flags([True])
+    (True, False, False)
+    """
+    return all(isinstance(value, bool) for value in values)
+
+
 def read_normalizer(part: Any, name: str) -> Normalizer:
     """The normalizer; a ValueError names one that is unknown here.
 
@@ -55,7 +64,7 @@ def read_normalizer(part: Any, name: str) -> Normalizer:
         elif kind == "Replace":
             content = expect(name, "the normalizer's content", step.get("content"), str)
             found.append(("Replace", read_pattern(step.get("pattern"), "the normalizer's pattern", name), content))
-        elif kind == "Strip" and {step.get("strip_left"), step.get("strip_right")} <= {True, False}:
+        elif kind == "Strip" and flags(step.get("strip_left"), step.get("strip_right")):
             sides = {(True, True): "both", (True, False): "left", (False, True): "right"}
             side = sides.get((step["strip_left"], step["strip_right"]))
             found += [("Strip", side)] if side else []
@@ -124,7 +133,7 @@ def read_cuts(part: Any, name: str) -> tuple[str, tuple[Step, ...]]:
     if last.get("type") != "ByteLevel":
         raise refuse(name, "the pre_tokenizer", part)
     prefix, regex = (last.get(key, True) for key in ("add_prefix_space", "use_regex"))
-    if {prefix, regex} - {True, False}:
+    if not flags(prefix, regex):
         raise refuse(name, "a step of the pre_tokenizer", last)
     if before == [ONE_DIGIT] and regex and not prefix:
         return SMOLLM2_PATTERN, ()
@@ -145,16 +154,16 @@ def read_cut(step: Json, name: str) -> Cut:
     Cut(pattern='a', behavior='Removed', invert=True)
     """
     kind, behavior, invert = step.get("type"), step.get("behavior"), step.get("invert")
-    if kind == "Digits" and step.get("individual_digits") in (True, False):
+    if kind == "Digits" and flags(step.get("individual_digits")):
         return Cut(DIGITS, "Isolated" if step["individual_digits"] else "Contiguous")
     if kind == "WhitespaceSplit":
         return Cut(r"\s", "Removed")
-    if kind != "Split" or behavior not in BEHAVIORS or invert not in (True, False):
+    if kind != "Split" or behavior not in BEHAVIORS or not flags(invert):
         raise refuse(name, "a step of the pre_tokenizer", step)
     pattern = read_pattern(step.get("pattern"), "the pre_tokenizer's pattern", name)
     if behavior == "Isolated" or (pattern in KNOWN and behavior == "Removed" and invert):
         return Cut(pattern)
-    return Cut(pattern, behavior, invert)
+    return Cut(pattern, behavior, bool(invert))
 
 
 def write_cuts(pattern: str, cuts: tuple[Step, ...]) -> Json:

@@ -58,7 +58,9 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     for begin, end, name in places:
         if kinds[name] not in DTYPES:
             quantized = f"quantized weights are read from GGUF files only: {IN_FULL}"
-            raise ValueError(f"{path}: {name} is of type {kinds[name]}, not one of {', '.join(DTYPES)}; {quantized}")
+            raise ValueError(
+                f"{path}: {name} is of type {kinds[name]!s:.40}, not one of {', '.join(DTYPES)}; {quantized}"
+            )
         fits = len(shapes[name]) <= 64 and max([0, *shapes[name]]) <= size  # else the product may have no end
         expected = prod(shapes[name]) * DTYPES[kinds[name]].itemsize if fits else size
         if begin != at or end - begin != expected or min([0, *shapes[name]]) < 0:

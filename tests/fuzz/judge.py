@@ -118,7 +118,8 @@ def tokens(tok: Tokenizer | None, part: Callable[..., Any], made: Outcome) -> No
         made.parts["ids"] = None
         return
     ids = part("ids", lambda: [tok.encode(text, allow_special="all") for text in TEXTS])
-    if ids and [tok.decode(row) for row in ids] != list(TEXTS) and tok.normalizer is None:
+    changes = tok.normalizer is not None or tok.vocabulary.cuts  # of the text, before it is encoded
+    if ids and [tok.decode(row) for row in ids] != list(TEXTS) and not changes:
         raise Wrong(f"ids decode to another text: {[tok.decode(row) for row in ids]!r:.200}")
 
 

@@ -59,7 +59,7 @@ class Companions(NamedTuple):
         True
         """
         found = self.config.get(key)
-        if found not in (True, False, None):
+        if found is not None and not isinstance(found, bool):
             raise ValueError(f"{self.name}: {key} is {found!r:.60}, not true or false: correct it")
         return found if found is None else bool(found)
 

@@ -1,7 +1,7 @@
 """The tree that a beam search grows: what it kept, what it dropped, and with which scores."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 from minigpt.generation.beam_search import rounds
@@ -67,4 +67,4 @@ def mark(nodes: list[BeamNode], winner: Sequence[int]) -> list[BeamNode]:
     for depth, id in enumerate(winner, start=1):
         at = next(i for i, node in enumerate(nodes) if (node.depth, node.id, node.parent) == (depth, id, at))
         path.add(at)
-    return [BeamNode(**{**vars(node), "best": i in path}) for i, node in enumerate(nodes)]
+    return [replace(node, best=i in path) for i, node in enumerate(nodes)]

@@ -4,12 +4,12 @@ B batch, T tokens, L layers, H heads, V vocabulary.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from minigpt.analysis.activations import patch, record
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
+from minigpt.train.step import next_token_loss
 
 
 @torch.no_grad()
@@ -66,4 +66,4 @@ def ablation_scores(model: GPT2 | Llama, ids: Tensor) -> Tensor:
 
 def loss(model: GPT2 | Llama, ids: Tensor) -> float:
     """The mean cross-entropy of a text's tokens after the first, in nats: ids (B, T)."""
-    return F.cross_entropy(model(ids)[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten()).item()
+    return next_token_loss(model, ids[:, :-1], ids[:, 1:]).item()

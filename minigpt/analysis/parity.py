@@ -4,7 +4,7 @@ Compared are the embeddings, each block's attention weights, attention, MLP and 
 logits, as both models computed them: hooks record what ran. transformers is needed here and nowhere else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from minigpt.analysis import activations
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
+OURS = {  # what `activations` calls the places, those of a block without its number
+    "embeddings": "h.0.in",
+    "attention weights": "attn.weights",
+    "attention": "attn.out",
+    "MLP": "mlp.out",
+    "residual stream": "out",
+    "final norm": "ln_f",
+    "logits": "logits",
+}
 ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and angles transformers computes in float32 always
 
 
@@ -67,29 +77,28 @@ def assert_parity(model: GPT2 | Llama, path: str | Path, ids: list[int]) -> None
 
 def record_ours(model: GPT2 | Llama, batch: Tensor) -> dict[str, Tensor]:
     """What our model computes from `batch` (B, T), by place, from below."""
-    is_gpt2 = isinstance(model, GPT2)
-    blocks: Any = model.h if is_gpt2 else model.layers
-    final: Any = model.ln_f if is_gpt2 else model.norm
-    parts = {f"block {i}": (block, block.attn if is_gpt2 else block.self_attn) for i, block in enumerate(blocks)}
-    softmaxes = {f"{name} attention weights": attn.attention.softmax for name, (_, attn) in parts.items()}
-    return record(parts, softmaxes, final, lambda: model(batch))
+    places = {name: activation(name) for name in names(model.config.n_layer)}
+    with activations.record(model, places.values()) as seen, torch.no_grad():
+        model(batch)
+    return {name: seen[place] for name, place in places.items()}
+
+
+def activation(name: str) -> str:
+    """What `activations` calls a place.
+
+    >>> activation("block 3 MLP"), activation("final norm")
+    ('h.3.mlp.out', 'ln_f')
+    """
+    if not name.startswith("block "):
+        return OURS[name]
+    _, i, part = name.split(" ", 2)
+    return f"h.{i}.{OURS[part]}"
 
 
 def record_theirs(model: Any, batch: Tensor) -> dict[str, Tensor]:
     """The same of transformers' model, whose attention modules return their weights beside the result."""
     core = model.transformer if hasattr(model, "transformer") else model.model
     blocks, final = (core.h, core.ln_f) if hasattr(core, "h") else (core.layers, core.norm)
-    parts = {f"block {i}": (block, getattr(block, "attn", None) or block.self_attn) for i, block in enumerate(blocks)}
-    return record(parts, {}, final, lambda: model(batch, use_cache=False, output_attentions=True).logits)
-
-
-def record(
-    blocks: dict[str, tuple[nn.Module, nn.Module]],
-    softmaxes: dict[str, nn.Module],
-    final: nn.Module,
-    run: Callable[[], Tensor],
-) -> dict[str, Tensor]:
-    """What the modules give while `run` runs, and the logits that it returns; the hooks are gone afterwards."""
     found: dict[str, Tensor] = {}
 
     def note(module: nn.Module, name: str) -> RemovableHandle:
@@ -100,24 +109,19 @@ def record(
 
         return module.register_forward_hook(hook)
 
-    first = next(iter(blocks.values()))[0]
-    hooks = [first.register_forward_pre_hook(lambda _, args: found.update(embeddings=args[0].detach()))]
-    for name, (block, attention) in blocks.items():
-        mlp: Any = block.mlp
-        hooks += [
-            note(attention, f"{name} attention"),
-            note(mlp, f"{name} MLP"),
-            note(block, f"{name} residual stream"),
-        ]
-    hooks += [note(module, name) for name, module in softmaxes.items()]
+    hooks = [blocks[0].register_forward_pre_hook(lambda _, args: found.update(embeddings=args[0].detach()))]
+    for i, block in enumerate(blocks):
+        attention = getattr(block, "attn", None) or block.self_attn
+        parts = {"attention": attention, "MLP": block.mlp, "residual stream": block}
+        hooks += [note(module, f"block {i} {part}") for part, module in parts.items()]
     hooks.append(note(final, "final norm"))
     try:
         with torch.no_grad():
-            found["logits"] = run()
+            found["logits"] = model(batch, use_cache=False, output_attentions=True).logits
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: found[name] for name in names(len(blocks))}
+    return found
 
 
 def names(n_layer: int) -> list[str]:

@@ -2,10 +2,11 @@
 
 import re
 import warnings
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minigpt.pictures.drawing import COLORS, Box, Drawing, Line
+from minigpt.pictures.drawing import COLORS, Box, Drawing, Line, Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,38 +36,39 @@ def figure(drawing: Drawing, dark: bool = False) -> "Figure":
     axes = made.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, drawing.width), ylim=(drawing.height, 0))  # y grows downwards
     axes.axis("off")
-    boxes: list[Rectangle] = []
-    order = 0  # what is said later lies on top
-    for shape in (*drawing.shapes, None):
-        order += 1
-        if isinstance(shape, Box):
-            edge = color[shape.edge] if shape.edge else "none"
-            fill = (color[shape.color], shape.shade)
-            boxes.append(Rectangle((shape.x, shape.y), shape.width, shape.height, facecolor=fill, edgecolor=edge))
-            continue
-        if boxes:  # neighbours as one, which is thirty times as fast as each by itself
+    for order, (kind, shapes) in enumerate(groupby(drawing.shapes, key=type)):  # what is said later lies on top
+        if kind is Box:  # neighbours as one, which is thirty times as fast as each by itself
+            boxes = [
+                Rectangle(
+                    (box.x, box.y),
+                    box.width,
+                    box.height,
+                    facecolor=(color[box.color], box.shade),
+                    edgecolor=color[box.edge] if box.edge else "none",
+                )
+                for box in shapes
+                if isinstance(box, Box)
+            ]
             axes.add_collection(PatchCollection(boxes, match_original=True, zorder=order))
-            boxes = []
-        if shape is None:
-            break
-        if isinstance(shape, Line):
-            xs, ys = zip(*shape.points, strict=True)
-            line = Line2D(xs, ys, color=color[shape.color], linewidth=shape.width * 72 / INCH)
-            line.set(linestyle="--" if shape.dashed else "-", zorder=order)
-            axes.add_line(line)
-        else:
-            axes.text(
-                shape.x,
-                shape.y,
-                shape.text.replace("$", r"\$"),
-                color=color[shape.color],
-                horizontalalignment=ANCHORS[shape.align],
-                verticalalignment="baseline",
-                fontsize=shape.size * 72 / INCH,
-                fontweight="bold" if shape.bold else "normal",
-                fontfamily=families,
-                zorder=order,
-            )
+        for shape in shapes:
+            if isinstance(shape, Line):
+                xs, ys = zip(*shape.points, strict=True)
+                line = Line2D(xs, ys, color=color[shape.color], linewidth=shape.width * 72 / INCH)
+                line.set(linestyle="--" if shape.dashed else "-", zorder=order)
+                axes.add_line(line)
+            elif isinstance(shape, Text):
+                axes.text(
+                    shape.x,
+                    shape.y,
+                    shape.text.replace("$", r"\$"),
+                    color=color[shape.color],
+                    horizontalalignment=ANCHORS[shape.align],
+                    verticalalignment="baseline",
+                    fontsize=shape.size * 72 / INCH,
+                    fontweight="bold" if shape.bold else "normal",
+                    fontfamily=families,
+                    zorder=order,
+                )
     return made
 
 

@@ -62,7 +62,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     text = read_text(path, limit=LARGEST)
     try:
-        data = json.loads(text, object_pairs_hook=_each_once)
+        data = json.loads(text, object_pairs_hook=each_once)
         if HALF.search(text):
             json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -74,7 +74,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for `json.loads`, which would drop all but the last of several values with one name.
+
+    >>> each_once([("a", 1), ("a", 2)])
+    Traceback (most recent call last):
+    ValueError: the key 'a' stands in it twice
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]

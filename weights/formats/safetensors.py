@@ -16,7 +16,7 @@ from torch import Tensor
 
 from weights.formats.other_kinds import IN_FULL
 from weights.formats.stored import StoredTensor
-from weights.formats.wrong_file import AGAIN, check_beginning, each_once
+from weights.formats.wrong_file import AGAIN, check_beginning, named_once
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 INTEGERS = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
@@ -46,7 +46,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError(f"{path}: expected a header of {length:,} bytes, the file has {size:,} in all: {AGAIN}")
         file.seek(8)
         try:
-            entries = json.loads(file.read(length), object_pairs_hook=each_once)
+            entries = json.loads(file.read(length), object_pairs_hook=named_once)
             entries.pop("__metadata__", None)
             kinds = {name: str(entry["dtype"]) for name, entry in entries.items()}
             shapes = {name: [*map(index, entry["shape"])] for name, entry in entries.items()}  # whole numbers

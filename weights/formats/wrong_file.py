@@ -1,10 +1,10 @@
 """What commonly stands in the place of weights, said in one line."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from tokenizer.fetch.wrong_file import what_it_is
+from tokenizer.formats.text import each_once
 
 AGAIN = "delete it and fetch it again"  # the way out where a file is damaged
 LOGIN = f"{AGAIN} (a web page came instead: is there a login page on the network?)"
@@ -27,17 +27,14 @@ def check_beginning(path: Path, start: bytes) -> None:
             raise ValueError(f"{path}: found {kind} under the name of a safetensors file: give it its own ending")
 
 
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, for `json.loads`, which would drop all but the last of several values with one name.
+def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON whose names are those of tensors, for `json.loads`.
 
-    >>> each_once([("a", 1), ("a", 2)])
+    >>> named_once([("a\\n", 1)])
     Traceback (most recent call last):
-    ValueError: 'a' is there twice
+    ValueError: 'a\\n' is no name
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{name!r:.80} is there twice")
+    found = each_once(pairs)
     for name in found:
         if not name.isprintable():
             raise ValueError(f"{name!r:.80} is no name")

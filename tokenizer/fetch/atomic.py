@@ -40,6 +40,10 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['notes.txt']
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder: make it, or name another", str(path.parent))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "this is a folder: name a file", str(path))
     own = "" if resumable else f".{os.getpid()}-{get_ident()}"  # two that write at once do not meet
     part = path.with_name(f"{path.name}{own}.part")
     try:

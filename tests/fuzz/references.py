@@ -76,12 +76,18 @@ def gguf(case: Case) -> bool:
 
 
 def config(case: Case) -> bool:
-    """The logits of transformers; settings such as the end of text may be the file's own."""
+    """The logits of transformers; settings such as the end of text may be the file's own. A whole number is a number
+    also where transformers insists on a point in it."""
     if not case.differs & {"logits", "weights"}:
         return True
-    from transformers import AutoModelForCausalLM
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(case.folder, dtype=torch.float32).eval()
+    values = {name: value for name, value in json_of(case.file).items() if not name.endswith("_token_id")}
+    kind = CONFIG_MAPPING[values["model_type"]]
+    usual = kind().to_dict()
+    floats = {name: float(v) for name, v in values.items() if type(v) is int and type(usual.get(name)) is float}
+    theirs_config = kind.from_dict(values | floats)
+    model = AutoModelForCausalLM.from_pretrained(case.folder, config=theirs_config, dtype=torch.float32).eval()
     with torch.no_grad():
         theirs = model(torch.tensor([IDS])).logits
     return torch.allclose(case.parts["logits"].float(), theirs, atol=1e-3, rtol=1e-3, equal_nan=True)

@@ -23,6 +23,7 @@ from minigpt.prompts import Ids, Prompt, as_prompt, as_prompts, encode, start_of
 from tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from minigpt.pictures.views import Views
     from weights.report import LoadReport
 
 __all__ = ["Completion", "LanguageModel", "Stream", "load"]
@@ -56,12 +57,10 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         config, n = self.model.config, sum(parameter.numel() for parameter in self.model.parameters())
-        first = next(self.model.parameters())
+        first, kind = next(self.model.parameters()), type(self.model).__name__
         sizes = f"n_layer={config.n_layer}, n_head={config.n_head}, n_embd={config.n_embd}, n_ctx={config.n_ctx}"
         where = f"{str(first.dtype).removeprefix('torch.')} on {first.device}"
-        return (
-            f"LanguageModel({self.name or 'unnamed'}: {type(self.model).__name__}, {n:,} parameters, {sizes}, {where})"
-        )
+        return f"LanguageModel({self.name or 'unnamed'}: {kind}, {n:,} parameters, {sizes}, {where})"
 
     @overload
     def generate(
@@ -92,11 +91,10 @@ class LanguageModel:
         """
         chosen = self.settings({**settings, "num_return_sequences": num_return_sequences})
         prompts, several = as_prompts(prompt)
-        sequences = self._plan(prompts, chosen)
+        sequences, n = self._plan(prompts, chosen), chosen.num_return_sequences
         for _ in run(self.model, sequences, chosen):
             pass
         found = [completion(sequence) for sequence in sequences]
-        n = chosen.num_return_sequences
         if n > 1:
             lists = [found[i : i + n] for i in range(0, len(found), n)]
             return lists if several else lists[0]
@@ -115,10 +113,8 @@ class LanguageModel:
 
     def next_tokens(self, prompt: str | Ids, k: int = 10, **settings: Unpack[Keywords]) -> list[NextToken]:
         """The k most likely next tokens, with their probabilities before and after the filters."""
-        chosen = self.settings({**settings, "max_new_tokens": 0})
-        asked = settings.get("temperature") is not None
-        model = fast_form(self.model, chosen.plain)
-        ids = start_of(self.tokenizer, as_prompt(prompt))
+        chosen, asked = self.settings({**settings, "max_new_tokens": 0}), settings.get("temperature") is not None
+        model, ids = fast_form(self.model, chosen.plain), start_of(self.tokenizer, as_prompt(prompt))
         return scoring.next_tokens(model, self.tokenizer, ids, k, chosen, asked)
 
     def score(self, text: str | Ids, allow_special: str | Collection[str] = ()) -> Score:
@@ -135,8 +131,7 @@ class LanguageModel:
         The settings are those of `generate`; the answer ends at any end token that the checkpoint names. The template
         gets `tools`, a list of JSON schemas, and its own variables, as in transformers' apply_chat_template:
         `enable_thinking=False`, or any in `chat_template_kwargs={…}`; `chat_template` names one of several templates.
-        Raises ValueError for a model without chat template, for malformed messages, for what the template does not
-        read, and where they do not fit.
+        Raises ValueError for a model without chat template, malformed messages, what the template does not read.
         """
         ids, chosen = self._conversation(messages, settings)
         return self.generate(ids, **chosen)
@@ -160,6 +155,13 @@ class LanguageModel:
         """How this checkpoint writes conversations; ValueError where it does not."""
         where = (self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
         return chat_format(*where, tools=tools, chosen=chat_template, variables=chat_template_kwargs)
+
+    @property
+    def show(self) -> Views:
+        """Pictures of what happens inside, for a notebook: `lm.show.attention("The cat sat")`."""
+        from minigpt.pictures.views import Views
+
+        return Views(self)
 
     def settings(self, given: Mapping[str, object]) -> Settings:
         """The settings in force: the caller's, then the checkpoint's."""
@@ -187,10 +189,9 @@ def load(
 ) -> LanguageModel:
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
-    `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (on a CPU half precision becomes
-    float32), "auto" the same for now. A device that gives other numbers than those stored for the model is refused,
-    unless `force` is set. With `plain` nothing runs but the files that are read: no fast form of model, sampler or
-    tokenizer. Raises ValueError or OSError, saying what to do.
+    `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (half precision is float32 on a
+    CPU), "auto" the same for now. A device that gives other numbers than those stored for the model is refused, unless
+    `force` is set; with `plain` no fast form runs. Raises ValueError or OSError, saying what to do.
     """
     from weights.checkpoint import load_checkpoint
 

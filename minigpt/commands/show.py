@@ -48,14 +48,12 @@ def run(args: argparse.Namespace) -> int:
 
 def draw(lm: "LanguageModel", prompt: str, args: argparse.Namespace) -> "Drawing":
     """The picture of what was asked for."""
-    from minigpt.pictures import views
-
     if args.what == "attention":
-        return views.attention(lm, prompt, args.layer, args.head)
+        return lm.show.attention(prompt, args.layer, args.head)
     if args.what == "lens":
-        return views.lens(lm, prompt)
+        return lm.show.lens(prompt)
     if args.what == "beams":
-        return views.beams(lm, prompt, args.num_beams or 3, args.max_new_tokens or 6)
+        return lm.show.beams(prompt, args.num_beams or 3, args.max_new_tokens or 6)
     if args.what == "bars":
-        return views.bars(lm, prompt, args.k, **settings_of(args))
-    return views.surprise(lm, prompt) if args.what == "surprise" else views.model(lm)
+        return lm.show.bars(prompt, args.k, **settings_of(args))
+    return lm.show.surprise(prompt) if args.what == "surprise" else lm.show.model()

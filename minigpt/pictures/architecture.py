@@ -2,7 +2,7 @@
 
 from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
-from minigpt.pictures.drawing import SIZE, Box, Drawing, Line, Text
+from minigpt.pictures.drawing import SIZE, Box, Drawing, Line, Shape, Text
 
 WIDTH, ROW, GAP = 640.0, 40.0, 14.0
 Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, the shape after it
@@ -22,7 +22,7 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
     )
     steps = [*before, *block, *after]
     height = 3 * SIZE + (len(steps) + 1) * (ROW + GAP) + 2 * GAP
-    shapes: list[Box | Line | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     left, right = 110.0, WIDTH - 120
     y = height - SIZE - ROW
     shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 10, y + 25, "(B, T)", "soft", size=12)]

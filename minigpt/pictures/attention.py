@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
 NUMBERED = 12  # up to this many tokens the cells print their numbers: shades cannot be told apart
@@ -20,7 +20,7 @@ def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
     letters = min(SIZE, cell * 0.95)
     left = 2 * SIZE + max(map(cells, names), default=0) * ADVANCE * letters
     top = 3 * SIZE + letters * 1.2 * (2 if n <= NUMBERED else 1)
-    shapes: list[Box | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     for j, name in enumerate(names):
         if n <= NUMBERED:  # two lines in turn, so that neighbours do not touch
             up = letters * 1.25 * (1 + j % 2)
@@ -40,7 +40,7 @@ def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
                 shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, f"{weight:.2f}", color, "middle"))
     told = f"{title}. Each row is a token that looks, each column one that is looked at; a row sums to 1."
     table = (["token", *names], [[name, *(f"{w:.2f}" for w in row)] for name, row in zip(names, weights, strict=True)])
-    return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, list(shapes), weights)
+    return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, shapes, weights)
 
 
 def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title: str) -> Drawing:
@@ -52,7 +52,7 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
     n_layer, n_head, n = len(weights), len(weights[0]), len(weights[0][0])
     side = 84.0
     left, top = 5.5 * SIZE, 4.2 * SIZE
-    shapes: list[Box | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     shapes += [Text(left + (h + 0.46) * side, top - 8, f"head {h}", "soft", "middle", 12) for h in range(n_head)]
     rows = []
     for layer, heads in enumerate(weights):
@@ -71,7 +71,7 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
     told = f"{title}: one square for each head, its rows the {n} tokens that look, its columns those looked at. "
     told += "The table says where a head looks most: at itself, the token before, or the first one."
     table = (["layer", *(f"head {h}" for h in range(n_head))], rows)
-    return Drawing(left + n_head * side + SIZE, top + n_layer * side + SIZE, title, told, table, list(shapes))
+    return Drawing(left + n_head * side + SIZE, top + n_layer * side + SIZE, title, told, table, shapes)
 
 
 def strongest(head: Sequence[Sequence[float]]) -> str:

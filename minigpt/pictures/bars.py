@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
 from tokenizer.display import cells, clip, label
 
 ROW = 24.0
@@ -21,7 +21,7 @@ def next_token_bars(tokens: Sequence[str], steps: Sequence[tuple[str, Sequence[f
     column = max(170.0, *(len(name) * ADVANCE * SIZE + 24 for name, _ in steps))
     top, room = 4.5 * SIZE, column - 90
     most = max((p for _, probabilities in steps for p in probabilities), default=1.0) or 1.0
-    shapes: list[Box | Line | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     for k, name in enumerate(names):
         shapes.append(Text(left - 10, top + (k + 0.7) * ROW, name, align="end"))
     for n, (name, probabilities) in enumerate(steps):

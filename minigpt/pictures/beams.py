@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from minigpt.analysis.beam_tree import BeamNode
-from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
 from tokenizer.display import cells, clip, label
 
 ROW, GAP = 34.0, 46.0
@@ -27,8 +27,8 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
         row = counts.get(node.depth, 0)
         counts[node.depth] = row + 1
         places.append((SIZE + (node.depth - 1) * (width + GAP), top + row * (ROW + 12)))
-    boxes: list[Box | Line | Text] = []
-    lines: list[Box | Line | Text] = []
+    boxes: list[Shape] = []
+    lines: list[Shape] = []
     rows = []
     for node, name, (x, y) in zip(nodes, names, places, strict=True):
         lost = node.state == "dropped"

@@ -47,6 +47,17 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Area:
+    """A filled polygon, such as a slice of a wheel; its last point is joined to its first."""
+
+    points: tuple[tuple[float, float], ...]
+    color: str = "tint"
+    shade: float = 1.0
+    edge: str | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Text:
     """One line of text; y is its base line, `align` where x lies in it: "start", "middle" or "end"."""
 
@@ -59,6 +70,7 @@ class Text:
     bold: bool = False
 
 
+Shape = Box | Line | Area | Text
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # the head, the rows
 
 
@@ -76,7 +88,7 @@ class Drawing:
     title: str
     description: str
     table: Table
-    shapes: list[Box | Line | Text] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
     shades: Sequence[Sequence[float]] = ()  # of the table's cells after the first of each row, for the terminal
 
     def svg(self) -> str:
@@ -111,28 +123,36 @@ class Drawing:
         return self.svg() + self.html_table()
 
 
-def element(shape: Box | Line | Text) -> str:
+def element(shape: Shape) -> str:
     """A shape as an SVG element.
 
     >>> element(Box(1, 2, 3, 4, shade=0.5))
     '<rect x="1" y="2" width="3" height="4" class="tint" fill-opacity="0.5"/>'
     """
-    if isinstance(shape, Box):
-        place = f'x="{number(shape.x)}" y="{number(shape.y)}"'
-        size = f'width="{number(shape.width)}" height="{number(shape.height)}"'
+    if isinstance(shape, Box | Area):
+        if isinstance(shape, Box):
+            place = f'x="{number(shape.x)}" y="{number(shape.y)}"'
+            kind, place = "rect", f'{place} width="{number(shape.width)}" height="{number(shape.height)}"'
+        else:
+            kind, place = "polygon", f'points="{corners(shape.points)}"'
         edge = f' style="stroke:var(--{shape.edge})"' if shape.edge else ""
-        head = f'<rect {place} {size} class="{shape.color}" fill-opacity="{number(shape.shade, 3)}"{edge}'
-        return f"{head}><title>{escape(shape.hint)}</title></rect>" if shape.hint else f"{head}/>"
+        head = f'<{kind} {place} class="{shape.color}" fill-opacity="{number(shape.shade, 3)}"{edge}'
+        return f"{head}><title>{escape(shape.hint)}</title></{kind}>" if shape.hint else f"{head}/>"
     if isinstance(shape, Line):
-        points = " ".join(f"{number(x)},{number(y)}" for x, y in shape.points)
         dashes = ' stroke-dasharray="5 4"' if shape.dashed else ""
-        return f'<polyline points="{points}" class="{shape.color} line" stroke-width="{number(shape.width)}"{dashes}/>'
+        look = f'class="{shape.color} line" stroke-width="{number(shape.width)}"{dashes}'
+        return f'<polyline points="{corners(shape.points)}" {look}/>'
     bold = ' font-weight="700"' if shape.bold else ""
     place = f'x="{number(shape.x)}" y="{number(shape.y)}" text-anchor="{shape.align}"'
     return (
         f'<text {place} font-size="{number(shape.size)}" class="{shape.color}" xml:space="preserve"{bold}>'
         f"{escape(shape.text, quote=False)}</text>"
     )
+
+
+def corners(points: Sequence[tuple[float, float]]) -> str:
+    """Points as SVG writes them."""
+    return " ".join(f"{number(x)},{number(y)}" for x, y in points)
 
 
 def style() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
 ROW = 26.0
@@ -21,7 +21,7 @@ def lens_table(
     said = [[clip(label(token.encode()), 9) for token in row] for row in best]
     widest = max((cells(name) for row in [names, *said] for name in row), default=1)
     column, left, top = (widest + 1.2) * ADVANCE * SIZE, 9.5 * SIZE, 2.8 * SIZE
-    shapes: list[Box | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     rows = []
     last = len(said) - 1
     for layer in range(last, -1, -1):
@@ -46,6 +46,6 @@ def lens_table(
         title,
         told,
         (["", *names], rows),
-        list(shapes),
+        shapes,
         probabilities[::-1],
     )

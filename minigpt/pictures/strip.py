@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, label
 
 WIDTH = 860.0
@@ -18,7 +18,7 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
     """
     names = [label(token.encode()) for token in tokens]
     x, y = SIZE, 2.8 * SIZE
-    shapes: list[Box | Text] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     rows, shades = [], []
     for name, value in zip(names, values, strict=True):
         figure = "" if value is None else f"{value:.1f}" if full > 1 else f"{value:.2f}"
@@ -33,4 +33,4 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
         shades.append([shade])
         x += width
     told = f"{title}: each token with its {unit} below, the stronger the colour the more."
-    return Drawing(WIDTH + SIZE, y + ROW + SIZE / 2, title, told, (["token", unit], rows), list(shapes), shades)
+    return Drawing(WIDTH + SIZE, y + ROW + SIZE / 2, title, told, (["token", unit], rows), shapes, shades)

@@ -3,8 +3,6 @@
 import math
 import re
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -12,15 +10,13 @@ import torch
 import minigpt
 from minigpt import beam_tree, logit_lens
 from minigpt.analysis.heads import attention_maps
-from minigpt.pictures import views
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
-from minigpt.pictures.drawing import ADVANCE, Box, Drawing, Line, Text
+from minigpt.pictures.drawing import Area, Drawing, Line
 from minigpt.pictures.lens import lens_table
 from minigpt.pictures.strip import token_strip
-from tokenizer.display import cells
+from tests.pictures.everywhere import boxes, nothing_overlaps, same_as_figure, stands_alone, texts
 
-SVG = "{http://www.w3.org/2000/svg}"
 PROMPT = 'Once upon a time there <was> a cat & a "$mouse$".'
 
 
@@ -54,22 +50,13 @@ def drawings(lm: minigpt.LanguageModel, tokens: list[str], maps: torch.Tensor) -
         "grid": attention_grid(maps.tolist(), "All heads"),
         "lens": lens_table(tokens, words, sure.tolist(), "The lens"),
         "bars": next_token_bars(tokens[:3], [("softmax", [0.5, 0.3, 0.2]), ("top-k 2", [0.625, 0.375, 0.0])], "Next"),
-        "beams": views.beams(lm, "Once upon a", num_beams=3, max_new_tokens=4),
-        "model": views.model(lm),
+        "beams": lm.show.beams("Once upon a", num_beams=3, max_new_tokens=4),
+        "model": lm.show.model(),
         "strip": token_strip(tokens, surprise, "Surprise", "bits", 12.0),
     }
 
 
 NAMES = ("head", "few", "grid", "lens", "bars", "beams", "model", "strip")
-
-
-def boxes(drawing: Drawing) -> list[ElementTree.Element]:
-    """The boxes of the SVG, the paper left out."""
-    return ElementTree.fromstring(drawing.svg()).findall(f"{SVG}rect")[1:]
-
-
-def texts(drawing: Drawing) -> list[str]:
-    return [text.text or "" for text in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}text")]
 
 
 def test_a_head_shows_its_weights(drawings: dict[str, Drawing], maps: torch.Tensor) -> None:
@@ -135,54 +122,16 @@ def test_the_strip_shows_the_surprise(lm: minigpt.LanguageModel, drawings: dict[
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_stand_alone_and_can_be_read_aloud(name: str, drawings: dict[str, Drawing]) -> None:
-    drawing = drawings[name]
-    root = ElementTree.fromstring(drawing.svg())
-    assert root.attrib["role"] == "img"
-    assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
-    assert root[0].text == drawing.title
-    assert drawing.title in drawing.description
-    page = drawing.html()
-    assert not re.findall(r"(?:href|src|url|import)", page.replace("http://www.w3.org/2000/svg", ""))
-    assert "<table>" in page
-    assert "prefers-color-scheme:dark" in page
-    head, rows = drawing.table
-    assert {len(row) for row in rows} == {len(head)}
-    assert page.count("<tr>") == len(rows) + 1
+def test_they_can_be_read_by_everyone(name: str, drawings: dict[str, Drawing], tmp_path: Path) -> None:
+    stands_alone(drawings[name])
+    nothing_overlaps(drawings[name])
+    same_as_figure(drawings[name], tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_lies_outside_or_on_top_of_another_label(name: str, drawings: dict[str, Drawing]) -> None:
-    drawing = drawings[name]
-    labels = []
-    for shape in drawing.shapes:
-        if isinstance(shape, Line):
-            corners = list(shape.points)
-        elif isinstance(shape, Box):
-            corners = [(shape.x, shape.y), (shape.x + shape.width, shape.y + shape.height)]
-        else:
-            width = cells(shape.text) * ADVANCE * shape.size
-            left = shape.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.align] * width
-            corners = [(left, shape.y - 0.75 * shape.size), (left + width, shape.y + 0.2 * shape.size)]
-            labels.append((*corners[0], *corners[1], shape.text))
-        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in corners), shape
-    for i, (x, y, right, bottom, text) in enumerate(labels):
-        for x2, y2, right2, bottom2, other in labels[i + 1 :]:
-            assert right <= x2 or right2 <= x or bottom <= y2 or bottom2 <= y, f"{text!r} touches {other!r}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_figure_has_the_same_shapes(name: str, drawings: dict[str, Drawing], tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    from minigpt.pictures.figure import figure, save_png
-
-    drawing = drawings[name]
-    for dark in (False, True):
-        axes: Any = figure(drawing, dark).axes[0]
-        assert [t.get_text().replace(r"\$", "$") for t in axes.texts] == [
-            s.text for s in drawing.shapes if isinstance(s, Text)
-        ]
-        shades = [color[3] for group in axes.collections for color in group.get_facecolor()]
-        assert shades == pytest.approx([shape.shade for shape in drawing.shapes if isinstance(shape, Box)])
-    save_png(drawing, tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+def test_an_area_is_a_polygon(tmp_path: Path) -> None:
+    corner = Area(((10, 10), (70, 10), (10, 50)), "second", 0.5, "rule", "a corner & more")
+    drawing = Drawing(80, 60, "One", "One: a corner.", (["what"], [["corner"]]), [corner])
+    assert '<polygon points="10,10 70,10 10,50" class="second" fill-opacity="0.5"' in drawing.svg()
+    assert "<title>a corner &amp; more</title></polygon>" in drawing.svg()
+    stands_alone(drawing)
+    same_as_figure(drawing, tmp_path / "a.png")

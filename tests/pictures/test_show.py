@@ -16,7 +16,6 @@ from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.settings import resolve
 from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
-from minigpt.pictures import views
 from minigpt.pictures.architecture import architecture
 from minigpt.pictures.terminal import terminal_lines
 from tokenizer.display import cells
@@ -137,7 +136,7 @@ def test_the_architecture_is_the_configurations() -> None:
 
 def test_color_says_what_the_numbers_say() -> None:
     lm = minigpt.load("storyteller", device="cpu")
-    drawing = views.attention(lm, "The old king", layer=0, head=1)
+    drawing = lm.show.attention("The old king", layer=0, head=1)
     plain, colored = terminal_lines(drawing, 80), terminal_lines(drawing, 80, color=True)
     assert len(plain) == len(colored)
     assert "\033[48;5;26" in colored[2], "the first token looks at itself alone"

@@ -1,0 +1,78 @@
+"""What holds of every picture: tests of pictures call these for each that they draw."""
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from minigpt.pictures.drawing import ADVANCE, Area, Box, Drawing, Line, Text
+from tokenizer.display import cells
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def boxes(drawing: Drawing) -> list[ElementTree.Element]:
+    """The boxes of the SVG, the paper left out."""
+    return ElementTree.fromstring(drawing.svg()).findall(f"{SVG}rect")[1:]
+
+
+def texts(drawing: Drawing) -> list[str]:
+    """The labels of the SVG."""
+    return [text.text or "" for text in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}text")]
+
+
+def stands_alone(drawing: Drawing) -> None:
+    """It needs nothing else, can be read aloud, and a table with its numbers stands behind it."""
+    root = ElementTree.fromstring(drawing.svg())
+    assert root.attrib["role"] == "img"
+    assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
+    assert root[0].text == drawing.title
+    assert drawing.title in drawing.description
+    page = drawing.html()
+    assert not re.findall(r"(?:href|src|url|import)", page.replace("http://www.w3.org/2000/svg", ""))
+    assert "<table>" in page
+    assert "prefers-color-scheme:dark" in page
+    head, rows = drawing.table
+    assert {len(row) for row in rows} == {len(head)}
+    assert page.count("<tr>") == len(rows) + 1
+
+
+def nothing_overlaps(drawing: Drawing) -> None:
+    """Nothing lies outside the sheet, no label on another."""
+    labels = []
+    for shape in drawing.shapes:
+        if isinstance(shape, Line | Area):
+            corners = list(shape.points)
+        elif isinstance(shape, Box):
+            corners = [(shape.x, shape.y), (shape.x + shape.width, shape.y + shape.height)]
+        else:
+            width = cells(shape.text) * ADVANCE * shape.size
+            left = shape.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.align] * width
+            corners = [(left, shape.y - 0.75 * shape.size), (left + width, shape.y + 0.2 * shape.size)]
+            labels.append((*corners[0], *corners[1], shape.text))
+        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in corners), shape
+    for i, (x, y, right, bottom, text) in enumerate(labels):
+        for x2, y2, right2, bottom2, other in labels[i + 1 :]:
+            assert right <= x2 or right2 <= x or bottom <= y2 or bottom2 <= y, f"{text!r} touches {other!r}"
+
+
+def same_as_figure(drawing: Drawing, path: Path) -> None:
+    """matplotlib draws the same shapes, in the light and in the dark, and writes a PNG."""
+    pytest.importorskip("matplotlib")
+    from minigpt.pictures.figure import figure, save_png
+
+    for dark in (False, True):
+        axes: Any = figure(drawing, dark).axes[0]
+        assert [t.get_text().replace(r"\$", "$") for t in axes.texts] == [
+            s.text for s in drawing.shapes if isinstance(s, Text)
+        ]
+        shades = [color[3] for group in axes.collections for color in group.get_facecolor()]
+        assert shades == pytest.approx([shape.shade for shape in drawing.shapes if isinstance(shape, Box)])
+        areas = [shape for shape in drawing.shapes if isinstance(shape, Area)]
+        assert [patch.get_facecolor()[3] for patch in axes.patches] == pytest.approx([area.shade for area in areas])
+        for patch, area in zip(axes.patches, areas, strict=True):
+            assert [tuple(point) for point in patch.get_xy()[:-1]] == list(area.points)
+    save_png(drawing, path)
+    assert path.read_bytes().startswith(b"\x89PNG")

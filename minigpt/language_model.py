@@ -92,8 +92,7 @@ class LanguageModel:
         chosen = self.settings({**settings, "num_return_sequences": num_return_sequences})
         prompts, several = as_prompts(prompt)
         sequences, n = self._plan(prompts, chosen), chosen.num_return_sequences
-        for _ in run(self.model, sequences, chosen):
-            pass
+        list(run(self.model, sequences, chosen))  # to the end
         found = [completion(sequence) for sequence in sequences]
         if n > 1:
             lists = [found[i : i + n] for i in range(0, len(found), n)]

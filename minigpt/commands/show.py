@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from minigpt.commands.common import load_model, note, prompt_of, spinner
-from minigpt.commands.flags import settings_of
+from minigpt.commands.show_flags import LOOKS, needs_prompt
 from minigpt.terminal import columns
 from tokenizer.display import use_color
 from tokenizer.fetch.atomic import replacing, write_text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Draw what is asked for."""
-    prompt = "" if args.what == "model" else prompt_of(args.prompt)
+    prompt = prompt_of(args.prompt) if needs_prompt(args.what) else ""
     lm = load_model(args.model, args)
     with spinner("looking inside"):
         drawing = draw(lm, prompt, args)
@@ -47,13 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def draw(lm: "LanguageModel", prompt: str, args: argparse.Namespace) -> "Drawing":
-    """The picture of what was asked for."""
-    if args.what == "attention":
-        return lm.show.attention(prompt, args.layer, args.head)
-    if args.what == "lens":
-        return lm.show.lens(prompt)
-    if args.what == "beams":
-        return lm.show.beams(prompt, args.num_beams or 3, args.max_new_tokens or 6)
-    if args.what == "bars":
-        return lm.show.bars(prompt, args.k, **settings_of(args))
-    return lm.show.surprise(prompt) if args.what == "surprise" else lm.show.model()
+    """The picture of what was asked for, by the method of that name of `lm.show`."""
+    given = {name: getattr(args, name) for name in LOOKS[args.what]}
+    method = getattr(lm.show, args.what)
+    return method(*[prompt] * needs_prompt(args.what), **{k: v for k, v in given.items() if v is not None})

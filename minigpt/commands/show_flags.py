@@ -5,7 +5,14 @@ from pathlib import Path
 
 from minigpt.commands import flags
 
-LOOKS = ("attention", "lens", "beams", "bars", "surprise", "model")
+LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the flags that go to it
+    "attention": ("layer", "head"),
+    "lens": (),
+    "beams": ("num_beams", "max_new_tokens"),
+    "bars": ("k", *flags.SAMPLING),
+    "surprise": (),
+    "model": (),
+}
 
 
 def show(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +27,7 @@ def show(parser: argparse.ArgumentParser) -> None:
     add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
-    add("-k", type=flags.at_least(1), default=10, metavar="N", help="bars: how many tokens (default: %(default)s)")
+    add("-k", type=flags.at_least(1), metavar="N", help="bars: how many tokens (default: 10)")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")
     add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
@@ -36,18 +43,26 @@ def show(parser: argparse.ArgumentParser) -> None:
 
 def check_show(args: argparse.Namespace) -> None:
     """Whether the flags go together; a UsageError where they do not."""
-    for name, what in {
-        "layer": "attention",
-        "head": "attention",
-        "num_beams": "beams",
-        "max_new_tokens": "beams",
-    }.items():
-        if getattr(args, name) is not None and args.what != what:
-            raise flags.UsageError(f"--{name.replace('_', '-')} is for {what}, not for {args.what}: leave it out")
+    for name in sorted({name for names in LOOKS.values() for name in names} - {*LOOKS[args.what]}):
+        if getattr(args, name) is not None:
+            fitting = " and ".join(what for what, names in LOOKS.items() if name in names)
+            raise flags.UsageError(f"{flag(name)} is for {fitting}, not for {args.what}: leave it out")
     if args.dark and not args.png:
         raise flags.UsageError("--dark is for --png; SVG and HTML follow the reader's own setting")
-    if args.what == "model" and args.prompt is not None:
-        raise flags.UsageError(f"model needs no prompt, {args.prompt!r} was given: leave it out")
-    if args.what != "bars" and any(getattr(args, name) is not None for name in flags.SAMPLING):
-        raise flags.UsageError(f"temperature and filters are for bars, not for {args.what}: leave them out")
+    if not needs_prompt(args.what) and args.prompt is not None:
+        raise flags.UsageError(f"{args.what} needs no prompt, {args.prompt!r} was given: leave it out")
     flags.settings_of(args)
+
+
+def needs_prompt(what: str) -> bool:
+    """Whether a picture is of a text."""
+    return what != "model"
+
+
+def flag(name: str) -> str:
+    """How an argument is written on the command line.
+
+    >>> flag("num_beams"), flag("k")
+    ('--num-beams', '-k')
+    """
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"

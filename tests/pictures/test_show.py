@@ -12,6 +12,7 @@ import torch
 import minigpt
 from minigpt.analysis.filters import filter_steps
 from minigpt.cli import main
+from minigpt.commands.show_flags import LOOKS
 from minigpt.generation.sampling import filter_candidates
 from minigpt.generation.settings import resolve
 from minigpt.models.config import GPT2Config
@@ -65,7 +66,7 @@ def test_the_last_step_is_what_is_sampled_from(given: dict[str, object]) -> None
 ORDER = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
 
 
-@pytest.mark.parametrize("what", ["attention", "lens", "beams", "bars", "surprise", "model"])
+@pytest.mark.parametrize("what", [*LOOKS])
 def test_every_look_fits_the_terminal_and_writes_files(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,8 +99,8 @@ def test_every_look_fits_the_terminal_and_writes_files(
         (["model", "--png", "/nowhere/a.png"], "/nowhere: there is no such folder: make it, or name another"),
         (["lens", "a", "--num-beams", "3"], "--num-beams is for beams"),
         (["beams", "a", "--num-beams", "1"], "must be a whole number, 2 or more"),
-        (["beams", "a", "--top-k", "5"], "temperature and filters are for bars"),
-        (["surprise", "a", "-t", "0.5"], "temperature and filters are for bars"),
+        (["beams", "a", "--top-k", "5"], "--top-k is for bars"),
+        (["surprise", "a", "-t", "0.5"], "--temperature is for bars"),
         (["lens", "a", "--dark"], "--dark is for --png"),
         (["lens", "a " * 600], "exceed the model's 512 positions"),
         (["attentoin", "a"], "invalid choice: 'attentoin'"),

@@ -185,6 +185,13 @@ def test_big_endian(tmp_path: Path) -> None:
     refused(path, "big-endian")
 
 
+def test_a_version_that_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    torch.save({"a": base}, path)
+    rewrite(path, lambda name, data: b"2<" if name == "version" else data)
+    refused(path, "its version is b'2<', expected a number")
+
+
 @pytest.mark.parametrize("lost", ["data.pkl", "data/0"])
 def test_a_part_that_is_missing(lost: str, tmp_path: Path) -> None:
     path = tmp_path / "x.bin"

@@ -33,6 +33,7 @@ PARAMETER, SPARSE = "torch._utils._rebuild_parameter", "torch._utils._rebuild_sp
 HARMLESS = {*TENSORS, PARAMETER, SPARSE, "collections.OrderedDict", "torch.serialization._get_layout", "torch.Size"}
 HARMLESS |= {f"torch.{name}" for name in STORAGES}
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before zip files
+NOTES = ("version", "byteorder", ".format_version", ".storage_alignment")  # small parts beside the numbers
 DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, MemoryError)
 
 
@@ -90,8 +91,13 @@ def read_zip(path: Path, pages: Any) -> tuple[Any, dict[str, Place]]:
     pickle = found["data.pkl"]
     if pickle.n_bytes > LONGEST:
         raise ValueError(f"{path}: its pickle has {pickle.n_bytes:,} bytes, expected names and shapes: {AGAIN}")
-    order = found.get("byteorder")
-    if order and bytes(pages[order.begin : order.begin + order.n_bytes]) != b"little":
+    said = {
+        name: bytes(pages[at.begin : at.begin + min(at.n_bytes, 64)]) for name, at in found.items() if name in NOTES
+    }
+    for name in said.keys() - {"byteorder"}:
+        if not said[name].strip().isdigit():
+            raise ValueError(f"{path}: its {name} is {said[name]!r:.40}, expected a number: {AGAIN}")
+    if said.get("byteorder", b"little") != b"little":
         raise ValueError(f"{path}: its numbers are big-endian, expected little-endian ones: save it anew")
     value = harmless(read_values(BytesIO(pages[pickle.begin : pickle.begin + pickle.n_bytes])))
     return value, {name.removeprefix("data/"): place for name, place in found.items() if name.startswith("data/")}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from minigpt.analysis.activations import record as record
     from minigpt.analysis.beam_tree import beam_tree as beam_tree
     from minigpt.analysis.lens import logit_lens as logit_lens
+    from minigpt.exercises.checker import check as check
     from minigpt.generation.completion import Completion as Completion
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
@@ -28,6 +29,7 @@ HOMES = {
     "patch": "minigpt.analysis.activations",
     "logit_lens": "minigpt.analysis.lens",
     "beam_tree": "minigpt.analysis.beam_tree",
+    "check": "minigpt.exercises.checker",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names

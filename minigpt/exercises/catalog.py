@@ -1,0 +1,56 @@
+"""Which exercises there are: their names, and the files in which they stand."""
+
+from importlib import import_module
+from typing import Any
+
+from minigpt.exercises.exercise import Exercise
+from tokenizer.suggest import did_you_mean
+
+TASKS: dict[str, str] = {  # the name of the function or class: its file in tasks/
+    "merge": "merge",
+    "attention": "attention",
+    "CausalSelfAttention": "causal_self_attention",
+    "LayerNorm": "layer_norm",
+    "top_p": "top_p",
+}
+
+
+def exercise(name: str) -> Exercise:
+    """The exercise of a name; a ValueError where there is none.
+
+    >>> exercise("layer_norm").name
+    'LayerNorm'
+    """
+    known = {plain(task): task for task in TASKS}
+    found = known.get(plain(name))
+    if found is None:
+        close = did_you_mean(name, list(TASKS))
+        raise ValueError(f"no exercise {name!r}: {close or 'there are ' + ', '.join(TASKS)}")
+    made: Exercise = import_module(f"minigpt.exercises.tasks.{TASKS[found]}").EXERCISE
+    return made
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: without capitals, underscores and a leading "my".
+
+    >>> plain("MyLayerNorm"), plain("layer_norm")
+    ('layernorm', 'layernorm')
+    """
+    return name.lower().replace("_", "").removeprefix("my")
+
+
+def exercise_for(part: Any, name: str | None) -> Exercise:
+    """The exercise that a part is meant for: the one that is named, else the one that bears the part's own name.
+
+    Where a function and a class share a name, as attention does, the part says which: a class is the module.
+    """
+    own = getattr(part, "__name__", type(part).__name__)
+    wanted = name or own
+    if isinstance(part, type) and plain(wanted) == "attention":
+        wanted = "CausalSelfAttention"
+    try:
+        return exercise(wanted)
+    except ValueError as error:
+        if name is None:
+            raise ValueError(f'{error}; name it, as in check({own}, "attention")') from None
+        raise

@@ -1,0 +1,124 @@
+"""What an exercise is: a solution in plain code, its likeliest bugs as edits of that code, and cases to run it on."""
+
+import ast
+import inspect
+import linecache
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+from torch import Tensor
+
+BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake that many make: its name, what it does ("leaves out 1/√D"), and the edits that put it in."""
+
+    name: str
+    does: str
+    edits: tuple[tuple[str, str], ...]
+    endless: bool = False  # on some case it does not end
+
+
+def bug(name: str, does: str, *edits: str, endless: bool = False) -> Bug:
+    """A bug by pairs of texts: what stands in the solution, once, and what stands there instead."""
+    return Bug(name, does, tuple(zip(edits[::2], edits[1::2], strict=True)), endless)
+
+
+@dataclass
+class Case:
+    """One input of a part: its arguments and, for a module, what it is built from and the values of its parameters."""
+
+    args: tuple[Any, ...]
+    build: tuple[Any, ...] = ()
+    state: dict[str, Tensor] | None = None
+    crafted: bool = False  # made to tell bugs apart, no real numbers: in float32 it says nothing
+    grad: bool = False  # the gradients must be right, too
+
+
+def call(part: Callable[..., Any], *args: Any) -> Any:
+    """How most parts are used."""
+    return part(*args)
+
+
+@dataclass
+class Exercise:
+    """A part of the project that a learner writes: a function, a class, or a module of a model.
+
+    `part` is the solution; `make_cases` gives its cases, the smallest first, and is run once. `use` says what to do
+    with the part for a case; the default is to call it. `others` are the functions of the solution that `part` calls.
+    """
+
+    lesson: str
+    part: Callable[..., Any]
+    make_cases: Callable[[], Sequence[Case]]
+    hints: tuple[str, str, str]
+    bugs: Sequence[Bug] = ()
+    use: Callable[..., Any] = call
+    others: Sequence[Callable[..., Any]] = ()
+    install: Callable[..., Any] | None = None  # puts a learner's part into a LanguageModel, for check.play
+    known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
+
+    @property
+    def name(self) -> str:
+        """The name of the function or class that the learner writes."""
+        return str(self.part.__name__)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """The cases, made when they are first needed."""
+        return list(self.make_cases())
+
+    @cached_property
+    def source(self) -> str:
+        """The solution, with the marks around what a learner writes."""
+        return "\n\n\n".join(textwrap.dedent(inspect.getsource(part)).rstrip() for part in (*self.others, self.part))
+
+    def solution(self) -> str:
+        """The solution as it is read."""
+        return "\n".join(line for line in self.source.split("\n") if line.strip() not in (BEGIN, END)) + "\n"
+
+    def blank(self) -> str:
+        """The exercise as the learner gets it: what is to be written raises NotImplementedError."""
+        lines: list[str] = []
+        hidden = False
+        for line in self.source.split("\n"):
+            if line.strip() == BEGIN:
+                hidden = True
+                indent = line[: len(line) - len(line.lstrip())]
+                lines.append(f'{indent}raise NotImplementedError("your turn")')
+            elif line.strip() == END:
+                hidden = False
+            elif not hidden:
+                lines.append(line)
+        return "\n".join(lines) + "\n"
+
+    def with_bugs(self, *names: str) -> Callable[..., Any]:
+        """The solution with bugs in it. Raises ValueError where two bugs change the same place, or a text is not there
+        exactly once."""
+        source = self.solution()
+        for name in names:
+            for old, new in next(bug for bug in self.bugs if bug.name == name).edits:
+                if source.count(old) != 1:
+                    raise ValueError(f"{self.name}, bug {name}: {old!r} stands {source.count(old)} times in the code")
+                source = source.replace(old, new)
+        made: Callable[..., Any] = compiled(source, self.part)[self.part.__name__]
+        return made
+
+
+def compiled(source: str, like: Callable[..., Any]) -> dict[str, Any]:
+    """What a source defines when it is run where a function was defined; its lines can be shown."""
+    file = f"<exercise {next(_numbers)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    module = sys.modules[like.__module__]
+    space = {**vars(module)}
+    tree = ast.parse(source, file)
+    exec(compile(tree, file, "exec"), space)
+    return space

@@ -1,0 +1,149 @@
+"""What comes of running a part on a case, and whether two such outcomes are the same."""
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.exercises.exercise import Case, Exercise
+from minigpt.exercises.sandbox import SECONDS, TooLong, limited
+
+EXACT = 1e-9  # relative, in float64: what the order of additions alone can change is a millionth of it
+ROUNDED = 3e-5  # the same in float32
+
+
+@dataclass
+class Outcome:
+    """What a part returned, or how it failed."""
+
+    value: Any = None
+    error: BaseException | None = None
+    endless: bool = False  # stopped after a second
+    wrote: bool = False  # it changed its arguments
+    grads: dict[str, Tensor | None] = field(default_factory=dict)  # of a sum over what it returned
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no value."""
+        return self.endless or self.error is not None
+
+
+def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float = SECONDS) -> Outcome:
+    """Runs a part on a copy of a case's arguments; a module has been built already."""
+    args = fresh(case.args, case.grad)
+    found = Outcome()
+    try:
+        with torch.set_grad_enabled(case.grad):
+            value = limited(lambda: exercise.use(part, *args), seconds)
+            if case.grad:
+                found.grads = gradients(value, args, part)
+            found.value = detached(value)
+    except TooLong:
+        return Outcome(endless=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and RecursionError, too: a learner's slip ends nothing but itself
+        found.error = error
+    with torch.no_grad():
+        found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
+    return found
+
+
+def fresh(args: tuple[Any, ...], grad: bool) -> tuple[Any, ...]:
+    """Copies of arguments, but for models and functions; those of floats ask for gradients where a case does."""
+    copies = tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
+    for arg in copies:
+        if grad and isinstance(arg, Tensor) and arg.is_floating_point():
+            arg.requires_grad_()
+    return copies
+
+
+def stateful(arg: Any) -> bool:
+    """Whether an argument is used as it is: a model, a function."""
+    return isinstance(arg, nn.Module) or inspect.isroutine(arg) or inspect.isclass(arg)
+
+
+def detached(value: Any) -> Any:
+    """The value without its history."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(detached(item) for item in value)
+    return value
+
+
+def gradients(value: Any, args: tuple[Any, ...], part: Any) -> dict[str, Tensor | None]:
+    """The gradients of a weighted sum over what a part returned, of its parameters and of the arguments that ask."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return {}
+    wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad}
+    if isinstance(part, nn.Module):
+        wanted |= dict(part.named_parameters())
+    if not value.requires_grad:
+        return dict.fromkeys(wanted)
+    noise = torch.linspace(-1, 1, value.numel(), dtype=value.dtype).cos().reshape(value.shape)
+    found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
+    return dict(zip(wanted, found, strict=True))
+
+
+def alike(a: Outcome, b: Outcome, tolerance: float = EXACT) -> bool:
+    """Whether two parts did the same on a case."""
+    if a.failed or b.failed:
+        return a.endless == b.endless and (a.error is None) == (b.error is None)
+    if a.wrote != b.wrote or not same(a.value, b.value, tolerance):
+        return False
+    return a.grads.keys() == b.grads.keys() and all(same(a.grads[n], b.grads[n], tolerance) for n in a.grads)
+
+
+def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
+    """Equality; of tensors and floats up to rounding, of lists and dicts item by item.
+
+    >>> same([1, 2.0], [1, 2.0 + 1e-12]), same([1], (1,)), same(True, 1)
+    (True, True, False)
+    """
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return distance(a, b) <= tolerance
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        plain = (x.item() if isinstance(x, Tensor) and x.numel() == 1 and x.ndim == 0 else x for x in (a, b))
+        a, b = plain
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            return False
+    if isinstance(a, bool) or isinstance(b, bool):
+        return isinstance(a, bool) and isinstance(b, bool) and a == b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return a == b or (a != a and b != b) or math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[key], b[key], tolerance) for key in a)
+    if sequence(a) and sequence(b):
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and bool(a == b)
+
+
+def sequence(value: Any) -> bool:
+    """Whether a value is a list or the like, text not counted."""
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """The largest difference, relative to the largest number of b; infinite where shapes or kinds differ.
+
+    >>> distance(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])), distance(torch.ones(1), torch.ones(2))
+    (0.5, inf)
+    """
+    if a.shape != b.shape or a.is_floating_point() != b.is_floating_point():
+        return math.inf
+    if not a.is_floating_point():
+        return 0.0 if torch.equal(a.long(), b.long()) else math.inf
+    a, b = a.double(), b.double()
+    equal = (a == b) | (a.isnan() & b.isnan())
+    gap = (a - b).abs().masked_fill(equal, 0.0).nan_to_num(nan=math.inf, posinf=math.inf)
+    if not gap.numel():
+        return 0.0
+    finite = b[b.isfinite()]
+    largest = finite.abs().amax().item() if finite.numel() else 1.0
+    return gap.amax().item() / max(largest, 1e-30)

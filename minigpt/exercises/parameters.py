@@ -1,0 +1,105 @@
+"""Builds a learner's module and compares its parameters with the checkpoint's, strictly, with a reason for each."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+OTHER_NAMES = {"gamma": "weight", "beta": "bias", "g": "weight", "b": "bias", "scale": "weight", "shift": "bias"}
+
+
+class Unbuilt(Exception):
+    """The part cannot be made into a module that has the checkpoint's parameters: a sentence, then a line for each."""
+
+    def __init__(self, says: str, *lines: str) -> None:
+        super().__init__(says)
+        self.says, self.lines = says, list(lines)
+
+
+def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
+    """A private module in eval mode, with the values of `state`; what the learner holds is left alone.
+
+    Raises `Unbuilt` for what is no module, for a constructor of another form and for parameters of other names or
+    shapes; whatever the constructor raises comes through.
+    """
+    if isinstance(part, nn.Module):
+        module = copy.deepcopy(part)
+    else:
+        check_constructor(part, args)
+        module = part(*args)
+    if not isinstance(module, nn.Module):
+        raise Unbuilt(f"it is no torch.nn.Module but {kind(module)}: write class {name_of(part)}(nn.Module)")
+    if "_parameters" not in vars(module):
+        raise Unbuilt("its __init__ does not call super().__init__(), so that it cannot hold parameters")
+    module.to(dtype).eval()
+    own = dict(module.named_parameters())
+    lines = [line for name in dict.fromkeys([*state, *own]) if (line := difference(name, own, state, module))]
+    if lines:
+        raise Unbuilt("its parameters are not the checkpoint's", *lines)
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(state[name])
+    return module
+
+
+def check_constructor(part: Any, args: tuple[Any, ...]) -> None:
+    """`Unbuilt` where a class cannot take the arguments that the reference takes."""
+    try:
+        inspect.signature(part).bind(*args)
+    except TypeError as error:
+        shown = ", ".join(short(arg) for arg in args)
+        raise Unbuilt(f"it cannot be built as {name_of(part)}({shown}): {error}") from None
+    except ValueError:  # no signature to be had
+        pass
+
+
+def difference(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], module: nn.Module) -> str:
+    """What is wrong with one parameter, or nothing."""
+    if name in own and name in state and own[name].shape == state[name].shape:
+        return ""
+    yours = str(tuple(own[name].shape)) if name in own else "none"
+    theirs = str(tuple(state[name].shape)) if name in state else "none"
+    return f"{name}: yours {yours}, the checkpoint's {theirs}: {reason(name, own, state, module)}"
+
+
+def reason(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], module: nn.Module) -> str:
+    """Why a parameter is not as it should be."""
+    if name in own and name in state:
+        turned = own[name].shape == state[name].shape[::-1]
+        return "(in, out), where torch has (out, in)" if turned else "another size"
+    *path, last = name.split(".")
+    if name in state:
+        at: Any = module
+        for part in path:
+            at = getattr(at, part, None)
+        held = getattr(at, last, None)
+        if isinstance(held, Tensor):
+            return "a plain tensor or a buffer: wrap it in nn.Parameter"
+        other = next((o for o, usual in OTHER_NAMES.items() if usual == last and ".".join([*path, o]) in own), None)
+        if other:
+            return f"you call it {other}"
+        if any(s in name for s in ("c_attn",)) and any(k in n for n in own for k in ("q_proj", "query", "W_q", "wq")):
+            return "query, key and value are one matrix here, c_attn"
+        return "missing" if last != "bias" else "missing: this layer has a bias"
+    last = OTHER_NAMES.get(last, last)
+    return f"its name is {'.'.join([*path, last])}" if ".".join([*path, last]) in state else "not in the checkpoint"
+
+
+def name_of(part: Callable[..., Any]) -> str:
+    """The name of a function or class, or of an object's class."""
+    return str(getattr(part, "__name__", type(part).__name__))
+
+
+def kind(value: object) -> str:
+    """A value's kind, in words."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def short(arg: object) -> str:
+    """An argument in a sentence: a configuration by its name."""
+    text = repr(arg)
+    return text if len(text) < 24 else "config" if text.split("(")[0].endswith("Config") else kind(arg)

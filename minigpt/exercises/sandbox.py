@@ -1,0 +1,117 @@
+"""Runs a learner's code so that it cannot hurt the check: limits of time and printing, and all settings put back."""
+
+import ctypes
+import io
+import random
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import torch
+
+SECONDS = 1.0  # what a part may take for one case
+PRINTED = 2000  # characters that are kept of what it prints
+
+
+class TooLong(BaseException):
+    """Stops a learner's code; no `except Exception` of theirs catches it."""
+
+
+class Printed(io.StringIO):
+    """Keeps the first characters of what is printed, and forgets the rest."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, PRINTED - self.tell())])
+        return len(text)
+
+
+class Watch(threading.Thread):
+    """Puts a TooLong into every thread whose time is up, as an interrupt would be, and again until it stops.
+
+    Time is up after some seconds on the clock if the process computed for half of them, which it cannot where others
+    have the machine; after five times as many in any case, since code may sleep.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.begun: dict[int, tuple[float, float, float]] = {}  # thread: clock, computing time, seconds allowed
+        self.lock, self.busy = threading.Lock(), threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while self.busy.wait():
+            with self.lock:
+                for thread, (clock, computing, seconds) in self.begun.items():
+                    passed, computed = time.monotonic() - clock, time.process_time() - computing
+                    if passed > 5 * seconds or (passed > seconds and computed > seconds / 2):
+                        put(thread, TooLong)
+            time.sleep(0.02)
+
+    def begin(self, thread: int, seconds: float) -> None:
+        """From now on a thread has some seconds."""
+        with self.lock:
+            self.begun[thread] = (time.monotonic(), time.process_time(), seconds)
+            self.busy.set()
+
+    def end(self, thread: int) -> None:
+        """A thread has all the time again; an error that is on its way no longer counts."""
+        with self.lock:
+            self.begun.pop(thread, None)
+            put(thread, None)
+            if not self.begun:
+                self.busy.clear()
+
+
+def put(thread: int, error: type[BaseException] | None) -> None:
+    """Raises an error in another thread, between two steps of Python's: one long step of torch's is not cut short."""
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+_watch: list[Watch] = []
+
+
+def limited(work: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """What `work` returns; a TooLong where it takes longer."""
+    if not _watch or not _watch[0].is_alive():
+        _watch[:] = [Watch()]
+    watch, thread = _watch[0], threading.get_ident()
+    watch.begin(thread, seconds)
+    try:
+        return work()
+    finally:
+        over = False
+        while not over:
+            try:  # the error may arrive here, too
+                watch.end(thread)
+                over = True
+            except TooLong:
+                continue
+
+
+@contextmanager
+def shielded() -> Iterator[Printed]:
+    """Inside it code may print, warn, seed and set what it likes: afterwards everything is as before."""
+    rng, numbers, recursion = torch.random.get_rng_state(), random.getstate(), sys.getrecursionlimit()
+    dtype, grad, device = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_default_device()
+    numpy = sys.modules.get("numpy")
+    others = numpy.random.get_state() if numpy else None
+    printed = Printed()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.set_default_device(None)
+            yield printed
+    finally:
+        torch.random.set_rng_state(rng)
+        random.setstate(numbers)
+        sys.setrecursionlimit(recursion)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        torch.set_default_device(device if device.type != "cpu" else None)
+        if numpy and others is not None:
+            numpy.random.set_state(others)

@@ -1,0 +1,67 @@
+"""Calls and values in a sentence."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.exercises.exercise import Exercise
+from minigpt.exercises.outcomes import EXACT, Outcome
+from tokenizer.display import clip
+
+FEW = 8  # numbers of a tensor that are printed
+LONGEST = 60  # characters of a value
+
+
+def called(exercise: Exercise, n: int) -> str:
+    """How a case calls the part: small values are printed, tensors stand by their shapes."""
+    case = exercise.cases[n]
+    args = ", ".join(value(arg) for arg in case.args)
+    built = f"({', '.join(value(arg) for arg in case.build)})" if case.state is not None else ""
+    return f"{exercise.name}{built}({args})"
+
+
+def value(arg: Any, longest: int = LONGEST) -> str:
+    """A value in short.
+
+    >>> import torch
+    >>> value([1, 2]), value(torch.zeros(2, 30)), value(torch.tensor([1.0, -torch.inf])), value("a" * 99)[-3:]
+    ('[1, 2]', 'x of (2, 30)', '[1, -inf]', "a…'")
+    """
+    if isinstance(arg, Tensor):
+        return clip(numbers(arg.tolist()), longest) if arg.numel() <= FEW else f"x of {tuple(arg.shape)}"
+    if isinstance(arg, nn.Module):
+        return type(arg).__name__
+    if isinstance(arg, str):
+        return repr(clip(arg, longest))
+    if callable(arg):
+        return str(getattr(arg, "__name__", "f"))
+    text = repr(arg)
+    return "config" if text.split("(")[0].endswith("Config") else clip(text, longest)
+
+
+def numbers(values: Any) -> str:
+    """Numbers, or lists of them, with four digits.
+
+    >>> numbers([[0.123456, 2.0], [True, 7]])
+    '[[0.1235, 2], [True, 7]]'
+    """
+    if isinstance(values, list):
+        return f"[{', '.join(map(numbers, values))}]"
+    return f"{values:.4g}" if isinstance(values, float) else str(values)
+
+
+def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | None) -> list[str]:
+    """What a part gave on a case, and what is right."""
+    if wanted is None or found.failed or wanted.failed:
+        return []
+    a, b = found.value, wanted.value
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and b.numel() > FEW:
+        gap = (a.double() - b.double()).abs().nan_to_num(nan=math.inf)
+        gap = gap.masked_fill((a == b) | (a.isnan() & b.isnan()), 0.0)
+        place = [int(i) for i in torch.unravel_index(gap.argmax(), gap.shape)]
+        share = f"{int((gap > EXACT).sum())} of {gap.numel()} numbers are wrong"
+        yours, right = (numbers(t[*place].item()) for t in (a, b))
+        return [f"on {called(exercise, n)} {share}: at {place} {yours}, right is {right}"]
+    return [f"{called(exercise, n)} gives {value(a, 200)}", f"right is {value(b, 200)}"]

@@ -1,0 +1,89 @@
+"""Lesson 09: nucleus sampling."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from minigpt.exercises import material
+from minigpt.exercises.exercise import Case, Exercise, bug
+
+
+def top_p(scores: Tensor, p: float) -> Tensor:
+    """Keeps the fewest best tokens that together reach probability p: scores (B, V) -> (B, V), -inf where dropped."""
+    # BEGIN SOLUTION
+    ordered, order = scores.sort(dim=-1, descending=True)
+    probs = ordered.softmax(dim=-1)
+    before = probs.cumsum(dim=-1) - probs
+    drop = before >= p
+    drop = torch.zeros_like(drop).scatter(-1, order, drop)
+    return scores.masked_fill(drop, -math.inf)
+    # END SOLUTION
+
+
+def cases() -> list[Case]:
+    """Few scores, one of them -inf; then real ones after two texts."""
+    few = torch.tensor([[2.0, 1.0, 0.5, 3.0], [9.0, 1.0, -math.inf, 3.0]], dtype=torch.float64)
+    logits = material.activations()["logits"]
+    rows = [few, logits[1, -3:], logits[0, :3]]
+    return [Case((scores, p), crafted=scores is few) for scores in rows for p in (0.9, 0.5, 0.05)]
+
+
+DROP = "drop = before >= p"
+SCATTER = "drop = torch.zeros_like(drop).scatter(-1, order, drop)"
+RETURN = "return scores.masked_fill(drop, -math.inf)"
+
+EXERCISE = Exercise(
+    lesson="09",
+    part=top_p,
+    make_cases=cases,
+    hints=(
+        "Sort the scores from the best down, turn them into probabilities, add up. Where does the sum reach p?",
+        "The token with which the sum reaches p stays. So what matters is the sum before each token.",
+        "The mask is in sorted order; scatter it back by the order that sort gives, then masked_fill with -inf.",
+    ),
+    bugs=(
+        bug("drops_crossing", "also drops the token with which p is reached", DROP, "drop = before + probs > p"),
+        bug(
+            *("guard", "drops the token with which p is reached, unless it is the first"),
+            *(DROP, "drop = (before + probs > p) & (before > 0)"),
+        ),
+        bug(
+            "one_more",
+            "keeps one token too many",
+            DROP,
+            "drop = before - probs.roll(1, -1) >= p\n    drop[..., 0] = False",
+        ),
+        bug("ascending", "sorts from the worst up", "descending=True", "descending=False"),
+        bug("inverted", "keeps what it should drop", DROP, "drop = before < p"),
+        bug("no_softmax", "adds up the scores, not their probabilities", "ordered.softmax(dim=-1)", "ordered"),
+        bug("batch_softmax", "takes the softmax over the rows", "ordered.softmax(dim=-1)", "ordered.softmax(dim=0)"),
+        bug(
+            *("share_of_v", "keeps the share p of the vocabulary, whatever the probabilities"),
+            *(
+                DROP,
+                "drop = (torch.arange(scores.shape[-1]) >= max(1, int(p * scores.shape[-1]))).expand(scores.shape)",
+            ),
+        ),
+        bug(
+            *("min_p", "keeps what has p times the best one's probability: that is min-p"),
+            *(DROP, "drop = probs < p * probs[..., :1]"),
+        ),
+        bug("each_alone", "looks at each token's own probability", DROP, "drop = probs < 1 - p"),
+        bug(
+            "first_row", "uses the cut of the first row for all", DROP, "drop = (before >= p)[:1].expand(scores.shape)"
+        ),
+        bug("not_scattered", "puts the sorted mask on the unsorted scores", SCATTER, ""),
+        bug(
+            "returns_sorted",
+            "returns the scores in sorted order",
+            SCATTER,
+            "",
+            RETURN,
+            RETURN.replace("scores", "ordered"),
+        ),
+        bug("returns_probs", "returns probabilities, not scores", RETURN, f"{RETURN}.softmax(-1)"),
+        bug("zero_for_inf", "sets what it drops to 0, not to -inf", RETURN, RETURN.replace("-math.inf", "0.0")),
+        bug("ignores_p", "drops nothing, whatever p is: does what you add up ever reach p?", DROP, "drop = before > 1"),
+    ),
+)

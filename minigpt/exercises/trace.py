@@ -1,0 +1,197 @@
+"""Where two computations part: every tensor that each line makes, in order, and the first that the other lacks.
+
+A TorchFunctionMode sees each call of torch with the line that made it; Python knows the very expression (co_positions).
+Values are compared by sums, which neither a reshape nor a transpose changes, so that other styles are no differences.
+"""
+
+import linecache
+import math
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+import minigpt
+
+LIBRARIES = (
+    str(Path(torch.__file__).parent),
+    *(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib") if sysconfig.get_path(name)),
+)
+PROJECT = str(Path(minigpt.__file__).parent)
+CHECK = str(Path(__file__).parent)
+HUGE = -1e8  # what is below stands for -inf
+
+
+class Step(NamedTuple):
+    """A tensor that an expression made."""
+
+    file: str
+    line: int
+    text: str  # of the expression
+    print: tuple[float, ...]  # what no reshape changes
+    dtype: torch.dtype
+
+
+class Trace(TorchFunctionMode):
+    """Inside it `steps` gets an entry for every tensor of floats that a learner's, or the solution's, lines make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        frame = own_frame(sys._getframe(1))
+        if frame is not None:
+            file, line, text = expression(frame)
+            parts = [(text, part) for part in (out if isinstance(out, (tuple, list)) else [out])]
+            if func is F.scaled_dot_product_attention:
+                inside = opened(*args, **(kwargs or {}))
+                parts = [*((f"the {name} in {text}", part) for name, part in inside.items()), *parts]
+            for what, part in parts:
+                if isinstance(part, Tensor) and part.is_floating_point():
+                    self.steps.append(Step(file, line, what, fingerprint(part), part.dtype))
+        return out
+
+
+def own_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame that is neither a library's nor the project's: a learner's line, or one of the solution.
+
+    None where there is none within the check, which a learner's line has called, too.
+    """
+    while frame and not own_file(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(CHECK):
+            return None
+        frame = frame.f_back
+    return frame
+
+
+def own_file(file: str) -> bool:
+    """Whether a learner wrote a file, a notebook's cell or the code of a solution."""
+    if file.startswith("<exercise"):
+        return True
+    return not file.startswith((*LIBRARIES, PROJECT, "<frozen"))
+
+
+def expression(frame: FrameType) -> tuple[str, int, str]:
+    """The file, line and text of the very expression that runs in a frame."""
+    file, places = frame.f_code.co_filename, list(frame.f_code.co_positions())
+    line, end, start, stop = places[frame.f_lasti // 2]
+    if line is None:
+        return file, frame.f_lineno, ""
+    text = linecache.getline(file, line)
+    if start is None or stop is None:
+        return file, line, text.strip()
+    return file, line, text.encode()[start : stop if end == line else None].decode(errors="replace").strip()
+
+
+def opened(
+    q: Tensor,
+    k: Tensor,
+    _v: Tensor,
+    attn_mask: Tensor | None = None,
+    _dropout: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    **_others: Any,
+) -> dict[str, Tensor]:
+    """What torch's scaled_dot_product_attention computes on its way, as its documentation writes it out."""
+    raw = q @ k.transpose(-2, -1)
+    scaled = raw * (q.shape[-1] ** -0.5 if scale is None else scale)
+    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril() if is_causal else attn_mask
+    if mask is None:
+        masked = scaled
+    else:
+        masked = scaled.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scaled + mask
+    return {"scores": raw, "scaled scores": scaled, "masked scores": masked, "weights": masked.softmax(-1)}
+
+
+def fingerprint(t: Tensor) -> tuple[float, ...]:
+    """Sums over a tensor's numbers, without those that stand for -inf.
+
+    >>> fingerprint(torch.tensor([[3.0, 4.0]])) == fingerprint(torch.tensor([[4.0], [3.0], [-torch.inf]]))
+    True
+    """
+    t = t.detach().double().flatten()
+    t = t[t > HUGE]
+    return (t.sum().item(), t.square().sum().item(), t.abs().amax().item(), t.numel()) if t.numel() else (0.0,) * 4
+
+
+def close(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two fingerprints are the same up to rounding."""
+    return all(math.isclose(x, y, rel_tol=1e-8, abs_tol=1e-8) for x, y in zip(a, b, strict=True))
+
+
+def steps_of(run: Callable[[], Any]) -> list[Step]:
+    """The steps of a computation, as far as it gets."""
+    trace = Trace()
+    try:
+        with torch.no_grad(), trace:
+            run()
+    except Exception:
+        return trace.steps
+    return trace.steps
+
+
+def parting(yours: list[Step], reference: list[Step]) -> list[str]:
+    """Lines that say up to where both have the same values, and the two expressions that part there."""
+    stones: list[Step] = []
+    for step in reference:  # views and repeats change nothing: the first of each value
+        if not any(close(step.print, stone.print) for stone in stones):
+            stones.append(step)
+    last, at = -1, -1
+    for n, stone in enumerate(stones):  # one may be skipped: others work in other steps
+        found = next((i for i in range(at + 1, len(yours)) if close(yours[i].print, stone.print)), None)
+        if found is not None:
+            last, at = n, found
+    if last < 0:
+        first = [f"none of your values is one of the reference's; it begins with  {stones[0].text}"] if stones else []
+        return [*first, *([f"and you with  {shown(yours[0])}"] if yours else [])]
+    lines = [f"the same up to  {shown(yours[at])}", f"  in the reference  {stones[last].text}"]
+    known = {stone.print for stone in stones[: last + 1]}
+    after = next((s for s in yours[at + 1 :] if not any(close(s.print, one) for one in known)), None)
+    theirs = stones[last + 1].text if last + 1 < len(stones) else ""
+    if theirs or after:
+        lines.append(f"then you have  {shown(after) if after else 'nothing more'}")
+        lines.append(f"  and the reference  {theirs or 'nothing more: that is its result'}")
+    return lines
+
+
+def shown(step: Step) -> str:
+    """A step's line and expression."""
+    return f"line {step.line}: {step.text}" if step.text else f"line {step.line}"
+
+
+def narrowing(steps: list[Step]) -> Step | None:
+    """The first step that leaves float64."""
+    return next((step for step in steps if step.dtype != torch.float64), None)
+
+
+def own_line(error: BaseException) -> list[str]:
+    """The learner's line where an error arose, with what it says and the shapes of the tensors there."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if own_file(frame.f_code.co_filename)]
+    message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    if isinstance(error, SyntaxError) or not frames:
+        return [message]
+    tb = [tb for tb in walk(error) if tb.tb_frame is frames[-1]][-1]
+    code, line = frames[-1].f_code, tb.tb_lineno
+    shapes = {n: tuple(v.shape) for n, v in tb.tb_frame.f_locals.items() if isinstance(v, Tensor)}
+    lines = [f"line {line}: {linecache.getline(code.co_filename, line).strip()}", message]
+    return [*lines, "shapes there: " + ", ".join(f"{n} {s}" for n, s in shapes.items())] if shapes else lines
+
+
+def walk(error: BaseException) -> list[Any]:
+    """The entries of an error's traceback."""
+    found, tb = [], error.__traceback__
+    while tb:
+        found.append(tb)
+        tb = tb.tb_next
+    return found

@@ -5,9 +5,7 @@
 """
 
 import inspect
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -15,33 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from minigpt.exercises.checked import Checked, expected, right, run_cases
 from minigpt.exercises.exercise import Case, Exercise
-from minigpt.exercises.outcomes import EXACT, ROUNDED, Outcome, alike, distance, run, same
-from minigpt.exercises.parameters import Unbuilt, build, kind
+from minigpt.exercises.float32 import in_float32, wants_float32
+from minigpt.exercises.outcomes import Outcome, alike, run, same
+from minigpt.exercises.parameters import kind
 from minigpt.exercises.report import Report
-from minigpt.exercises.sandbox import TooLong, limited
 from minigpt.exercises.shown import called, difference_of
-from minigpt.exercises.trace import narrowing, own_line, parting, steps_of
-
-BLANK = "not implemented yet"
-NARROW = (torch.float32, torch.float16, torch.bfloat16)
-SHORT, LONG = 0.05, 20.0  # seconds that a solution gets for a case with a bug that is endless, and else
-
-
-@dataclass
-class Checked:
-    """A part under check: its outcomes on the cases, as far as it got."""
-
-    part: Any
-    exercise: Exercise
-    dtype: torch.dtype
-    outcomes: list[Outcome]
-
-    def runnable(self, case: Case) -> Callable[..., Any]:
-        """The part as a case uses it: a module built from the case, else the part itself."""
-        if case.state is None:
-            return self.part
-        return build(self.part, case.build, case.state, self.dtype)
+from minigpt.exercises.trace import own_line, parting, steps_of
 
 
 def check_part(part: Any, exercise: Exercise) -> Report:
@@ -76,64 +55,6 @@ def noun(exercise: Exercise) -> str:
     return "class" if inspect.isclass(exercise.part) else "function"
 
 
-def run_cases(checked: Checked) -> Report | None:
-    """Gates 2 and 3: builds and runs the part on every case; a report where that already says enough."""
-    name = checked.exercise.name
-    built: dict[int, Any] = {}
-    for case in checked.exercise.cases:
-        try:
-            if id(case.state) not in built:
-                built[id(case.state)] = limited(partial(checked.runnable, case))
-        except Unbuilt as error:
-            return Report(name, False, error.says, lines=error.lines)
-        except NotImplementedError:
-            return Report(name, False, BLANK, blank=True)
-        except TooLong:
-            return Report(name, False, "its __init__ does not end: stopped after a second", "endless")
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return Report(name, False, "it cannot be built", lines=own_line(error))
-        found = run(built[id(case.state)], checked.exercise, in_dtype(case, checked.dtype))
-        if isinstance(found.error, NotImplementedError):
-            return Report(name, False, BLANK, blank=True)
-        checked.outcomes.append(found)
-        if found.endless:
-            break
-    if all(not o.failed and o.value is None for o in checked.outcomes):
-        wrote = any(o.wrote for o in checked.outcomes)
-        why = "it changes its argument instead of returning the answer" if wrote else "is the return missing?"
-        return Report(name, False, f"it returns None: {why}", "in_place" if wrote else None)
-    return None
-
-
-def in_dtype(case: Case, dtype: torch.dtype) -> Case:
-    """A case with its floating-point arguments in another precision."""
-    if dtype == torch.float64:
-        return case
-    args = tuple(a.detach().to(dtype) if isinstance(a, Tensor) and a.is_floating_point() else a for a in case.args)
-    return Case(args, case.build, case.state, case.crafted)
-
-
-def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
-    """What the solution does on a case, with bugs in it or without; None where two bugs exclude each other."""
-    if (bugs, n) not in exercise.known:
-        case = exercise.cases[n]
-        try:
-            part: Any = exercise.with_bugs(*bugs)
-            if case.state is not None:
-                part = build(part, case.build, case.state, torch.float64)
-        except ValueError:
-            exercise.known[bugs, n] = None
-        except Exception as error:  # a bug may be one that cannot be built
-            exercise.known[bugs, n] = Outcome(error=error)
-        else:
-            endless = any(bug.endless for bug in exercise.bugs if bug.name in bugs)
-            exercise.known[bugs, n] = run(part, exercise, case, SHORT if endless else LONG)
-    found: Outcome | None = exercise.known[bugs, n]
-    return found
-
-
 def judge(checked: Checked) -> Report:
     """Gates 4 to 6, in float64."""
     exercise, outcomes = checked.exercise, checked.outcomes
@@ -152,12 +73,6 @@ def judge(checked: Checked) -> Report:
         return Report(name, False, f"it {does}", "+".join(bugs), [proof, *lines])
     report = failed(checked, wrong)
     return unknown(checked, wrong) if report is None else report
-
-
-def right(exercise: Exercise, n: int, found: Outcome, *bugs: str) -> bool:
-    """Whether an outcome is that of the solution, with bugs in it or without."""
-    wanted = expected(exercise, n, *bugs)
-    return wanted is not None and alike(found, wanted)
 
 
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
@@ -222,52 +137,3 @@ def unsteady(checked: Checked, n: int) -> bool:
     """Whether a part does something else when it is run again on a case."""
     exercise, case, before = checked.exercise, checked.exercise.cases[n], checked.outcomes[n]
     return not before.failed and not alike(run(checked.runnable(case), exercise, case), before)
-
-
-def wants_float32(checked: Checked) -> bool:
-    """Whether a part cannot compute in float64, or leaves it on its way."""
-    return any(
-        (isinstance(found.error, RuntimeError) and re.search("dtype|scalar type", str(found.error)))
-        or (isinstance(found.value, Tensor) and found.value.dtype in NARROW)
-        or near(found, expected(checked.exercise, n))
-        for n, found in enumerate(checked.outcomes)
-    )
-
-
-def near(found: Outcome, wanted: Outcome | None) -> bool:
-    """Whether an outcome is right but for rounding to float32, gradients left out."""
-    if wanted is None or found.failed or not isinstance(found.value, Tensor) or not isinstance(wanted.value, Tensor):
-        return False
-    return EXACT < distance(found.value, wanted.value) < ROUNDED
-
-
-def in_float32(checked: Checked) -> Report | None:
-    """The verdict on a part that rounds to float32: by cases of real numbers, and none where two bugs are as near."""
-    exercise, name = checked.exercise, checked.exercise.name
-    if any(found.failed for found in checked.outcomes):  # it cannot do float64 at all
-        checked = Checked(checked.part, exercise, torch.float32, [])
-        if run_cases(checked) is not None or len(checked.outcomes) < len(exercise.cases):
-            return None
-    real = [n for n, case in enumerate(exercise.cases) if not case.crafted]
-
-    def fits(*bugs: str) -> bool:
-        wanted = ((n, expected(exercise, n, *bugs)) for n in real)
-        return all(w is not None and rounded(checked.outcomes[n], w) for n, w in wanted)
-
-    if fits():
-        case = exercise.cases[real[0]]
-        step = narrowing(steps_of(lambda: run(checked.runnable(case), exercise, in_dtype(case, checked.dtype))))
-        place = f": line {step.line} leaves float64" if step else ""
-        return Report(name, True, f"right to float32, on {len(real)} inputs{place}")
-    found = [bug for bug in exercise.bugs if fits(bug.name)]
-    if len(found) != 1:
-        return None
-    proof = f"on {len(real)} inputs it does, to float32, what the solution does with this change alone"
-    return Report(name, False, f"it {found[0].does}", found[0].name, [proof])
-
-
-def rounded(found: Outcome, wanted: Outcome) -> bool:
-    """Whether two outcomes are the same but for rounding to float32, gradients left out."""
-    if found.failed or wanted.failed:
-        return found.failed and wanted.failed
-    return same(found.value, wanted.value, ROUNDED)

@@ -48,6 +48,11 @@ def call(part: Callable[..., Any], *args: Any) -> Any:
     return part(*args)
 
 
+def configured(_module: Any, config: Any) -> tuple[Any, ...]:
+    """What most modules are built from."""
+    return (config,)
+
+
 @dataclass
 class Exercise:
     """A part of the project that a learner writes: a function, a class, or a module of a model.
@@ -63,7 +68,8 @@ class Exercise:
     bugs: Sequence[Bug] = ()
     use: Callable[..., Any] = call
     others: Sequence[Callable[..., Any]] = ()
-    install: Callable[..., Any] | None = None  # puts a learner's part into a LanguageModel, for check.play
+    built_from: Callable[..., tuple[Any, ...]] = configured  # a model's own module, its config: what it is built from
+    acts: Callable[..., Any] | None = None  # puts a function into a model, or gives what it does to scores
     known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
 
     @property

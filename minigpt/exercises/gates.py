@@ -68,7 +68,8 @@ def judge(checked: Checked) -> Report:
     bugs = identify(exercise, outcomes)
     if bugs:
         does = " and ".join(bug.does for bug in exercise.bugs if bug.name in bugs)
-        proof = f"on all {len(outcomes)} inputs it does what the solution does with this change alone"
+        change = "this change alone" if len(bugs) == 1 else "these changes alone"
+        proof = f"on all {len(outcomes)} inputs it does what the solution does with {change}"
         lines = difference_of(exercise, wrong[0], outcomes[wrong[0]], expected(exercise, wrong[0]))
         return Report(name, False, f"it {does}", "+".join(bugs), [proof, *lines])
     report = failed(checked, wrong)

@@ -4,7 +4,7 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.pictures.drawing import SIZE, Box, Drawing, Line, Shape, Text
 
-WIDTH, ROW, GAP = 640.0, 40.0, 14.0
+WIDTH, ROW, GAP = 660.0, 40.0, 14.0
 Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, the shape after it
 
 
@@ -23,9 +23,9 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
     steps = [*before, *block, *after]
     height = 3 * SIZE + (len(steps) + 1) * (ROW + GAP) + 2 * GAP
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
-    left, right = 110.0, WIDTH - 120
+    left, right = 110.0, WIDTH - 140
     y = height - SIZE - ROW
-    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 10, y + 25, "(B, T)", "soft", size=12)]
+    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 16, y + 25, "(B, T)", "soft", size=12)]
     shapes.append(Text((left + right) / 2, y + 25, "the text's tokens", "soft", "middle"))
     bottom = y
     for n, (part, what, shape) in enumerate(steps):
@@ -37,13 +37,13 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
         shapes.append(Box(left, y, right - left, ROW, "second" if adds else "tint", 0.12, edge="rule"))
         shapes.append(Text(SIZE, y + 25, part.removeprefix("+ "), size=12))
         shapes.append(Text((left + right) / 2, y + 25, what, align="middle", size=13))
-        shapes.append(Text(right + 10, y + 25, shape, "soft", size=12))
+        shapes.append(Text(right + 16, y + 25, shape, "soft", size=12))
         bottom = y
         if n == len(before):
             start = y + ROW + GAP / 2
         if n == len(before) + len(block) - 1:
             shapes.append(Box(left - 8, y - GAP / 2, right - left + 16, start - y + GAP / 2, "paper", 0, edge="ink"))
-            shapes.append(Text(right + 12, y + 2, f"× {config.n_layer}", bold=True))
+            shapes.append(Text(right + 16, y + 2, f"× {config.n_layer}", bold=True))
     told = f"{title}. From below: {'; '.join(f'{part}: {what}, {shape}' for part, what, shape in steps)}."
     return Drawing(
         WIDTH, height, title, told, (["part", "what it does", "shape after it"], [list(s) for s in steps]), shapes

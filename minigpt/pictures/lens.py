@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from minigpt.pictures.colors import on_tint
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
@@ -32,8 +33,7 @@ def lens_table(
         for j, (token, p) in enumerate(zip(said[layer], probabilities[layer], strict=True)):
             hint = f"{name}, position {j}: {token} with {p:.3f}"
             shapes.append(Box(left + j * column, y, column - 1, ROW - 1, shade=float(p), edge="rule", hint=hint))
-            color = "paper" if p > 0.7 else "ink"
-            shapes.append(Text(left + (j + 0.5) * column, y + 0.68 * ROW, token, color, "middle"))
+            shapes.append(Text(left + (j + 0.5) * column, y + 0.68 * ROW, token, on_tint(p), "middle"))
     y = top + len(said) * ROW
     shapes.append(Text(left - 10, y + 0.8 * ROW, "the text", "soft", "end"))
     shapes += [

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from minigpt.pictures.colors import on_tint
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, label
 
@@ -27,8 +28,8 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
             x, y = SIZE, y + ROW
         shade = 0.0 if value is None else min(1.0, max(0.0, value / full))
         shapes.append(Box(x, y, width - 2, 24, shade=shade, edge="rule", hint=f"{name}: {figure or 'none'} {unit}"))
-        shapes.append(Text(x + width / 2 - 1, y + 17, name, "paper" if shade > 0.7 else "ink", "middle"))
-        shapes.append(Text(x + width / 2 - 1, y + 36, figure, "soft", "middle", 10.5))
+        shapes.append(Text(x + width / 2 - 1, y + 17, name, on_tint(shade), "middle"))
+        shapes.append(Text(x + width / 2 - 1, y + 37, figure, "soft", "middle", 12))
         rows.append([name, figure])
         shades.append([shade])
         x += width

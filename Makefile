@@ -37,8 +37,9 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py
 
-pictures: $(VENV)/installed-dev  ## draw the README's pictures anew
+pictures: $(VENV)/installed-dev  ## draw the README's pictures and the list of all anew
 	$(BIN)/python docs/way.py
+	$(BIN)/python docs/pictures.py
 	$(BIN)/minigpt show lens "Once upon a time there was a little girl" --png docs/lens.png
 	$(BIN)/minigpt show beams "Once upon a time there was a" --num-beams 3 --png docs/beams.png
 

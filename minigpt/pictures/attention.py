@@ -51,8 +51,9 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
     """
     n_layer, n_head, n = len(weights), len(weights[0]), len(weights[0][0])
     side = 84.0
-    left, top = 5.5 * SIZE, 4.2 * SIZE
-    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    left, top = 5.5 * SIZE, 5.2 * SIZE
+    axes = f"in each square {n} queries from top to bottom, {n} keys from left to right"
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     shapes += [Text(left + (h + 0.46) * side, top - 8, f"head {h}", "soft", "middle", 12) for h in range(n_head)]
     rows = []
     for layer, heads in enumerate(weights):

@@ -22,7 +22,7 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
     depth = max((node.depth for node in nodes), default=0)
     places: list[tuple[float, float]] = []
     counts: dict[int, int] = {}
-    top = 3.2 * SIZE
+    top = 4.2 * SIZE
     for node in nodes:
         row = counts.get(node.depth, 0)
         counts[node.depth] = row + 1
@@ -51,5 +51,7 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
     told += "strongest, what was dropped has dashed lines, a bar at the right edge marks the end of a text."
     height = top + max(counts.values(), default=1) * (ROW + 12) + SIZE / 2
     room = depth * (width + GAP) - GAP + 2 * SIZE
-    shapes = [Text(SIZE, 1.6 * SIZE, title, bold=True), *lines, *boxes]
+    how = "below each token the sum of log-probabilities; bold: the winner; dashed: dropped; bar at the right: the end"
+    head: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
+    shapes = [*head, *lines, *boxes]
     return Drawing(room, height, title, told, (["step", "token", "sum of log-probabilities", "fate"], rows), shapes)

@@ -18,8 +18,9 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
     (['token', 'bits'], [['a', ''], ['·b', '3.5']])
     """
     names = [label(token.encode()) for token in tokens]
-    x, y = SIZE, 2.8 * SIZE
-    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    x, y = SIZE, 4 * SIZE
+    how = f"below each token its {unit}; the stronger the colour, the more"
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
     rows, shades = [], []
     for name, value in zip(names, values, strict=True):
         figure = "" if value is None else f"{value:.1f}" if full > 1 else f"{value:.2f}"

@@ -104,7 +104,7 @@ def within(area: Area, x: float, y: float) -> bool:
 
 
 def nothing_overlaps(drawing: Drawing) -> None:
-    """Nothing lies outside the sheet, no label on another."""
+    """Nothing lies outside the sheet, no label on another or across the edge of a box."""
     labels = []
     for shape in drawing.shapes:
         if isinstance(shape, Line | Area):
@@ -120,6 +120,11 @@ def nothing_overlaps(drawing: Drawing) -> None:
     for i, (x, y, right, bottom, text) in enumerate(labels):
         for x2, y2, right2, bottom2, other in labels[i + 1 :]:
             assert right <= x2 or right2 <= x or bottom <= y2 or bottom2 <= y, f"{text!r} touches {other!r}"
+    edged = [outline(shape) for shape in drawing.shapes if isinstance(shape, Box) and shape.edge]
+    for x, y, right, bottom, text in labels:
+        for left, top, end, foot in edged:
+            if x < end and left < right and y < foot and top < bottom:
+                assert left - 1 <= x < right <= end + 1, f"{text!r} crosses the edge of a box"
 
 
 def same_as_figure(drawing: Drawing, path: Path) -> None:

@@ -10,6 +10,9 @@ import torch
 import minigpt
 from minigpt import beam_tree, logit_lens
 from minigpt.analysis.heads import attention_maps
+from minigpt.models.config import GPT2Config
+from minigpt.models.llama_config import LlamaConfig
+from minigpt.pictures.architecture import architecture
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
 from minigpt.pictures.colors import COLORS, on_tint
@@ -170,6 +173,25 @@ def test_a_faint_text_is_found() -> None:
         for color in ("ink", "paper"):
             drawing = Drawing(80, 40, "One", "One.", (["a"], []), [below, Text(60, 24, "word", color, "middle")])
             assert [text for text, _ in faint(drawing, dark=False)] == (["word"] if color == "paper" else [])
+
+
+def test_a_label_across_an_edge_is_found() -> None:
+    for x in (20.0, 44.0):
+        shapes = [Box(10, 10, 60, 20, "tint", 0.1, "rule"), Text(x, 24, "word")]
+        drawing = Drawing(90, 40, "One", "One.", (["a"], []), shapes)
+        if x == 20:
+            nothing_overlaps(drawing)
+        else:
+            with pytest.raises(AssertionError, match="'word' crosses the edge"):
+                nothing_overlaps(drawing)
+
+
+def test_an_architecture_has_room_for_its_names() -> None:
+    sizes = {"vocab_size": 128256, "n_ctx": 131072, "n_layer": 32, "n_head": 32, "n_embd": 16384}
+    for config in (GPT2Config(**sizes), LlamaConfig(**sizes, n_kv_head=8, n_inner=53248, qk_norm=True)):  # type: ignore[arg-type]
+        drawing = architecture(config, "A model of a rather long name")
+        stands_alone(drawing)
+        nothing_overlaps(drawing)
 
 
 def test_a_sheet_has_room_for_its_title() -> None:

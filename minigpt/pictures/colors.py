@@ -37,5 +37,5 @@ def style() -> str:
     schemes = f".minigpt{{{light}}}@media(prefers-color-scheme:dark){{.minigpt{{{dark}}}}}"
     themes = f":is({DARK}) .minigpt{{{dark}}}:is({LIGHT}) .minigpt{{{light}}}"
     fills = "".join(f".minigpt .{name}{{fill:var(--{name})}}" for name in COLORS)
-    lines = "".join(f".minigpt .line.{name}{{fill:none;stroke:var(--{name})}}" for name in COLORS)
-    return f"{schemes}{themes}@supports(color:var(--ink)){{{fills}{lines}}}"
+    strokes = "".join(f".minigpt [stroke='{pair[0]}']{{stroke:var(--{name})}}" for name, pair in COLORS.items())
+    return f"{schemes}{themes}@supports(color:var(--ink)){{{fills}.minigpt .line{{fill:none}}{strokes}}}"

@@ -139,7 +139,7 @@ def element(shape: Shape) -> str:
             kind, place = "rect", f'{place} width="{number(shape.width)}" height="{number(shape.height)}"'
         else:
             kind, place = "polygon", f'points="{corners(shape.points)}"'
-        edge = f' stroke="{COLORS[shape.edge][0]}" style="stroke:var(--{shape.edge})"' if shape.edge else ""
+        edge = f' stroke="{COLORS[shape.edge][0]}"' if shape.edge else ""
         fill = f'class="{shape.color}" fill-opacity="{number(shape.shade, 3)}" fill="{COLORS[shape.color][0]}"'
         head = f"<{kind} {place} {fill}{edge}"
         return f"{head}><title>{escape(shape.hint)}</title></{kind}>" if shape.hint else f"{head}/>"

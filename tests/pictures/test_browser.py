@@ -9,7 +9,7 @@ import pytest
 import minigpt
 from minigpt.commands.show_flags import LOOKS, needs_prompt
 from minigpt.pictures.colors import COLORS
-from minigpt.pictures.drawing import ADVANCE, Box, Drawing, Line, Text
+from minigpt.pictures.drawing import ADVANCE, Drawing, Line, Text
 from tests.pictures.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: on Debian, apt install chromium")
@@ -130,16 +130,20 @@ def test_an_image_follows_the_system(browser: Browser, drawings: dict[str, Drawi
 
 
 @pytest.mark.parametrize("look", ["beams", "attention"])
+@pytest.mark.parametrize("styled", [True, False])
 def test_without_style_sheets_the_colours_are_the_light_ones(
-    look: str, browser: Browser, drawings: dict[str, Drawing], tmp_path: Path
+    look: str, styled: bool, browser: Browser, drawings: dict[str, Drawing], tmp_path: Path
 ) -> None:
-    """As in converters and slides that know attributes alone."""
+    """As in converters and slides that know attributes alone; in a browser all are those of the dark."""
+    svg = drawings[look].svg() if styled else re.sub(r"<style>.*?</style>", "", drawings[look].svg(), flags=re.DOTALL)
     page = tmp_path / "a.html"
-    bare = re.sub(r"<style>.*?</style>", "", drawings[look].svg(), flags=re.DOTALL)
-    page.write_text(f"<!doctype html><body>{bare}", encoding="utf-8")
+    page.write_text(f"<!doctype html><body>{svg}", encoding="utf-8")
     browser.open(page, dark=True)
-    for shape, name, property in ((Box, "rect", "fill"), (Line, "polyline", "stroke"), (Text, "text", "fill")):
-        script = f"[...document.querySelectorAll('svg > {name}')].map(e => getComputedStyle(e).{property})"
-        drawn = browser.evaluate(script)[1 if shape is Box else 0 :]  # the first rectangle is the paper
-        shapes = [s for s in drawings[look].shapes if isinstance(s, Box | Line | Text) and type(s) is shape]
-        assert drawn == [css(COLORS[s.color][0]) for s in shapes]
+    colors = {name: css(pair[styled]) for name, pair in COLORS.items()} | {None: "none"}
+    script = """[...document.querySelectorAll('svg > rect, svg > polyline, svg > text')].map(shape => {
+        const look = getComputedStyle(shape); return [look.fill, look.stroke] })"""
+    wanted = [
+        ("none", colors[s.color]) if isinstance(s, Line) else (colors[s.color], colors[getattr(s, "edge", None)])
+        for s in drawings[look].shapes
+    ]
+    assert [tuple(pair) for pair in browser.evaluate(script)[1:]] == wanted  # the first rectangle is the paper

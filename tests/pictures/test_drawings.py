@@ -194,6 +194,11 @@ def test_an_architecture_has_room_for_its_names() -> None:
         nothing_overlaps(drawing)
 
 
+def test_part_of_a_character_is_shown_as_its_bytes(lm: minigpt.LanguageModel) -> None:
+    shown = [row[0] for row in lm.show.surprise("日").table[1]]
+    assert shown == [f"<{byte:x}>" for byte in "日".encode()]
+
+
 def test_a_sheet_has_room_for_its_title() -> None:
     title = "A long title, 日本語 in it, over a picture of one token"
     drawing = attention_head(["a"], [[1.0]], title)

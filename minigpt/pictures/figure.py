@@ -6,7 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minigpt.pictures.drawing import COLORS, Area, Box, Drawing, Line, Text
+from minigpt.pictures.colors import COLORS
+from minigpt.pictures.drawing import Area, Box, Drawing, Line, Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,7 +28,7 @@ from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.lens import lens_table
 from minigpt.pictures.strip import token_strip
 from tokenizer import Tokenizer
-from tokenizer.display import clip
+from tokenizer.display import clip, label
 
 SURPRISING = 12.0  # bits that get the full colour: one chance in 4096
 
@@ -76,9 +76,8 @@ class Views:
         ids, tokens = ids_of(self.lm, prompt)
         sure, best = logit_lens(model_of(self.lm), ids)[:, 0].softmax(-1).max(-1)  # (L + 1, T) each
         said = [[text_of(self.lm, id) for id in row] for row in best.tolist()]
-        return lens_table(
-            tokens, said, sure.tolist(), f"After each layer of {self.lm.name or 'the model'}, on {quoted(prompt)}"
-        )
+        title = f"Logit lens of {self.lm.name or 'the model'}, on {quoted(prompt)}"
+        return lens_table(tokens, said, sure.tolist(), title)
 
     def bars(self, prompt: str, k: int = 10, **settings: Unpack[Keywords]) -> Drawing:
         """The k most likely next tokens after a text: the model's own probabilities, then after each filter in turn."""
@@ -126,9 +125,10 @@ def ids_of(lm: Seen, prompt: str) -> tuple[torch.Tensor, list[str]]:
 
 
 def text_of(lm: Seen, id: int) -> str:
-    """The text of one token, or its number where the vocabulary has none."""
+    """The text of one token, its bytes where they are not whole characters, or its number where it has no text."""
     known = lm.tokenizer is not None and id in lm.tokenizer.tokens
-    return lm.tokenizer.decode([id]) if lm.tokenizer is not None and known else f"#{id}"
+    text = lm.tokenizer.decode([id]) if lm.tokenizer is not None and known else f"#{id}"
+    return label(lm.tokenizer.decode_bytes([id])) if lm.tokenizer is not None and "�" in text else text
 
 
 def model_of(lm: Seen) -> GPT2 | Llama:

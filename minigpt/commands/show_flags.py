@@ -31,7 +31,12 @@ def show(parser: argparse.ArgumentParser) -> None:
     add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
-    add("-k", type=flags.at_least(1), metavar="N", help="bars and the like: how many tokens (default: 6 to 12)")
+    add(
+        "-k",
+        type=flags.at_least(1),
+        metavar="N",
+        help="bars, temperature, wheel, staircase: how many tokens (default: 10, 6, 8, 12)",
+    )
     add("--seed", type=int, metavar="N", help="wheel: the draw that the hand shows (default: 0)")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")

@@ -17,7 +17,7 @@ from minigpt.pictures.staircase import TRACK, nucleus_staircase
 from minigpt.pictures.terminal import terminal_lines
 from minigpt.pictures.wheel import CENTRE, RADIUS
 from tests.pictures.everywhere import SVG, boxes, nothing_overlaps, same_as_figure, stands_alone, texts
-from tokenizer.display import cells, label
+from tokenizer.display import cells, clip, label
 
 PROMPT = "The king"
 STRANGE = 'The king\'s "$daughter$" & <son>, 日本 🌟, went a long way through the deep dark wood until night'
@@ -98,6 +98,7 @@ def test_slices_are_as_large_as_the_probabilities(lm: minigpt.LanguageModel) -> 
     assert rows[-1][0] == f"{len(named)} others"
     assert share == pytest.approx(sum(named.values()), abs=1e-4)
     assert "temperature 0.8, top-p 0.8" in texts(drawing)
+    assert [texts(drawing).count(row[0]) for row in rows[:2]] == [2, 2], "a name at the wheel, one in the list"
 
 
 @pytest.mark.parametrize("k", [1, 8])
@@ -117,6 +118,8 @@ def test_the_hand_points_to_what_generate_draws(lm: minigpt.LanguageModel, k: in
         arrivals = [float(row[3].replace(">", "")) for row in rows]
         assert min(arrivals) == arrivals[pointed[0]]
         assert {s.text for s in drawing.shapes if isinstance(s, Text) and s.bold} >= {name, rows[pointed[0]][3]}
+        beside = next(s for s in drawing.shapes if isinstance(s, Text) and s.text == clip(name, 9) and s.bold)
+        assert turn(beside.x, beside.y - 5) == pytest.approx(turn(*head[0]), abs=1e-3), "its name beside its slice"
         beyond += pointed[0] == k
     assert beyond, "a seed whose token is none of the k best"
 

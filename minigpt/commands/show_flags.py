@@ -10,6 +10,9 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
     "lens": (),
     "beams": ("num_beams", "max_new_tokens"),
     "bars": ("k", *flags.SAMPLING),
+    "temperature": ("k",),
+    "wheel": ("k", "seed", *flags.SAMPLING),
+    "staircase": ("k", "top_p", "temperature"),
     "surprise": (),
     "model": (),
 }
@@ -20,14 +23,21 @@ def show(parser: argparse.ArgumentParser) -> None:
 
     Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
     logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
-    surprise (bits of each token) or model.
+    temperature (the next token from greedy to flat), wheel (what a seed draws, and a thousand more), staircase (what
+    top-p keeps), surprise (bits of each token) or model.
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
     add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
-    add("-k", type=flags.at_least(1), metavar="N", help="bars: how many tokens (default: 10)")
+    add(
+        "-k",
+        type=flags.at_least(1),
+        metavar="N",
+        help="bars, temperature, wheel, staircase: how many tokens (default: 10, 6, 8, 12)",
+    )
+    add("--seed", type=int, metavar="N", help="wheel: the draw that the hand shows (default: 0)")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")
     add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")

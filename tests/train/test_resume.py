@@ -113,7 +113,7 @@ def test_a_run_that_was_cut_off_ends_as_the_whole_one(begun: Path, tmp_path: Pat
     with exclusive(out):
         next(steps), next(steps)
         steps.close()  # before there is a model
-    assert {file.name for file in out.iterdir()} == {"training.pt"}
+    assert {file.name for file in out.iterdir()} == {"training.pt", "training.jsonl"}
     train_tokenizer("quite another text", 270).save(out)
     assert main(["train", "--resume", "--text", str(text), "--out", str(out), *words(BEGUN)]) == 0
     states = [resume(place)[0].model.state_dict() for place in (out, begun / "run")]

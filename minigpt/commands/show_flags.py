@@ -14,6 +14,9 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
     "wheel": ("k", "seed", *flags.SAMPLING),
     "staircase": ("k", "top_p", "temperature"),
     "surprise": (),
+    "masks": (),
+    "cache": ("max_new_tokens",),
+    "training": (),
     "model": (),
 }
 
@@ -24,11 +27,17 @@ def show(parser: argparse.ArgumentParser) -> None:
     Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
     logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
     temperature (the next token from greedy to flat), wheel (what a seed draws, and a thousand more), staircase (what
-    top-p keeps), surprise (bits of each token) or model.
+    top-p keeps), surprise (bits of each token), masks (who may look at whom), cache (the KV cache as it fills), training (the losses
+    of a run of `minigpt train`, whose folder stands for PROMPT) or model.
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
-    add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
+    add(
+        "prompt",
+        nargs="?",
+        metavar="PROMPT",
+        help="the text; standard input if left out; model needs none; for training a run's folder",
+    )
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
     add(
@@ -39,7 +48,7 @@ def show(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, metavar="N", help="wheel: the draw that the hand shows (default: 0)")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
-    add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")
+    add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams, cache: how many steps (default: 6)")
     add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
     add("--html", type=Path, metavar="FILE", help="write a page with the picture and its numbers as a table")
     add("--png", type=Path, metavar="FILE", help='write a PNG; needs matplotlib: pip install "minigpt[pictures]"')
@@ -61,12 +70,19 @@ def check_show(args: argparse.Namespace) -> None:
         raise flags.UsageError("--dark is for --png; SVG and HTML follow the reader's own setting")
     if not needs_prompt(args.what) and args.prompt is not None:
         raise flags.UsageError(f"{args.what} needs no prompt, {args.prompt!r} was given: leave it out")
+    if not needs_model(args.what) and args.model != args.usual_model:
+        raise flags.UsageError(f"-m {args.model}: {args.what} needs no model, but the folder of a run: leave it out")
     flags.settings_of(args)
 
 
 def needs_prompt(what: str) -> bool:
     """Whether a picture is of a text."""
     return what != "model"
+
+
+def needs_model(what: str) -> bool:
+    """Whether a picture is of a model; the losses of a run stand in its log."""
+    return what != "training"
 
 
 def flag(name: str) -> str:

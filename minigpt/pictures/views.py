@@ -5,6 +5,7 @@ T tokens, V vocabulary.
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, Unpack
 
 import torch
@@ -15,9 +16,11 @@ from minigpt.analysis.filters import entropy, filter_steps, filters_on
 from minigpt.analysis.heads import attention_maps
 from minigpt.analysis.lens import logit_lens
 from minigpt.analysis.nucleus import nucleus_steps
+from minigpt.analysis.passes import allowed, cache_passes
 from minigpt.analysis.scoring import Score
 from minigpt.generation.decoding import device_of
 from minigpt.generation.keywords import Keywords
+from minigpt.generation.sequences import fit
 from minigpt.generation.settings import Settings
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.interface import Model
@@ -26,14 +29,19 @@ from minigpt.pictures.architecture import architecture
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
 from minigpt.pictures.beams import beam_picture
+from minigpt.pictures.cache import cache_filling
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.lens import lens_table
+from minigpt.pictures.masks import MASKED, attention_masks
 from minigpt.pictures.staircase import nucleus_staircase
 from minigpt.pictures.strip import token_strip
 from minigpt.pictures.temperature import temperature_bars
+from minigpt.pictures.training import training_curve
 from minigpt.pictures.wheel import sampling_wheel
+from minigpt.train.losses import read_log
 from tokenizer import Tokenizer
 from tokenizer.display import clip, label
+from weights.formats.folder import read_json
 
 SURPRISING = 12.0  # bits that get the full colour: one chance in 4096
 
@@ -146,6 +154,33 @@ class Views:
         values = [None] * (len(score.ids) - len(bits)) + bits
         title = f"Surprise of {self.lm.name or 'the model'}, {sum(bits) / max(1, len(bits)):.1f} bits a token"
         return token_strip([text_of(self.lm, id) for id in score.ids], values, title, "bits", SURPRISING)
+
+    def masks(self, prompt: str) -> Drawing:
+        """Who may look at whom: this model's own mask for a text's first tokens, and those of other transformers."""
+        ids, tokens = ids_of(self.lm, prompt)
+        ids, more = ids[:, :MASKED], len(tokens) > MASKED
+        n_cached = max(0, ids.shape[1] - 2)
+        causal, cached = (allowed(model_of(self.lm), ids, n).tolist() for n in (None, n_cached))
+        of = f"the first {MASKED} tokens of " if more else ""
+        return attention_masks(tokens[:MASKED], causal, cached, f"Attention masks for {of}{quoted(prompt)}")
+
+    def cache(self, prompt: str, max_new_tokens: int = 6) -> Drawing:
+        """What each forward pass writes into the KV cache and reads from it, as greedy generation goes on."""
+        ids, _ = ids_of(self.lm, prompt)
+        settings = self.lm.settings({"temperature": 0, "max_new_tokens": max_new_tokens})
+        _, n_new, _ = fit(self.lm.model.config, ids[0].tolist(), settings)
+        passes = list(cache_passes(model_of(self.lm), ids[0].tolist(), n_new, settings))
+        if not passes:
+            raise ValueError(f"max_new_tokens {max_new_tokens}: there is no forward pass to look at, give 1 or more")
+        tokens = [text_of(self.lm, id) for id in passes[-1].ids]
+        return cache_filling(tokens, passes, f"The KV cache, {len(passes)} new tokens after {quoted(prompt)}")
+
+    @staticmethod
+    def training(folder: str | Path) -> Drawing:
+        """The losses of the run in a folder that `minigpt train` wrote; no model is needed. Raises as `read_log`."""
+        config = Path(folder) / "config.json"
+        n_vocab = read_json(config).get("vocab_size") if config.is_file() else None
+        return training_curve(read_log(Path(folder)), f"Training {clip(Path(folder).resolve().name, 48)}", n_vocab)
 
     def model(self) -> Drawing:
         """The model's architecture, from its configuration."""

@@ -4,10 +4,14 @@ import argparse
 from pathlib import Path
 
 from minigpt.commands import flags
+from minigpt.pictures.heads import SCORES
 
 LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the flags that go to it
     "attention": ("layer", "head"),
     "lens": (),
+    "stream": (),
+    "heads": ("score",),
+    "attribution": ("token", "against"),
     "beams": ("num_beams", "max_new_tokens"),
     "bars": ("k", *flags.SAMPLING),
     "surprise": (),
@@ -19,14 +23,18 @@ def show(parser: argparse.ArgumentParser) -> None:
     """A look inside: where heads look, what each layer would say, what filters leave, what surprises, the model itself.
 
     Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
-    logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
-    surprise (bits of each token) or model.
+    logit lens), stream (norms along the residual stream), heads (one --score of each head), attribution (which parts
+    pushed the logit of the next token, or of --token, up or down), beams (what a beam search kept and dropped), bars
+    (the next token before and after each filter), surprise (bits of each token) or model.
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
     add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
+    add("--score", choices=SCORES, metavar="S", help=f"heads: {', '.join(SCORES)} (default: previous)")
+    add("--token", metavar="TEXT", help="attribution: of this token (default: the most likely next one)")
+    add("--against", metavar="TEXT", help="attribution: how much more than of this token")
     add("-k", type=flags.at_least(1), metavar="N", help="bars: how many tokens (default: 10)")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")

@@ -7,6 +7,7 @@ from tokenizer.display import cells, clip, label
 
 ROW, RIVER, COLUMN = 28.0, 96.0, 272.0
 SAME = 4.0  # a river more times as wide as the narrowest has a scale of its own
+NOTE = "Lengths do not add up: what points against the stream makes it narrower."
 River = tuple[str, str, list[float], list[float]]  # short name, name; for each part what it adds, the norm after it
 Norms = Sequence[Sequence[float]]  # (2L + 1, T)
 
@@ -42,7 +43,7 @@ def stream_rivers(tokens: Sequence[str], added: Norms, after: Norms, title: str)
             shapes.append(Text(x, 4.7 * SIZE, f"drawn {width / common:,.1f} times narrower", "second", bold=True))
         shapes += river_shapes(river, parts, x, bottom, max(width, common))
     told = f"{title}: how wide a river is says how long the vector is; the bars beside it, on the same scale, how long "
-    told += "what each part adds is. Lengths do not add up: what points against the stream makes it narrower."
+    told += f"what each part adds is. {NOTE}"
     head = ["part", *(name for short, *_ in rivers for name in (f"{short} adds", "norm"))]
     columns = [column for _, _, *pair in rivers for column in pair]
     rows = [
@@ -53,8 +54,9 @@ def stream_rivers(tokens: Sequence[str], added: Norms, after: Norms, title: str)
     shades = [
         [min(1.0, c[i] / (most or 1.0)) for c, most in zip(columns, full, strict=True)] for i in range(len(parts))
     ]
-    room = max(right, (cells(title) + 4) * ADVANCE * SIZE)
-    return Drawing(room, bottom + ROW, title, told, (head, rows[::-1]), shapes, shades[::-1])
+    shapes.append(Text(SIZE, bottom + 1.5 * ROW, NOTE, "soft"))
+    room = max(right, *((cells(text) + 4) * ADVANCE * SIZE for text in (title, NOTE)))
+    return Drawing(room, bottom + 2 * ROW, title, told, (head, rows[::-1]), shapes, shades[::-1])
 
 
 def rivers_of(tokens: Sequence[str], added: Norms, after: Norms) -> list[River]:
@@ -84,11 +86,12 @@ def river_shapes(river: River, parts: Sequence[str], x: float, bottom: float, fu
     middle, tribute = x + RIVER / 2, x + RIVER + 14
     halves = [norm / full * RIVER / 2 for norm in after]
     shapes: list[Shape] = []
-    for i in range(1, len(parts)):
+    for i, (part, half) in enumerate(zip(parts, halves, strict=True)):
         y = bottom - i * ROW
-        low = ((middle - halves[i - 1], y + ROW), (middle + halves[i - 1], y + ROW))
-        hint = f"{name}: {after[i]:,.2f} after {parts[i]}"
-        shapes.append(Area((*low, (middle + halves[i], y), (middle - halves[i], y)), "tint", 0.4, hint=hint))
+        left = [(middle - half, y - 8), (middle - half, y + 8), (middle - halves[max(0, i - 1)], y + ROW - 8)]
+        points = left[: 2 + (i > 0)]  # nothing flows into the embeddings
+        around = (*points, *((2 * middle - x, y) for x, y in reversed(points)))
+        shapes.append(Area(around, "tint", 0.4, hint=f"{name}: {after[i]:,.2f} after {part}"))
     for i, part in enumerate(parts):
         y, bar = bottom - i * ROW, added[i] / full * RIVER
         shapes.append(Text(middle, y + 5, length(after[i]), align="middle", bold=True))

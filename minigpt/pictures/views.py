@@ -165,8 +165,7 @@ def id_of(lm: Seen, text: str) -> int:
     special = lm.tokenizer.special_tokens.get(text)
     ids = lm.tokenizer.encode(text) if special is None else [special]
     if len(ids) != 1:
-        pieces = ", ".join(repr(text_of(lm, id)) for id in ids)
-        raise ValueError(f'{text!r} is {len(ids)} tokens ({pieces}): give one, with its space, as " the"')
+        raise ValueError(f'{text!r} is not 1 token but {[text_of(lm, id) for id in ids]}: give one, as " the"')
     return ids[0]
 
 

@@ -4,10 +4,14 @@ import argparse
 from pathlib import Path
 
 from minigpt.commands import flags
+from minigpt.pictures.heads import SCORES
 
 LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the flags that go to it
     "attention": ("layer", "head"),
     "lens": (),
+    "stream": (),
+    "heads": ("score",),
+    "attribution": ("token", "against"),
     "beams": ("num_beams", "max_new_tokens"),
     "bars": ("k", *flags.SAMPLING),
     "temperature": ("k",),
@@ -24,11 +28,13 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
 def show(parser: argparse.ArgumentParser) -> None:
     """A look inside: where heads look, what each layer would say, what filters leave, what surprises, the model itself.
 
-    Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
-    logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
-    temperature (the next token from greedy to flat), wheel (what a seed draws, and a thousand more), staircase (what
-    top-p keeps), surprise (bits of each token), masks (who may look at whom), cache (the KV cache as it fills), training (the losses
-    of a run of `minigpt train`, whose folder stands for PROMPT) or model.
+    Drawn in the terminal, or written as a file. WHAT is one of these. Inside the model: attention (all heads, or one by
+    --layer and --head), lens (the logit lens), stream (norms along the residual stream), heads (one --score of each
+    head), attribution (which parts pushed the next token's logit, or that of --token). Choosing a token: bars (before
+    and after each filter), temperature (from greedy to flat), wheel (what a seed draws, and a thousand more), staircase
+    (what top-p keeps), beams (what a beam search kept and dropped). The text: surprise (bits of each token), merges
+    (how its tokens grew). How it works: masks (who may look at whom), cache (the KV cache as it fills), training (the
+    losses of a run of `minigpt train`, whose folder stands for PROMPT), model (its architecture).
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
@@ -47,6 +53,9 @@ def show(parser: argparse.ArgumentParser) -> None:
         help="bars, temperature, wheel, staircase: how many tokens (default: 10, 6, 8, 12)",
     )
     add("--seed", type=int, metavar="N", help="wheel: the draw that the hand shows (default: 0)")
+    add("--score", choices=SCORES, metavar="S", help=f"heads: {', '.join(SCORES)} (default: previous)")
+    add("--token", metavar="TEXT", help="attribution: of this token (default: the most likely next one)")
+    add("--against", metavar="TEXT", help="attribution: how much more than of this token")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams, cache: how many steps (default: 6)")
     add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")

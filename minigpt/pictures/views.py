@@ -13,8 +13,8 @@ import torch
 from minigpt.analysis.beam_tree import beam_tree
 from minigpt.analysis.draws import outcomes
 from minigpt.analysis.filters import entropy, filter_steps, filters_on
-from minigpt.analysis.heads import attention_maps
-from minigpt.analysis.lens import logit_lens
+from minigpt.analysis.heads import attention_maps, head_scores
+from minigpt.analysis.lens import addition_norms, logit_attribution, logit_lens, stream_norms
 from minigpt.analysis.nucleus import nucleus_steps
 from minigpt.analysis.passes import allowed, cache_passes
 from minigpt.analysis.scoring import Score
@@ -27,13 +27,16 @@ from minigpt.models.interface import Model
 from minigpt.models.llama import Llama
 from minigpt.pictures.architecture import architecture
 from minigpt.pictures.attention import attention_grid, attention_head
+from minigpt.pictures.attribution import attribution_bars
 from minigpt.pictures.bars import next_token_bars
 from minigpt.pictures.beams import beam_picture
 from minigpt.pictures.cache import cache_filling
 from minigpt.pictures.drawing import Drawing
+from minigpt.pictures.heads import head_table
 from minigpt.pictures.lens import lens_table
 from minigpt.pictures.masks import MASKED, attention_masks
 from minigpt.pictures.staircase import nucleus_staircase
+from minigpt.pictures.stream import stream_rivers
 from minigpt.pictures.strip import token_strip
 from minigpt.pictures.temperature import temperature_bars
 from minigpt.pictures.training import training_curve
@@ -91,6 +94,30 @@ class Views:
         said = [[text_of(self.lm, id) for id in row] for row in best.tolist()]
         title = f"Logit lens of {self.lm.name or 'the model'}, on {quoted(prompt)}"
         return lens_table(tokens, said, sure.tolist(), title)
+
+    def stream(self, prompt: str) -> Drawing:
+        """How long the residual stream is after each part of the model, and what each part adds."""
+        ids, tokens = ids_of(self.lm, prompt)
+        added, after = (f(model_of(self.lm), ids)[:, 0].tolist() for f in (addition_norms, stream_norms))
+        return stream_rivers(tokens, added, after, f"Norms along the residual stream, {quoted(prompt)}")
+
+    def heads(self, prompt: str, score: str = "previous") -> Drawing:
+        """One number for each head, of `minigpt.pictures.heads.SCORES`; "induction" is measured on random tokens."""
+        ids, _ = ids_of(self.lm, prompt)
+        scores = head_scores(model_of(self.lm), ids, score)
+        return head_table(scores.tolist(), score, "random tokens, twice" if score == "induction" else quoted(prompt))
+
+    def attribution(self, prompt: str, token: str | None = None, against: str | None = None) -> Drawing:
+        """What each part adds to the logit of a token after a text, the most likely one if none is named; with
+        `against`, how much more than to that token's logit. Raises ValueError for a text that is not one token."""
+        (ids, _), model = ids_of(self.lm, prompt), model_of(self.lm)
+        with torch.inference_mode():
+            best = int(model.unembed(model.hidden(ids)[0, -1]).argmax())
+        one = best if token is None else id_of(self.lm, token)
+        other = None if against is None else id_of(self.lm, against)
+        parts = logit_attribution(model, ids, one, against=other)
+        names = [f'"{label(text_of(self.lm, id).encode())}"' for id in (one, other) if id is not None]
+        return attribution_bars(parts, f"The logit of {' less that of '.join(names)} after {quoted(prompt)}")
 
     def bars(self, prompt: str, k: int = 10, **settings: Unpack[Keywords]) -> Drawing:
         """The k most likely next tokens after a text: the model's own probabilities, then after each filter in turn."""
@@ -208,6 +235,17 @@ def text_of(lm: Seen, id: int) -> str:
     known = lm.tokenizer is not None and id in lm.tokenizer.tokens
     text = lm.tokenizer.decode([id]) if lm.tokenizer is not None and known else f"#{id}"
     return label(lm.tokenizer.decode_bytes([id])) if lm.tokenizer is not None and "�" in text else text
+
+
+def id_of(lm: Seen, text: str) -> int:
+    """The id of a text that is one token, or a special token's name."""
+    if lm.tokenizer is None:
+        raise ValueError(f"{text!r}: there is no tokenizer that knows a token by its text")
+    special = lm.tokenizer.special_tokens.get(text)
+    ids = lm.tokenizer.encode(text) if special is None else [special]
+    if len(ids) != 1:
+        raise ValueError(f'{text!r} is not 1 token but {[text_of(lm, id) for id in ids]}: give one, as " the"')
+    return ids[0]
 
 
 def model_of(lm: Seen) -> GPT2 | Llama:

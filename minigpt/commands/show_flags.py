@@ -11,6 +11,7 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
     "beams": ("num_beams", "max_new_tokens"),
     "bars": ("k", *flags.SAMPLING),
     "surprise": (),
+    "merges": (),
     "model": (),
 }
 
@@ -20,7 +21,7 @@ def show(parser: argparse.ArgumentParser) -> None:
 
     Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
     logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
-    surprise (bits of each token) or model.
+    surprise (bits of each token), merges (how the bytes of a word become tokens) or model.
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))

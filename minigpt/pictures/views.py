@@ -13,6 +13,7 @@ from minigpt.analysis.beam_tree import beam_tree
 from minigpt.analysis.filters import filter_steps
 from minigpt.analysis.heads import attention_maps
 from minigpt.analysis.lens import logit_lens
+from minigpt.analysis.merges import derivation
 from minigpt.analysis.scoring import Score
 from minigpt.generation.decoding import device_of
 from minigpt.generation.keywords import Keywords
@@ -26,7 +27,9 @@ from minigpt.pictures.bars import next_token_bars
 from minigpt.pictures.beams import beam_picture
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.lens import lens_table
+from minigpt.pictures.merges import merge_tree
 from minigpt.pictures.strip import token_strip
+from minigpt.terminal import plain
 from tokenizer import Tokenizer
 from tokenizer.display import clip
 
@@ -110,6 +113,14 @@ class Views:
         title = f"Surprise of {self.lm.name or 'the model'}, {sum(bits) / max(1, len(bits)):.1f} bits a token"
         return token_strip([text_of(self.lm, id) for id in score.ids], values, title, "bits", SURPRISING)
 
+    def merges(self, prompt: str) -> Drawing:
+        """How byte-pair encoding merges the bytes of a word, or of a few, to tokens. Raises ValueError for a text that
+        is too long to draw, and for a model without a vocabulary."""
+        tok = self.lm.tokenizer
+        if tok is None or not prompt:
+            raise ValueError(f"there is nothing to merge: {'give a word' if tok else 'the model has no vocabulary'}")
+        return merge_tree(derivation(tok, prompt), tok.whole, f"Merges of {quoted(prompt)}")
+
     def model(self) -> Drawing:
         """The model's architecture, from its configuration."""
         return architecture(self.lm.model.config, self.lm.name)
@@ -140,4 +151,4 @@ def model_of(lm: Seen) -> GPT2 | Llama:
 
 def quoted(prompt: str) -> str:
     """A prompt for a title."""
-    return f'"{clip(" ".join(prompt.split()), 48)}"'
+    return f'"{clip(" ".join(plain(prompt).split()), 48)}"'

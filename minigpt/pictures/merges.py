@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
-from tokenizer.display import cells, label
+from tokenizer.display import cells, fill, label
 
 BYTE, ROW, HEIGHT = 34.0, 46.0, 36.0  # the width of a byte, the distance of two steps, the height of a box
 LEFT, BETWEEN, WIDTH = 6 * SIZE, 14.0, 900.0
@@ -44,7 +44,7 @@ def merge_tree(pieces: Sequence[tuple[str, Merges]], ids: Mapping[bytes, int], t
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     shapes += [Text(SIZE, (3.2 + 1.3 * n) * SIZE, line, "soft", size=13) for n, line in enumerate(told)]
     y, right = 5.5 * SIZE, (max(len(told[1]), cells(title)) + 1) * ADVANCE * SIZE
-    for band in bands(sizes):
+    for band in fill([BYTE * size for size in sizes], WIDTH - LEFT, BETWEEN):
         steps = max(len(pieces[n][1]) for n in band)
         width = BYTE * sum(sizes[n] for n in band) + BETWEEN * (len(band) - 1)
         shapes += scale(y, steps, LEFT + width)
@@ -81,23 +81,6 @@ def forest(piece: str, merges: Merges) -> list[Node]:
             first, start = last, start + len(token)
         nodes = grown
     return nodes
-
-
-def bands(sizes: Sequence[int]) -> list[list[int]]:
-    """Which pieces, by their sizes in bytes, stand side by side on a sheet as wide as a page.
-
-    >>> bands([16, 5, 3])
-    [[0, 1], [2]]
-    """
-    found: list[list[int]] = []
-    room = 0.0
-    for n, size in enumerate(sizes):
-        room -= BYTE * size + BETWEEN
-        if room < 0 or not found:
-            found.append([])
-            room = WIDTH - LEFT - BYTE * size - BETWEEN
-        found[-1].append(n)
-    return found
 
 
 def scale(y: float, steps: int, right: float) -> list[Shape]:

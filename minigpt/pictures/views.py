@@ -31,7 +31,7 @@ from minigpt.pictures.merges import merge_tree
 from minigpt.pictures.strip import token_strip
 from minigpt.terminal import plain
 from tokenizer import Tokenizer
-from tokenizer.display import clip
+from tokenizer.display import clip, label
 
 SURPRISING = 12.0  # bits that get the full colour: one chance in 4096
 
@@ -137,9 +137,11 @@ def ids_of(lm: Seen, prompt: str) -> tuple[torch.Tensor, list[str]]:
 
 
 def text_of(lm: Seen, id: int) -> str:
-    """The text of one token, or its number where the vocabulary has none."""
-    known = lm.tokenizer is not None and id in lm.tokenizer.tokens
-    return lm.tokenizer.decode([id]) if lm.tokenizer is not None and known else f"#{id}"
+    """The text of one token, its bytes where it is a part of a character, its number where the vocabulary has none."""
+    if lm.tokenizer is None or id not in lm.tokenizer.tokens:
+        return f"#{id}"
+    text = lm.tokenizer.decode([id])
+    return label(lm.tokenizer.decode_bytes([id])) if "\ufffd" in text else text
 
 
 def model_of(lm: Seen) -> GPT2 | Llama:

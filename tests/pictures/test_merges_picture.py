@@ -7,8 +7,8 @@ import pytest
 
 import minigpt
 from minigpt.analysis.merges import derivation
-from minigpt.pictures.drawing import Drawing, Line
-from minigpt.pictures.merges import BYTE, HEIGHT, ROW, bands, merge_tree
+from minigpt.pictures.drawing import Drawing, Line, Text
+from minigpt.pictures.merges import BYTE, HEIGHT, LEFT, ROW, WIDTH, merge_tree
 from tests.pictures.everywhere import SVG, boxes, nothing_overlaps, same_as_figure, stands_alone, texts
 from tokenizer import Tokenizer, train
 from tokenizer.display import label
@@ -46,7 +46,8 @@ def seen(drawing: Drawing) -> list[tuple[str, float, float, int]]:
 def test_each_merge_spans_its_bytes_and_lies_on_its_step(word: str, trained_on: str, tok: Tokenizer) -> None:
     """Found without the drawing's own bookkeeping: a merge is the token that the step before did not have."""
     tok = train(trained_on, 264) if trained_on else tok
-    drawn = seen(merge_tree(derivation(tok, word), tok.whole, "Merges"))
+    drawing = merge_tree(derivation(tok, word), tok.whole, "Merges")
+    drawn = seen(drawing)
     [(_, merges)] = tok.trace(word)
     data = word.encode()
     left, bottom = min(x for _, x, _, _ in drawn), max(y for _, _, y, _ in drawn)
@@ -61,6 +62,12 @@ def test_each_merge_spans_its_bytes_and_lies_on_its_step(word: str, trained_on: 
         name, _, what = hint.partition(": ")
         if what != "a token":
             row, rank = round((bottom - y) / ROW), (re.findall(r"rank (\d+)", what) or [""])[0]
+            written = [
+                shape.text
+                for shape in drawing.shapes
+                if isinstance(shape, Text) and x < shape.x < x + BYTE * size - 4 and y < shape.y < y + HEIGHT
+            ]
+            assert written == ([name, rank] if rank else [name.strip("<>")]), "what is read is what the mouse reads"
             found.add((name, round((x - left) / BYTE), size, row, rank))
     assert found == wanted
 
@@ -95,6 +102,17 @@ def test_a_node_hangs_on_what_it_joins(tok: Tokenizer, lm: minigpt.LanguageModel
         assert not between, "the line runs through a box"
 
 
+def test_pieces_stand_side_by_side_on_a_sheet_as_wide_as_a_page(lm: minigpt.LanguageModel) -> None:
+    words = "the old king and his three daughters lived"
+    drawing = lm.show.merges(words)
+    assert drawing.width < WIDTH + 20
+    bottom = [(y, x, size) for hint, x, y, size in seen(drawing) if hint.endswith("a byte")]
+    assert len(bottom) == len(words)
+    rows = sorted({y for y, _, _ in bottom})
+    assert [sorted(x for y, x, _ in bottom if y == row)[0] for row in rows] == [LEFT + 2] * 2
+    assert texts(drawing).count("bytes") == 2
+
+
 def test_characters_of_several_bytes_stand_under_them(lm: minigpt.LanguageModel) -> None:
     written = texts(lm.show.merges("né 日🌟"))
     assert [text for text in written if text in ("n", "é", "日", "🌟")] == ["n", "n", "é", "日", "🌟"]
@@ -117,7 +135,6 @@ def test_what_is_too_long_is_said_in_one_sentence(lm: minigpt.LanguageModel) -> 
     assert lm.show.merges("é" + "a" * 58).width < 60 * BYTE + 120
     with pytest.raises(ValueError, match="nothing to merge: give a word"):
         lm.show.merges("")
-    assert bands([30, 1, 1, 26]) == [[0], [1, 2], [3]]
 
 
 @pytest.mark.parametrize("word", WORDS[1:])

@@ -44,7 +44,7 @@ def shown(words: list[str], width: int, color: bool, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [40, 200])
 def test_color_adds_only_the_palette(words: list[str], width: int, capsys: pytest.CaptureFixture[str]) -> None:
     plain, colored = (shown(words, width, color, capsys) for color in (False, True))
     assert "\033" not in plain

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from minigpt.commands.common import load_model, note, prompt_of, spinner
 from minigpt.commands.show_flags import LOOKS, needs_model, needs_prompt
-from minigpt.terminal import columns
+from minigpt.terminal import columns, heading
 from tokenizer.display import use_color
 from tokenizer.fetch.atomic import replacing, write_text
 
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     width, color = columns(), use_color()
     if args.what == "surprise" and color:
         tokens = [row[0] for row in drawing.table[1]]
-        print(drawing.title, *flowing(tokens, drawing.shades, width, color), sep="\n")
+        print(*heading(drawing.title, width, color), *flowing(tokens, drawing.shades, width, color), sep="\n")
     else:
         print("\n".join(terminal_lines(drawing, width, color)))
     return 0

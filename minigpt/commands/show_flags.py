@@ -18,6 +18,7 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
     "wheel": ("k", "seed", *flags.SAMPLING),
     "staircase": ("k", "top_p", "temperature"),
     "surprise": (),
+    "merges": (),
     "masks": (),
     "cache": ("max_new_tokens",),
     "training": (),

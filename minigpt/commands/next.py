@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         for token in tokens:
             print(json.dumps(asdict(token), ensure_ascii=False, allow_nan=False))
         return 0
-    from minigpt.pictures.views import text_of
+    from minigpt.pictures.seen import text_of
 
     named = [replace(token, text=text_of(lm, token.id)) for token in tokens]
     print("\n".join(picture(named, columns(), use_color())))

@@ -10,9 +10,9 @@ COLORS = {  # by meaning: on white, on black; shades of "tint" carry amounts, "s
     "soft": ("#4f5963", "#b4bec9"),
     "rule": ("#c8d1d9", "#444c56"),
     "tint": ("#003f8a", "#62aef8"),  # at shade 0.7 black and white can both be read on it, at 4.5 : 1 (WCAG 2.2, 1.4.3)
-    "second": ("#b45309", "#f5a524"),
+    "second": ("#7b2500", "#fa8d1f"),
 }
-FLIP = 0.7  # up to this shade of "tint" a text on it is "ink", above it "paper"
+FLIP = 0.7  # up to this shade of "tint" or "second" a text on it is "ink", above it "paper"
 DARK = (  # pages with a theme of their own, whatever the system's is: JupyterLab, Colab, VS Code
     "body[data-jp-theme-light=false],html[theme=dark],body.vscode-dark,"
     "body.vscode-high-contrast:not(.vscode-high-contrast-light)"
@@ -22,7 +22,7 @@ FONT = "'DejaVu Sans Mono', Menlo, ui-monospace, Consolas, monospace"  # every c
 
 
 def on_tint(shade: float) -> str:
-    """The colour of a text on a shade of "tint".
+    """The colour of a text on a shade of "tint" or "second".
 
     >>> on_tint(0.2), on_tint(0.9)
     ('ink', 'paper')

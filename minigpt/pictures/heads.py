@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from minigpt.pictures.colors import on_tint
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells
 
@@ -47,10 +48,9 @@ def head_table(scores: Sequence[Sequence[float]], score: str, text: str) -> Draw
             hint = f"layer {i}, head {j}: {value:.4f}"
             shapes.append(Box(left + j * column, y, column - 1, ROW - 1, color, shade, "rule", hint))
             if numbered:
-                ink = "paper" if shade > 0.7 else "ink"
-                shapes.append(Text(left + (j + 0.5) * column, y + 0.7 * ROW, words[i][j], ink, "middle", 13))
+                shapes.append(Text(left + (j + 0.5) * column, y + 0.7 * ROW, words[i][j], on_tint(shade), "middle", 13))
             elif value < 0:
-                shapes.append(Text(left + (j + 0.5) * column, y + 0.7 * ROW, "-", "ink", "middle", 13))
+                shapes.append(Text(left + (j + 0.5) * column, y + 0.7 * ROW, "-", on_tint(shade), "middle", 13))
     best = sorted(((-value, i, j) for i, row in enumerate(scores) for j, value in enumerate(row)))[:3]
     found = "highest: " + ", ".join(f"layer {i} head {j} ({words[i][j]})" for _, i, j in best)
     y = top + n_layer * ROW + 1.6 * SIZE

@@ -1,5 +1,6 @@
 """What holds of every picture: tests of pictures call these for each that they draw."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from minigpt.pictures.colors import COLORS
 from minigpt.pictures.drawing import ADVANCE, Area, Box, Drawing, Line, Text
+from minigpt.train.losses import FILE, log_lines
 from tokenizer.display import cells
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,6 +24,19 @@ def boxes(drawing: Drawing) -> list[ElementTree.Element]:
 def texts(drawing: Drawing) -> list[str]:
     """The labels of the SVG."""
     return [text.text or "" for text in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}text")]
+
+
+def a_run(folder: Path) -> Path:
+    """A folder with the log of a run, as `minigpt train` leaves it: 200 steps, evaluated every 25."""
+    entries: list[dict[str, float]] = []
+    for step in range(1, 201):
+        loss = 2.5 + 4 * math.exp(-step / 40) + 0.2 * math.sin(step)
+        entries.append({"step": step, "train": loss, "rate": 1e-3 * min(step / 20, 1.1 - step / 200)})
+        if step % 25 == 0:
+            entries[-1] |= {"validation": loss + 0.1 + (step > 150) * 0.2, "bpb": 2.0}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_text(log_lines(entries), encoding="utf-8")
+    return folder
 
 
 def stands_alone(drawing: Drawing) -> None:

@@ -12,12 +12,13 @@ import torch
 from tqdm import tqdm
 
 import minigpt
-from minigpt.commands.show_flags import LOOKS, needs_prompt
+from minigpt.commands.show_flags import LOOKS
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.figure import save_png
 from tests.pictures.browser import Browser
+from tests.pictures.everywhere import a_run
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = {
@@ -27,6 +28,7 @@ PROMPTS = {
     "the forest, and every morning she went to the well to fetch water for the day.",
     "other": "日本の王様 said: “naïve” 🌟 <b> & $x$",
 }
+WORDS = {"word": "unbelievable", "text": "The old king's naïve 日本 🌟", "long": "antidisestablishmentarianism"}
 MORE = {"layer": 1, "head": 2, "num_beams": 5, "max_new_tokens": 8, "temperature": 0.7, "top_k": 8, "top_p": 0.9}
 WINDOWS = (("phone", 360, False), ("projector", 1280, False), ("projector", 1280, True))  # pixels wide, dark
 
@@ -43,19 +45,20 @@ def tiny_llama(lm: minigpt.LanguageModel) -> minigpt.LanguageModel:
     return minigpt.LanguageModel(model, lm.tokenizer, name="tiny Llama")
 
 
-def drawings() -> Iterator[tuple[str, Drawing]]:
+def drawings(folder: Path) -> Iterator[tuple[str, Drawing]]:
     """Every look by name: of a GPT-2 with each prompt, with flags and without, and of a Llama."""
+    run = {"run": str(a_run(folder / "run"))}
     storyteller = minigpt.load("storyteller", device="cpu")
     llama = tiny_llama(storyteller)
     for look, flags in LOOKS.items():
         given = {name: value for name, value in MORE.items() if name in flags}
-        prompts = PROMPTS if needs_prompt(look) else {"": ""}
+        prompts = {"model": {"": ""}, "training": run, "merges": WORDS}.get(look, PROMPTS)
         for prompt, text in prompts.items():
             for more in ({}, given) if given else ({},):
                 name = "-".join(filter(None, [look, prompt, "more" if more else ""]))
                 yield name, getattr(storyteller.show, look)(*[text] * bool(text), **more)
-        text = prompts.get("usual", "")
-        yield f"{look}-llama", getattr(llama.show, look)(*[text] * bool(text))
+        if prompts is PROMPTS or look == "model":
+            yield f"{look}-llama", getattr(llama.show, look)(*[PROMPTS["usual"]] * (prompts is PROMPTS))
 
 
 def files_of(name: str, drawing: Drawing, folder: Path, browser: Browser) -> Iterator[str]:
@@ -79,7 +82,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     with Browser() as browser:
-        for name, drawing in tqdm(list(drawings()), "drawing", unit="picture"):
+        for name, drawing in tqdm(list(drawings(folder)), "drawing", unit="picture"):
             rows.append(f'<h2><a href="{name}.html">{name}</a>: {escape(drawing.title)}</h2>')
             for file in files_of(name, drawing, folder, browser):
                 rows.append(f'<a href="{file}"><img loading="lazy" src="{file}" height="240" alt="{file}"></a>')

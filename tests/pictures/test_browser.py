@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import minigpt
-from minigpt.commands.show_flags import LOOKS, needs_prompt
+from minigpt.commands.show_flags import LOOKS
 from minigpt.pictures.colors import COLORS
 from minigpt.pictures.drawing import ADVANCE, Drawing, Line, Text
 from tests.pictures.browser import CHROMIUM, Browser
+from tests.pictures.everywhere import a_run
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: on Debian, apt install chromium")
 PROMPT = 'The king said: <b> & "$x$".'
@@ -27,9 +28,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def drawings() -> dict[str, Drawing]:
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawing]:
     lm = minigpt.load("storyteller", device="cpu")
-    return {look: getattr(lm.show, look)(*[PROMPT] * needs_prompt(look)) for look in LOOKS}
+    prompts = {"model": [], "training": [str(a_run(tmp_path_factory.mktemp("run")))]}
+    return {look: getattr(lm.show, look)(*prompts.get(look, [PROMPT])) for look in LOOKS}
 
 
 def css(color: str) -> str:

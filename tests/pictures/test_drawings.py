@@ -159,8 +159,9 @@ def test_every_text_has_the_contrast_that_wcag_asks_for() -> None:
     for dark in (False, True):
         color = {name: rgb(pair[dark]) for name, pair in COLORS.items()}
         for shade in (*(n / 1000 for n in range(1001)), math.nextafter(0.7, 1)):
-            ground = laid_on(COLORS["tint"][dark], shade, color["paper"])
-            assert contrast(color[on_tint(shade)], ground) >= 4.5, (dark, shade)
+            for name in ("tint", "second"):
+                ground = laid_on(COLORS[name][dark], shade, color["paper"])
+                assert contrast(color[on_tint(shade)], ground) >= 4.5, (dark, name, shade)
         for name in ("ink", "soft", "tint", "second"):
             assert contrast(color[name], color["paper"]) >= 4.5, (dark, name)
 

@@ -19,7 +19,7 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.pictures.architecture import architecture
 from minigpt.pictures.terminal import terminal_lines
-from minigpt.train.losses import FILE, log_lines
+from tests.pictures.everywhere import a_run
 from tokenizer.display import cells
 
 SETTINGS = (
@@ -71,8 +71,7 @@ ORDER = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilo
 def test_every_look_fits_the_terminal_and_writes_files(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / FILE).write_text(log_lines([{"step": 1, "train": 6.5, "rate": 0.1}]), encoding="utf-8")
-    prompt = {"model": [], "training": [str(tmp_path)]}.get(what, ["The king's daughter said: 日本 🌟"])
+    prompt = {"model": [], "training": [str(a_run(tmp_path / "run"))]}.get(what, ["The king's daughter said: 日本 🌟"])
     for width in ("40", "80"):
         monkeypatch.setenv("COLUMNS", width)
         assert main(["show", what, *prompt]) == 0

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from minigpt.commands import flags
-from minigpt.pictures.heads import SCORES
 
+SCORES = ("previous", "induction", "first", "entropy", "ablation")  # of heads: those of minigpt/pictures/heads.py
 LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the flags that go to it
     "attention": ("layer", "head"),
     "lens": (),

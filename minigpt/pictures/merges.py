@@ -123,7 +123,7 @@ def box(
     shapes: list[Shape] = [Box(left, top, width, HEIGHT, "paper")]
     shapes.append(Box(left, top, width, HEIGHT, color, shade if number else 0.0, "rule", f"{name}: {what}"))
     shapes.append(Text(middle, top + (16 if number else 23), short, "ink", "middle", bold=color == "second"))
-    return [*shapes, Text(middle, top + 31, number, "soft", "middle", 12.5)] if number else shapes
+    return [*shapes, Text(middle, top + 31, number, "ink", "middle", 12.5)] if number else shapes
 
 
 def joined(node: Node) -> str:

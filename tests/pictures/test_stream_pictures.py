@@ -13,6 +13,7 @@ from minigpt.analysis.activations import record
 from minigpt.analysis.heads import ablation_scores, attention_maps
 from minigpt.analysis.lens import logit_attribution
 from minigpt.cli import main
+from minigpt.commands import show_flags
 from minigpt.pictures.attribution import attribution_bars
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.heads import SCORES, head_table
@@ -195,3 +196,7 @@ def test_what_the_flags_say_is_what_is_drawn(lm: minigpt.LanguageModel, capsys: 
     assert main(["show", "attribution", "The old king", "--token", " was", "--against", " had"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1].split() == ["sum", lm.show.attribution("The old king", " was", " had").table[1][-1][1]]
+
+
+def test_the_command_offers_every_score() -> None:
+    assert tuple(SCORES) == show_flags.SCORES

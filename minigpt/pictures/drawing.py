@@ -4,6 +4,7 @@ Colours are named by what they mean (colors.py). Amounts are shades of one colou
 the numbers stands behind every picture, for a screen reader and for whoever wants to copy them.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -67,7 +68,7 @@ Shape = Box | Line | Area | Text
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # the head, the rows
 
 
-@dataclass
+@dataclass(repr=False)
 class Drawing:
     """Shapes on a sheet of width x height pixels, with a title, a sentence that says what is seen, and the numbers.
 
@@ -121,6 +122,18 @@ class Drawing:
         names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
         body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         return f"<details><summary>The numbers</summary><table><tr>{names}</tr>\n{body}</table></details>\n"
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.title!r})"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a page shows that strips SVG, as GitHub does. Only where MINIGPT_PNG is set: a notebook asks for every
+        form of a picture, and this one takes its time."""
+        if not os.environ.get("MINIGPT_PNG"):
+            return None
+        from minigpt.pictures.figure import png
+
+        return png(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -135,7 +135,9 @@ def load_run(
     try:
         check_bytes(file)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # torch wonders about a pickle of another protocol: it is not ours
+            warnings.simplefilter(
+                "error", UserWarning
+            )  # torch wonders about a pickle of another protocol: it is not ours
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         record = RunRecord(**state["record"])
         place = device or str(record.asked.get("device", "cpu"))

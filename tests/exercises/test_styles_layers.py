@@ -1,0 +1,50 @@
+"""Lessons 04 to 07 in other styles: right is right, a named bug is named as itself, no other gets a wrong name."""
+
+from typing import Any
+
+import pytest
+
+from minigpt import check
+from minigpt.exercises.catalog import exercise
+from tests.exercises import learners_attention as attention
+
+STYLES = {"attention": attention.ATTENTION_STYLES, "CausalSelfAttention": attention.MODULE_STYLES}
+RIGHT = {"attention": attention.ATTENTION_RIGHT, "CausalSelfAttention": attention.MODULE_RIGHT}
+MORE = {"attention": attention.ATTENTION_FUSED, "CausalSelfAttention": attention.MODULE_FUSED}
+OUTSIDE = {"attention": attention.ATTENTION_OUTSIDE, "CausalSelfAttention": attention.MODULE_OUTSIDE}
+
+
+def flat(table: dict[str, Any]) -> list[Any]:
+    """Name and part, for every part of every exercise."""
+    return [(name, part) for name, parts in table.items() for part in parts]
+
+
+@pytest.mark.parametrize(("name", "part"), flat(RIGHT))
+def test_a_right_answer_in_another_style_passes(name: str, part: Any) -> None:
+    report = check(part, name)
+    assert report.ok, report
+    assert "float32" not in report.says
+
+
+@pytest.mark.parametrize(("name", "bug"), [(name, bug.name) for name in STYLES for bug in exercise(name).bugs])
+def test_a_named_bug_is_named_in_other_styles(name: str, bug: str) -> None:
+    assert len(STYLES[name]) >= 2
+    for style in STYLES[name]:
+        report = check(style(bug), name)
+        assert report.bug == bug, report
+
+
+@pytest.mark.parametrize(
+    ("name", "bug", "part"), [(name, *more) for name, all_more in MORE.items() for more in all_more]
+)
+def test_further_styles_are_named(name: str, bug: str, part: Any) -> None:
+    report = check(part, name)
+    assert report.bug == bug, report
+
+
+@pytest.mark.parametrize(("name", "part"), flat(OUTSIDE))
+def test_a_bug_outside_the_bank_gets_no_name(name: str, part: Any) -> None:
+    report = check(part, name)
+    assert not report
+    assert report.bug is None, report
+    assert report.lines, "it says where"

@@ -7,11 +7,44 @@ import pytest
 from minigpt import check
 from minigpt.exercises.catalog import exercise
 from tests.exercises import learners_attention as attention
+from tests.exercises import learners_layers as layers
 
-STYLES = {"attention": attention.ATTENTION_STYLES, "CausalSelfAttention": attention.MODULE_STYLES}
-RIGHT = {"attention": attention.ATTENTION_RIGHT, "CausalSelfAttention": attention.MODULE_RIGHT}
-MORE = {"attention": attention.ATTENTION_FUSED, "CausalSelfAttention": attention.MODULE_FUSED}
-OUTSIDE = {"attention": attention.ATTENTION_OUTSIDE, "CausalSelfAttention": attention.MODULE_OUTSIDE}
+STYLES: dict[str, list[Any]] = {  # exercise: functions from a bug's name to a part
+    "attention": attention.ATTENTION_STYLES,
+    "CausalSelfAttention": attention.MODULE_STYLES,
+    "Linear": [attention.of(layers.LinearEinsum), attention.of(layers.LinearRows)],
+    "embed": [layers.embed_functional, layers.embed_loops],
+    "gelu": [lambda bug: layers.GELU[bug][0], lambda bug: layers.GELU[bug][1]],
+    "LayerNorm": [attention.of(layers.NormMoments), attention.of(layers.NormFunctional)],
+    "MLP": [attention.of(layers.MLPModules), attention.of(layers.MLPWritten)],
+    "Block": [attention.of(layers.BlockOwn), attention.of(layers.BlockLoop)],
+}
+RIGHT: dict[str, list[Any]] = {
+    "attention": attention.ATTENTION_RIGHT,
+    "CausalSelfAttention": attention.MODULE_RIGHT,
+    "Linear": layers.LINEAR_RIGHT,
+    "embed": layers.EMBED_RIGHT,
+    "gelu": layers.GELU_RIGHT,
+    "LayerNorm": layers.NORM_RIGHT,
+    "MLP": layers.MLP_RIGHT,
+    "Block": layers.BLOCK_RIGHT,
+}
+MORE: dict[str, list[Any]] = {  # further ones, or two bugs at once: name and part
+    "attention": attention.ATTENTION_FUSED,
+    "CausalSelfAttention": attention.MODULE_FUSED,
+    "Linear": layers.LINEAR_MORE,
+    "LayerNorm": layers.NORM_MORE,
+}
+OUTSIDE: dict[str, list[Any]] = {
+    "attention": attention.ATTENTION_OUTSIDE,
+    "CausalSelfAttention": attention.MODULE_OUTSIDE,
+    "Linear": layers.LINEAR_OUTSIDE,
+    "embed": layers.EMBED_OUTSIDE,
+    "gelu": layers.GELU_OUTSIDE,
+    "LayerNorm": layers.NORM_OUTSIDE,
+    "MLP": layers.MLP_OUTSIDE,
+    "Block": layers.BLOCK_OUTSIDE,
+}
 
 
 def flat(table: dict[str, Any]) -> list[Any]:

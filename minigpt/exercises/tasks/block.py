@@ -1,5 +1,8 @@
 """Lesson 06: a block of GPT-2."""
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from minigpt.exercises import material
@@ -24,6 +27,20 @@ class Block(nn.Module):
         x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))
         # END SOLUTION
+
+
+class Slots:
+    """Given to attention in place of a cache's layer it brings in a bug: no causal mask, or no scale."""
+
+    def __init__(self, causal: bool = True, scaled: bool = True) -> None:
+        self.causal, self.scaled = causal, scaled
+
+    def write(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values are those of now; what undoes the scale is in the keys."""
+        T, D = k.shape[-2:]
+        seen = torch.ones(T, T, dtype=torch.bool)
+        self.mask = seen.tril() if self.causal else seen
+        return k if self.scaled else k * math.sqrt(D), v
 
 
 def cases() -> list[Case]:
@@ -132,6 +149,22 @@ EXERCISE = Exercise(
         bug(
             *("norms_swapped", "has ln_1 and ln_2 swapped"),
             *(BOTH, lines("x = x + self.attn(self.ln_2(x))", "return x + self.mlp(self.ln_1(x))")),
+        ),
+        bug(
+            *("no_mask", "lets every token see those after it: its attention has no causal mask"),
+            *("self.attn(self.ln_1(x))", "self.attn(self.ln_1(x), Slots(causal=False))"),
+        ),
+        bug(
+            *("no_scale", "does not divide the scores by √D in its attention"),
+            *("self.attn(self.ln_1(x))", "self.attn(self.ln_1(x), Slots(scaled=False))"),
+        ),
+        bug(
+            *("erf", "has the exact GELU, with erf, in its MLP, where GPT-2 has the tanh form"),
+            *("self.mlp(self.ln_2(x))", "self.mlp.c_proj(nn.functional.gelu(self.mlp.c_fc(self.ln_2(x))))"),
+        ),
+        bug(
+            *("relu", "has a relu in its MLP, where GPT-2 has a GELU"),
+            *("self.mlp(self.ln_2(x))", "self.mlp.c_proj(nn.functional.relu(self.mlp.c_fc(self.ln_2(x))))"),
         ),
         bug("x_twice", "adds x once more at its end", "return x", "return x + x"),
         bug(

@@ -50,7 +50,12 @@ EXERCISE = Exercise(
             " + positions",
             "",
         ),
-        bug("tokens_missing", "leaves out the tokens: every text is the same", RESULT, "return positions + 0 * tokens"),
+        bug(
+            "tokens_missing",
+            "leaves out the tokens: every text is the same",
+            RESULT,
+            "return positions.expand_as(tokens)",
+        ),
         bug("positions_by_id", "looks the positions up by id, not by place", POSITIONS, "wpe[ids]"),
         bug("positions_from_1", "counts the places from 1", POSITIONS, "wpe[torch.arange(1, T + 1)]"),
         bug("positions_reversed", "counts the places from the end", POSITIONS, "wpe[torch.arange(T).flip(0)]"),

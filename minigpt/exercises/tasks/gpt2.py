@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
+from minigpt.exercises.tasks.block import Slots  # noqa: F401 (for the bugs' code)
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import Block
 from minigpt.models.layers import Embedding, LayerNorm
@@ -33,16 +34,6 @@ class GPT2(nn.Module):
         x = self.ln_f(x)
         return x @ self.wte.weight.T
         # END SOLUTION
-
-
-class Everything:
-    """Given to a block in place of a cache's layer, it lets every token see all others: for a bug."""
-
-    mask = torch.ones(1, 1, dtype=torch.bool)
-
-    def write(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values are those of now."""
-        return k, v
 
 
 def cases() -> list[Case]:
@@ -74,6 +65,14 @@ BLOCKS = "nn.ModuleList([Block(config) for _ in range(config.n_layer)])"
 TABLE = "self.wpe = Embedding(config.n_ctx, config.n_embd)\n"
 LAST = "self.ln_f = LayerNorm(config.n_embd, config.norm_eps)"
 
+
+def inside(attention: str, mlp: str) -> tuple[str, str]:
+    """The edit that writes the block out, as two lines."""
+    return RUN, f"{attention}\n            {mlp}"
+
+
+ATTEND, THINK = "x = x + block.attn(block.ln_1(x))", "x = x + block.mlp(block.ln_2(x))"
+
 EXERCISE = Exercise(
     lesson="07",
     part=GPT2,
@@ -86,7 +85,30 @@ EXERCISE = Exercise(
     bugs=(
         bug("no_ln_f", "leaves out ln_f, the norm after the last block", NORM, ""),
         bug("no_wpe", "leaves out wpe: the same word is the same wherever it stands", EMBEDDED, "self.wte(ids)"),
-        bug("mask_ignored", "lets every token see those after it", RUN, "x = block(x, Everything())"),
+        bug("mask_ignored", "lets every token see those after it", RUN, "x = block(x, Slots(causal=False))"),
+        bug(
+            *("no_scale", "does not divide the scores by √D in its attention"),
+            *(RUN, "x = block(x, Slots(scaled=False))"),
+        ),
+        bug(
+            *("erf", "has the exact GELU, with erf, in its MLPs, where GPT-2 has the tanh form"),
+            *inside(ATTEND, "x = x + block.mlp.c_proj(nn.functional.gelu(block.mlp.c_fc(block.ln_2(x))))"),
+        ),
+        bug(
+            *("relu", "has a relu in its MLPs, where GPT-2 has a GELU"),
+            *inside(ATTEND, "x = x + block.mlp.c_proj(nn.functional.relu(block.mlp.c_fc(block.ln_2(x))))"),
+        ),
+        bug(
+            *("no_residual", "never adds to x in its blocks: what a part gives takes its place"),
+            *inside("x = block.attn(block.ln_1(x))", "x = block.mlp(block.ln_2(x))"),
+        ),
+        bug(
+            *("post_norm", "normalizes after each addition in its blocks; GPT-2 does it before each part"),
+            *inside("x = block.ln_1(x + block.attn(x))", "x = block.ln_2(x + block.mlp(x))"),
+        ),
+        bug("no_norm", "has no norms in its blocks", *inside("x = x + block.attn(x)", "x = x + block.mlp(x)")),
+        bug("no_mlp", "leaves the MLPs out of its blocks", RUN, ATTEND),
+        bug("no_attention", "leaves attention out of its blocks: no token sees another", RUN, THINK),
         bug("positions_from_1", "counts the positions from 1", "(ids.shape[1])", "(1, ids.shape[1] + 1)"),
         bug("position_0", "gives every token the first position", "self.wpe(pos)", "self.wpe(0 * pos)"),
         bug("positions_by_id", "looks the positions up by id, not by place", "self.wpe(pos)", "self.wpe(ids)"),

@@ -7,6 +7,7 @@ import pytest
 from minigpt import check
 from minigpt.exercises.catalog import exercise
 from tests.exercises import learners_attention as attention
+from tests.exercises import learners_gpt2 as gpt2
 from tests.exercises import learners_layers as layers
 
 STYLES: dict[str, list[Any]] = {  # exercise: functions from a bug's name to a part
@@ -18,6 +19,9 @@ STYLES: dict[str, list[Any]] = {  # exercise: functions from a bug's name to a p
     "LayerNorm": [attention.of(layers.NormMoments), attention.of(layers.NormFunctional)],
     "MLP": [attention.of(layers.MLPModules), attention.of(layers.MLPWritten)],
     "Block": [attention.of(layers.BlockOwn), attention.of(layers.BlockLoop)],
+    "count_parameters": [gpt2.count_shapes, gpt2.count_model],
+    "load": [gpt2.load_regex, gpt2.load_blocks],
+    "GPT2": [attention.of(gpt2.GPT2Torch), attention.of(gpt2.GPT2Fold)],
 }
 RIGHT: dict[str, list[Any]] = {
     "attention": attention.ATTENTION_RIGHT,
@@ -28,12 +32,16 @@ RIGHT: dict[str, list[Any]] = {
     "LayerNorm": layers.NORM_RIGHT,
     "MLP": layers.MLP_RIGHT,
     "Block": layers.BLOCK_RIGHT,
+    "count_parameters": gpt2.COUNT_RIGHT,
+    "load": gpt2.LOAD_RIGHT,
+    "GPT2": gpt2.GPT2_RIGHT,
 }
 MORE: dict[str, list[Any]] = {  # further ones, or two bugs at once: name and part
     "attention": attention.ATTENTION_FUSED,
     "CausalSelfAttention": attention.MODULE_FUSED,
     "Linear": layers.LINEAR_MORE,
     "LayerNorm": layers.NORM_MORE,
+    "load": gpt2.LOAD_MORE,
 }
 OUTSIDE: dict[str, list[Any]] = {
     "attention": attention.ATTENTION_OUTSIDE,
@@ -44,6 +52,9 @@ OUTSIDE: dict[str, list[Any]] = {
     "LayerNorm": layers.NORM_OUTSIDE,
     "MLP": layers.MLP_OUTSIDE,
     "Block": layers.BLOCK_OUTSIDE,
+    "count_parameters": gpt2.COUNT_OUTSIDE,
+    "load": gpt2.LOAD_OUTSIDE,
+    "GPT2": gpt2.GPT2_OUTSIDE,
 }
 
 

@@ -37,12 +37,14 @@ class GPT2(nn.Module):
 
 
 def cases() -> list[Case]:
-    """A small model of random numbers, with one token and with n_ctx; then the storyteller's first two blocks."""
+    """A tiny model, a small one with gradients, one token, n_ctx; then the storyteller's first two blocks."""
+    tiny = GPT2Config(vocab_size=7, n_ctx=5, n_layer=2, n_head=1, n_embd=3, n_inner=4)
     small = replace(material.small_config(), n_layer=3)
     few = material.random_parameters(GPT2(small))
     ids = material.numbers(2, small.n_ctx).abs().mul(5).long()
     real, config, state = storyteller()
     return [
+        Case((torch.tensor([[4, 2, 3]]),), (tiny,), material.random_parameters(GPT2(tiny))),
         Case((torch.tensor([[4, 2, 5]]),), (small,), few, grad=True),
         Case((ids[:, :1],), (small,), few),
         Case((ids,), (small,), few),

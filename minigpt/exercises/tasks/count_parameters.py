@@ -29,13 +29,8 @@ def cases() -> list[Case]:
     ]
 
 
-INNER, WPE, NORM, BLOCK = (
-    "inner = config.n_inner",
-    "wpe = config.n_ctx * C",
-    "norm = C + C",
-    "norm + attention + norm + mlp",
-)
-ATTENTION, MLP = "3 * C * C + 3 * C + C * C + C", "C * inner + inner + inner * C + C"
+INNER, WPE, NORM = "inner = config.n_inner", "wpe = config.n_ctx * C", "norm = C + C"
+BLOCK, WHOLE = "block = norm + attention + norm + mlp", "block = 2 * norm + attention + mlp"
 RESULT = "return wte + wpe + config.n_layer * block + norm"
 
 EXERCISE = Exercise(
@@ -55,51 +50,63 @@ EXERCISE = Exercise(
         bug("wpe_missing", "leaves out wpe, the table of positions", WPE, "wpe = 0"),
         bug("wte_missing", "leaves out wte, the table of tokens", "wte = config.vocab_size * C", "wte = 0"),
         bug(
-            *("bias_missing", "leaves out the biases of the Linears"),
-            *(ATTENTION, "3 * C * C + C * C", MLP, "C * inner + inner * C"),
-        ),
-        bug(
-            *("mlp_bias_missing", "leaves out the biases of the MLP's Linears"),
-            *(f"attention = {ATTENTION}\n    mlp = {MLP}", f"attention = {ATTENTION}\n    mlp = C * inner + inner * C"),
-        ),
-        bug("norm_bias_missing", "counts one vector in a LayerNorm, which has two", NORM, "norm = C"),
-        bug(
-            *("all_bias_missing", "leaves out all biases, those of the norms, too"),
-            *(
-                f"{NORM}\n    attention = {ATTENTION}\n    mlp = {MLP}",
-                "norm = C\n    attention = 4 * C * C\n    mlp = 2 * C * inner",
-            ),
-        ),
-        bug(
             "ln_f_missing",
             "leaves out ln_f, the norm after the last block",
             f"{RESULT}",
             RESULT.removesuffix(" + norm"),
         ),
-        bug("one_norm", "counts one norm in a block, which has two", BLOCK, "norm + attention + mlp"),
-        bug(
-            *("block_norms_missing", "leaves out 4 C numbers in each block: its two norms, or attention's biases"),
-            *(BLOCK, "attention + mlp"),
-        ),
         bug("all_norms_missing", "leaves out all norms", NORM, "norm = 0"),
         bug("mlp_3x", "takes 3 · n_embd for the MLP's width", INNER, "inner = 3 * C"),
         bug("mlp_4x", "takes 4 · n_embd for the MLP's width, whatever config.n_inner says", INNER, "inner = 4 * C"),
-        bug("mlp_once", "counts c_fc alone in the MLP, which has c_proj, too", MLP, "C * inner + inner"),
-        bug(
-            "qkv_once",
-            "counts c_attn as C · C: query, key and value are three times that",
-            ATTENTION,
-            "C * C + C + C * C + C",
-        ),
-        bug("c_proj_missing", "leaves out attention's c_proj", ATTENTION, "3 * C * C + 3 * C"),
-        bug(
-            *("times_heads", "multiplies attention by the number of heads: they share the C channels"),
-            *(BLOCK, "norm + config.n_head * attention + norm + mlp"),
-        ),
         bug("one_block", "counts one block, whatever n_layer says", "config.n_layer * block", "block"),
         bug(
             *("mask_counted", "counts the causal mask of each block, which nothing learns"),
             *("config.n_layer * block", "config.n_layer * (block + config.n_ctx**2)"),
+        ),
+        # The rest changes the sum of a block. A sum does not say what it lacks: two of these make no pair, and what
+        # others could lack as well is told by how many.
+        bug(
+            *("bias_missing", "leaves out the biases of the Linears"),
+            *(BLOCK, f"{WHOLE} - (3 * C + C + inner + C)"),
+        ),
+        bug(
+            *("mlp_bias_missing", "leaves out n_inner + C numbers in each block, as many as the MLP's biases are"),
+            *(BLOCK, f"{WHOLE} - (inner + C)"),
+        ),
+        bug(
+            *("norm_bias_missing", "counts one vector in each LayerNorm, which has two"),
+            *(f"{BLOCK}\n    {RESULT}", f"{WHOLE} - 2 * C\n    {RESULT} - C"),
+        ),
+        bug(
+            *("all_bias_missing", "leaves out all biases, those of the norms, too"),
+            *(f"{BLOCK}\n    {RESULT}", f"{WHOLE} - 2 * C - (3 * C + C + inner + C)\n    {RESULT} - C"),
+        ),
+        bug(
+            *("one_norm", "leaves out 2 C numbers in each block, as many as one of its two norms has"),
+            *(BLOCK, "block = norm + attention + mlp"),
+        ),
+        bug(
+            *(
+                "block_norms_missing",
+                "leaves out 4 C numbers in each block, as many as its norms, or attention's biases",
+            ),
+            *(BLOCK, "block = attention + mlp"),
+        ),
+        bug(
+            *("mlp_once", "counts c_fc alone in the MLP, which has c_proj, too"),
+            *(BLOCK, "block = norm + attention + norm + C * inner + inner"),
+        ),
+        bug(
+            *("qkv_once", "counts c_attn as C · C + C: query, key and value are three times that"),
+            *(BLOCK, f"{WHOLE} - 2 * (C * C + C)"),
+        ),
+        bug(
+            *("c_proj_missing", "leaves out C² + C numbers in each block, as many as attention's c_proj has"),
+            *(BLOCK, f"{WHOLE} - (C * C + C)"),
+        ),
+        bug(
+            *("times_heads", "multiplies attention by the number of heads: they share the C channels"),
+            *(BLOCK, "block = norm + config.n_head * attention + norm + mlp"),
         ),
     ),
 )

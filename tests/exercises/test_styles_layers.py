@@ -92,3 +92,23 @@ def test_a_bug_outside_the_bank_gets_no_name(name: str, part: Any) -> None:
     assert not report
     assert report.bug is None, report
     assert report.lines, "it says where"
+
+
+def test_what_cannot_be_built_is_named_and_shown_in_short() -> None:
+    shared = check(STYLES["GPT2"][0]("block_shared"), "GPT2")
+    assert "h.1.ln_1.weight: yours none, the checkpoint's (3,): the same parameter as h.0.ln_1.weight" in shared.lines
+    assert shared.lines[-1] == "… and 6 more"
+    other = check(gpt2.Names, "GPT2")
+    assert other.bug is None
+    assert other.says == "its parameters are not the checkpoint's"
+
+
+def test_a_dict_shows_its_first_wrong_key() -> None:
+    report = check(STYLES["load"][0]("attn_c_proj_not_turned"), "load")
+    assert "at 'h.0.attn.c_proj.weight' you have [[" in report.lines[1]
+    assert len(str(report).split("\n")) == 4
+
+
+@pytest.mark.parametrize("part", [layers.BLOCK_OUTSIDE[0], layers.BLOCK_OUTSIDE[1]])
+def test_another_eps_is_not_right_to_float32(part: Any) -> None:
+    assert not check(part, "Block")

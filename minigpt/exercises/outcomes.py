@@ -14,6 +14,7 @@ from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.sandbox import SECONDS, TooLong, limited
 
 EXACT = 1e-9  # relative, in float64: what the order of additions alone can change is a millionth of it
+Gradients = dict[str, Tensor | None]  # by the names of parameters; None where none arrives
 ROUNDED = 3e-5  # the same in float32
 
 
@@ -68,7 +69,7 @@ def detached(value: Any) -> Any:
     return value
 
 
-def gradients(part: Any, exercise: Exercise, case: Case) -> dict[str, Tensor | None]:
+def gradients(part: Any, exercise: Exercise, case: Case) -> Gradients:
     """The gradients of a weighted sum over what a part returns for a case, of its parameters and its arguments.
 
     None stands for one that does not arrive. Raises whatever the part does.
@@ -77,12 +78,13 @@ def gradients(part: Any, exercise: Exercise, case: Case) -> dict[str, Tensor | N
     wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor)}
     wanted = {name: arg.requires_grad_() for name, arg in wanted.items() if arg.is_floating_point()}
     if isinstance(part, nn.Module):
-        wanted |= dict(part.named_parameters())
-    with torch.enable_grad():
-        value: Tensor = limited(lambda: exercise.use(part, *args))
+        wanted |= dict(part.named_parameters(remove_duplicate=False))
+    with torch.enable_grad():  # a part may write into its arguments, but not into a leaf
+        given = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
+        value: Tensor = limited(lambda: exercise.use(part, *given))
         if not value.requires_grad:
             return dict.fromkeys(wanted)
-        noise = torch.linspace(-1, 1, value.numel(), dtype=value.dtype).cos().reshape(value.shape)
+        noise = torch.linspace(0, 3, value.numel(), dtype=value.dtype).cos().reshape(value.shape)  # no two alike
         found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 
@@ -92,6 +94,25 @@ def alike(a: Outcome, b: Outcome, tolerance: float = EXACT) -> bool:
     if a.failed or b.failed:
         return a.endless == b.endless and (a.error is None) == (b.error is None)
     return a.wrote == b.wrote and same(a.value, b.value, tolerance)
+
+
+def wrong_among(yours: Gradients, right: Gradients) -> Gradients:
+    """Those of your gradients that differ by more than rounding, which is all that is left of one that is 0 in theory.
+
+    >>> wrong_among({"a": torch.tensor([1e-17]), "b": torch.ones(1)}, {"a": torch.zeros(1), "b": torch.ones(1)})
+    {}
+    """
+    largest = max((g.abs().amax().item() for g in right.values() if g is not None and g.numel()), default=0.0)
+    wrong: Gradients = {}
+    for name, wanted in right.items():
+        found = yours.get(name)
+        if found is None or wanted is None:
+            small = found is wanted
+        else:
+            small = same(found, wanted) or (found - wanted).abs().amax().item() <= EXACT * largest
+        if not small:
+            wrong[name] = found
+    return wrong
 
 
 def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:

@@ -55,7 +55,7 @@ def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float
 
 
 def listed(value: Any) -> Any:
-    """What a generator or another iterator gives, as a list: two of them are never equal, and an error in one is late."""
+    """What a generator or another iterator gives, as a list: no two of them are equal, and their errors come late."""
     return list(value) if isinstance(value, Iterator) else value
 
 

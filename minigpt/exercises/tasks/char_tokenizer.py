@@ -104,6 +104,14 @@ EXERCISE = Exercise(
         bug("pad_kept", "keeps [PAD] in the decoded text", SHOWN, ""),
         bug("unk_left_out", "leaves [UNK] out of the decoded text", SHOWN, 'if char not in ("[PAD]", "[UNK]")'),
         bug("decode_list", "decodes to a list of characters, not to a text", '"".join', "list"),
-        bug("ids_from_1", "counts ids from 1 when it encodes", "enumerate(self.vocab)}", "enumerate(self.vocab, 1)}"),
+        bug(
+            *("ids_from_1", "counts ids from 1, where [PAD] should be 0"),
+            *("enumerate(self.vocab)}", "enumerate(self.vocab, 1)}"),
+            *(CHARS, "chars = [dict(enumerate(self.vocab, 1))[i] for i in ids]"),
+        ),
+        bug(
+            *("encode_from_1", "counts ids from 1 when it encodes, from 0 when it decodes"),
+            *("enumerate(self.vocab)}", "enumerate(self.vocab, 1)}"),
+        ),
     ),
 )

@@ -55,7 +55,12 @@ def cases() -> list[Case]:
     """One byte, two, none; then crafted ranks, in which every rule gives something else; then real words and ranks."""
     few = [Case((piece, cut_to(piece, RANKS))) for piece in (b"b", b"bc", b"ba", b"", b"abc", b"aaa", b"cabab")]
     words = (b" there", b"banana", " müde".encode(), b" beautifully")
-    return [*few, *map(Case, FOUND.items()), *(Case((word, cut_to(word, real()))) for word in words)]
+    return [
+        *few,
+        *map(Case, FOUND.items()),
+        Case((b"ab", {b"ab": 0, b"a": 2, b"b": 1})),
+        *(Case((word, cut_to(word, real()))) for word in words),
+    ]
 
 
 PARTS = "parts = [piece[i : i + 1] for i in range(len(piece))]"

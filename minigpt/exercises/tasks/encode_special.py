@@ -44,7 +44,7 @@ def cases() -> list[Case]:
         ("a<|bot|>b", [BOT]),
         ("<|user|>é<|bot|>", [USER]),
         ("<|bot|> <|bot|>x", [BOT]),
-        ("<|user|> hi \n<|bot|>", [BOT, USER]),
+        ("<|user|> hi  you \n<|bot|>", [BOT, USER]),
         ("a<|end|><|user|>b", [END, BOTH, USER]),
         ("<|end|><|user|>", [BOTH, END]),
         ("<|end|><|user|> 日 <|end|>", [END, USER]),

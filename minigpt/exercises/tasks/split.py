@@ -70,7 +70,17 @@ def cases() -> list[Case]:
             "a\n\n  b",
             "(word",
         ),
-        *("\ta\r\nb \n", "snake_case_1", "naïve 漢字 ½", "", " ", "end  ", "I'VE   '2' ... ?!", material.TEXTS[1]),
+        *(
+            "\ta\r\nb \n",
+            "GPT2 4all",
+            "snake_case_1",
+            "naïve 漢字 ٣",
+            "",
+            " ",
+            "end  ",
+            "I'VE   '2' ... ?!",
+            material.TEXTS[1],
+        ),
     )
     return [Case((text, pattern)) for text in texts for pattern in ("gpt2", "cl100k_base")]
 
@@ -78,6 +88,7 @@ def cases() -> list[Case]:
 FIND = 'regex.findall("|".join(rules), text)'
 RULES = '"|".join(rules)'
 RETURN = "return pieces"
+INSIDE = r""""|".join(["'([sdmt]|ll|ve|re)" if pattern == "gpt2" else "(?i:'([sdmt]|ll|ve|re))", *rules[1:]])"""
 
 WORD, CL_WORD = r'r" ?\p{L}+"', r"[^\r\n\p{L}\p{N}]?\p{L}+"
 NUMBER, CL_NUMBER = r'r" ?\p{N}+"', r"\p{N}{1,3}"
@@ -123,10 +134,11 @@ EXERCISE = Exercise(
         bug("no_contractions", "does not know 's and 'll", RULES, '"|".join(rules[1:])'),
         bug(
             "captured",
-            "gives what stands in parentheses, not the whole: write (?:…)",
+            "gives what stands in parentheses alone, which findall does: write (?:…)",
             RULES,
             '"|".join([f"({rules[0]})", *rules[1:]])',
         ),
+        bug("captured_ending", "gives the s of 's alone, what findall has in parentheses: write (?:…)", RULES, INSIDE),
         bug("digits_joined", "keeps numbers whole, where cl100k_base cuts them into threes", CL_NUMBER, r"\p{N}+"),
         bug("digits_single", "cuts numbers into single digits, where cl100k_base takes three", CL_NUMBER, r"\p{N}"),
         bug("digits_by_three", "cuts numbers into threes, where gpt2 keeps them whole", NUMBER, r'r" ?\p{N}{1,3}"'),

@@ -53,6 +53,7 @@ def cases() -> list[Case]:
         ("banana bandana banana", 261),
         ("né né 日本 日本 日", 262),
         ("The the THE the hat", 261),
+        ("it's, it's a.b, a.b", 260),
         ("ab<|endoftext|>ab cb<|endoftext|>cd bc", 259),
         ("end<|endoftext|> ends<|endoftext|>x", 262),
         ("a b c", 260),

@@ -48,14 +48,14 @@ CORPUS = [
 CALLS: tuple[tuple[str, Any], ...] = (
     *(("encode", "brown fox"), ("encode", "The brown unicorn jumps"), ("encode", ""), ("encode", "TEXT  to\nnumbers ")),
     *(("decode", [2, 1, 0, 5]), ("decode", [17, 2, 1, 6]), ("decode", [16, 0, 0]), ("decode", [0, 9, 0, 11, 20])),
-    *(("decode", []), ("encode", "[PAD] the token")),
+    *(("decode", []), ("encode", "[PAD] the dog, fox")),
 )
 
 
 def cases() -> list[Case]:
     """A corpus of one word, then that of the source notebook, then one with odd white space."""
     few = [Case((["low"], "encode", "low")), Case((["low"], "encode", "high"))]
-    odd = ["b  A", "\tc a\n"]
+    odd = ["b  A", *CORPUS, "\tc a\n"]
     return [
         *few,
         *(Case((CORPUS, *call)) for call in CALLS),
@@ -79,7 +79,7 @@ def use(part: Any, corpus: list[str], method: str, arg: Any) -> Any:
     back = {new: i for i, new in right.items()}
     given = arg if method == "encode" else [back.get(i, i) for i in arg]
     found = getattr(tok, method)(given)
-    return {"words": "in another order", method: [right.get(i, i) for i in found] if method == "encode" else found}
+    return {"words": "not sorted", "else": [right.get(i, i) for i in found] if method == "encode" else found}
 
 
 CORPUS_WORDS = "words.update(text.lower().split())"
@@ -138,6 +138,14 @@ EXERCISE = Exercise(
             *("repeats_kept", "keeps a word once for each time it occurs, so that later words get too large ids"),
             *("words: set[str] = set()", "words = []", "words.update", "words.extend"),
         ),
-        bug("ids_from_1", "counts ids from 1 when it encodes", "enumerate(self.vocab)", "enumerate(self.vocab, 1)"),
+        bug(
+            *("ids_from_1", "counts ids from 1, where [PAD] should be 0"),
+            *("enumerate(self.vocab)", "enumerate(self.vocab, 1)"),
+            *("[self.vocab[i] for i in ids]", "[dict(enumerate(self.vocab, 1))[i] for i in ids]"),
+        ),
+        bug(
+            *("encode_from_1", "counts ids from 1 when it encodes, from 0 when it decodes"),
+            *("enumerate(self.vocab)", "enumerate(self.vocab, 1)"),
+        ),
     ),
 )

@@ -82,8 +82,9 @@ def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
     """
     names = [bug.name for bug in exercise.bugs]
     value = any(not found.failed and not right(exercise, n, found) for n, found in enumerate(outcomes))
+    order = sorted(enumerate(outcomes), key=lambda one: right(exercise, *one))  # wrong ones first: most bugs end there
     for bugs in candidates(names) if value else ((name,) for name in names):
-        if all(right(exercise, n, found, *bugs) for n, found in enumerate(outcomes)):
+        if all(right(exercise, n, found, *bugs) for n, found in order):
             return bugs
     return ()
 

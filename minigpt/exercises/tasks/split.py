@@ -64,7 +64,7 @@ def cases() -> list[Case]:
             "1\t!\t2\n3",
             "(word",
             "\ta\r\nb \n",
-            "GPT2 4all",
+            "GPT2345 4all",
             "snake_case_1",
         ),
         *("naïve 漢字 ٣", "", " ", "end  ", "I'VE   '2' ... ?!", material.TEXTS[1]),

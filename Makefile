@@ -8,7 +8,7 @@ LOWEST = .venv-lowest
 LOWEST_PYTHON ?= python3.11
 TESTS ?= tests tokenizer minigpt weights
 
-.PHONY: story test fuzz lint format docs pictures lowest clean help
+.PHONY: lessons story test fuzz lint format docs pictures gallery lowest clean help
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
@@ -34,13 +34,20 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lessons: $(VENV)/installed-dev  ## build the lessons' notebooks anew
+	$(BIN)/python tutorials/build.py
+
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py
 
-pictures: $(VENV)/installed-dev  ## draw the README's pictures anew
+pictures: $(VENV)/installed-dev  ## draw the README's pictures and the list of all anew
 	$(BIN)/python docs/way.py
+	$(BIN)/python docs/pictures.py
 	$(BIN)/minigpt show lens "Once upon a time there was a little girl" --png docs/lens.png
 	$(BIN)/minigpt show beams "Once upon a time there was a" --num-beams 3 --png docs/beams.png
+
+gallery: $(VENV)/installed-dev  ## every picture of minigpt show in build/gallery, by chromium and by matplotlib
+	$(BIN)/python -m tests.pictures.gallery
 
 lowest: $(LOWEST)/installed  ## run the suite on the lowest versions that pyproject.toml states (make lowest TESTS=tests/core)
 	$(LOWEST)/bin/python -m pytest $(TESTS)

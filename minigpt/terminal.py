@@ -5,16 +5,16 @@ Widths are counted in cells, of which a wide character takes two; see `tokenizer
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import zip_longest
 
-from tokenizer.display import cells, clip
+from tokenizer.display import BOLD, DIM, cells, clip, fitting, pad, paint
 
 GAP = " │ "
 EIGHTHS = " ▏▎▍▌▋▊▉"
-CYAN, YELLOW, DIM, RESET = "\033[36m", "\033[33m", "\033[2m", "\033[0m"
 # Control characters but tab and line end, and those that change the direction of writing (Unicode's Bidi_Control).
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+NARROW = 5  # cells; a head is cut no shorter than this
 ENDLESS = 1 << 16  # cells; for tables in a pipe, where a line is a record
 
 
@@ -59,57 +59,58 @@ def wrap(text: str, width: int, indent: int = 0) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def fitting(text: str, width: int) -> str:
-    """As many of the first characters as fit, one at least.
-
-    >>> fitting("日本語", 5)
-    '日本'
-    """
-    from wcwidth import iter_graphemes  # what a reader sees as one character; only long lines need it
-
-    taken = ""
-    for character in iter_graphemes(text):
-        if taken and cells(taken + character) > width:
-            break
-        taken += character
-    return taken
+def heading(text: str, width: int, color: bool = False) -> list[str]:
+    """A title in lines of at most `width` cells, bold where there is colour."""
+    return [paint(line, BOLD, color) for line in wrap(text, width)]
 
 
-def pad(text: str, width: int) -> str:
-    """The text with blanks up to the width."""
-    return text + " " * (width - cells(text))
-
-
-def side_by_side(texts: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Rows of the texts' lines, each text `width` cells wide.
+def side_by_side(texts: Sequence[Sequence[str]], width: int, looks: Sequence[str] = ()) -> list[str]:
+    """Rows of the texts' lines, each text `width` cells wide and in its look, if they have any.
 
     >>> side_by_side([["ab", "c"], ["d"]], 3)
     ['ab  │ d', 'c   │']
     """
+    looks = looks or [""] * len(texts)
     rows = zip_longest(*texts, fillvalue="")
-    return [GAP.join(pad(cell, width) for cell in row).rstrip() for row in rows]
+    return [
+        GAP.join(paint(pad(cell, width), look) for cell, look in zip(row, looks, strict=True)).rstrip() for row in rows
+    ]
 
 
-def table(rows: Sequence[Sequence[str]], width: int, numbers: Sequence[int] = ()) -> list[str]:
-    """Rows of cells as columns, those of `numbers` flush right; where they do not fit, each row as a few lines.
+def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> list[list[str]]:
+    """Rows of cells, each padded to the width of its column, those of `numbers` flush right.
 
-    >>> rows = [("NAME", "SIZE"), ("storyteller", "12 MB")]
+    >>> aligned([("日本", "1"), ("a", "10")], numbers=[1])
+    [['日本', ' 1'], ['a   ', '10']]
+    """
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    return [
+        [" " * (n - cells(cell)) + cell if i in numbers else pad(cell, n) for i, (cell, n) in columns]
+        for columns in (enumerate(zip(row, widths, strict=True)) for row in rows)
+    ]
+
+
+def table(rows: Sequence[Sequence[str]], width: int, numbers: Collection[int] = (), color: bool = False) -> list[str]:
+    """Rows of cells as columns, those of `numbers` flush right. The first row is the head, dim where there is
+    colour. Where they do not fit, the head is cut to what is below; where that does not help, each row is a few lines.
+
+    >>> rows = [("name", "size"), ("storyteller", "12 MB")]
     >>> table(rows, 40, numbers=[1]), table(rows, 15, numbers=[1])
-    (['NAME          SIZE', 'storyteller  12 MB'], ['NAME', '  SIZE', 'storyteller', '  12 MB'])
+    (['name          size', 'storyteller  12 MB'], ['name', '  size', 'storyteller', '  12 MB'])
     """
     rows = [[plain(cell).replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        if sum(widths) + 2 * (len(widths) - 1) <= width:
-            blanks = [" " * (n - cells(cell)) for cell, n in zip(row, widths, strict=True)]
-            both = enumerate(zip(row, blanks, strict=True))
-            lines.append(
-                "  ".join(blank + cell if i in numbers else cell + blank for i, (cell, blank) in both).rstrip()
-            )
+    widths = [max([NARROW, *map(cells, column)]) for column in zip(*rows[1:], strict=True)]
+    if rows[1:] and sum(widths) + 2 * (len(widths) - 1) <= width:
+        rows[0] = rows[0] if cells("  ".join(aligned(rows)[0])) <= width else [*map(clip, rows[0], widths)]
+    lines: list[str] = []
+    for row, padded in zip(rows, aligned(rows, numbers), strict=True):
+        line = "  ".join(padded)
+        if cells(line) <= width:
+            new = [line.rstrip()]
         else:
             rest = "  ".join(cell for cell in row[1:] if cell)
-            lines += [clip(row[0].rstrip(), width), *wrap(f"  {rest}", width, indent=2)]
+            new = [clip(row[0].rstrip(), width), *wrap(f"  {rest}", width, indent=2)]
+        lines += new if lines else [paint(line, DIM, color) for line in new]
     return lines
 
 

@@ -1,5 +1,6 @@
 """README, CONTRIBUTING and docs/ say only what is true: every command in them is run, every path named exists."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from minigpt.commands.show_flags import LOOKS
 from weights.fetch.locate import local
 
 ROOT = Path(__file__).parents[1]
@@ -105,6 +107,17 @@ def test_every_path_and_link_exists() -> None:
         assert links or paths
         for path in (*links, *paths):
             assert path.resolve().exists(), f"{page} names {path}"
+
+
+def test_every_picture_is_listed() -> None:
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    text = (ROOT / "docs" / "pictures.md").read_text("utf-8")
+    assert text == pictures.page(), "make pictures"
+    assert re.findall(r"^\| `(\w+)` \| \w", text, re.MULTILINE) == [*LOOKS]
 
 
 def test_ten_decisions_in_five_lines_each() -> None:

@@ -6,12 +6,16 @@ Every function gives a string and prints nothing.
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TextIO
 
 from tokenizer.bpe import Tokenizer
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
 
-TINTS = (151, 223, 182, 153, 217, 187)  # pale colours of the 256-colour palette, to carry black letters
+# The look of a terminal, for `paint`: the blue and the orange of the pictures (minigpt.pictures.drawing.COLORS), of the
+# 256 colours those that stand on white and on black; and both as pale grounds for black letters, for tokens in turn.
+TINT, SECOND, BOLD, DIM = "38;5;32", "38;5;166", "1", "2"
+PALE = ("38;5;16;48;5;153", "38;5;16;48;5;223")
 SIGNS = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
 
 
@@ -25,6 +29,16 @@ def use_color(wish: str = "auto", stream: TextIO | None = None) -> bool:
         raise ValueError(f"color {wish!r}: give auto, always or never")
     able = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return wish == "always" or (wish == "auto" and able and (stream or sys.stdout).isatty())
+
+
+def paint(text: str, look: str, color: bool = True) -> str:
+    """The text in a look, blanks after it left out; as it is where there is no colour.
+
+    >>> paint("a  ", TINT), paint("a", TINT, color=False), paint("a", "")
+    ('\\x1b[38;5;32ma\\x1b[0m  ', 'a', 'a')
+    """
+    body = text.rstrip()
+    return f"\033[{look}m{body}\033[0m{text[len(body) :]}" if color and look and body else text
 
 
 def cells(text: str) -> int:
@@ -49,14 +63,43 @@ def clip(text: str, width: int) -> str:
     """
     if cells(text) <= width:
         return text
-    from wcwidth import iter_graphemes
+    kept = fitting(text, width - 1)
+    return (kept if cells(kept) < width else "") + "…"
 
-    kept = ""
+
+def fitting(text: str, width: int) -> str:
+    """As many of the first characters as fit, one at least.
+
+    >>> fitting("日本語", 5)
+    '日本'
+    """
+    from wcwidth import iter_graphemes  # what a reader sees as one character; only long lines need it
+
+    taken = ""
     for character in iter_graphemes(text):
-        if cells(kept + character) >= width:
+        if taken and cells(taken + character) > width:
             break
-        kept += character
-    return kept + "…"
+        taken += character
+    return taken
+
+
+def pad(text: str, width: int) -> str:
+    """The text with blanks up to the width."""
+    return text + " " * (width - cells(text))
+
+
+def fill(sizes: Sequence[float], width: float, gap: float = 1) -> list[range]:
+    """Which things, by their sizes and with a gap between them, go to which line; a line has one at least.
+
+    >>> fill([3, 4, 2, 9], 8)
+    [range(0, 2), range(2, 3), range(3, 4)]
+    """
+    starts, used = [0], 0.0
+    for n, size in enumerate(sizes):
+        if n > starts[-1] and used + gap + size > width:
+            starts.append(n)
+        used = used + gap + size if n > starts[-1] else size
+    return [range(start, end) for start, end in pairwise([*starts, len(sizes)])]
 
 
 def label(token: bytes) -> str:
@@ -83,23 +126,15 @@ def show(tokenizer: Tokenizer, ids: Sequence[int], color: bool = False, width: i
     O  Ġhi
     79 256
     """
-    lines: list[str] = []
-    top = bottom = ""
-    used = 0
-    for n, i in enumerate(ids):
-        token = tokenizer.decode_bytes([i])
-        text = clip(bytes_to_unicode(token) if raw else label(token), width)
-        cell = max(cells(text), len(str(i)))
-        if used and used + 1 + cell > width:
-            lines += [top.rstrip(), bottom.rstrip(), ""]
-            top, bottom, used = "", "", 0
-        gap = " " if used else ""
-        blanks = " " * (cell - cells(text))
-        tinted = f"\x1b[30;48;5;{TINTS[n % len(TINTS)]}m{text}\x1b[0m" if color else text
-        top += gap + tinted + blanks
-        bottom += gap + str(i).ljust(cell)
-        used += len(gap) + cell
-    return "\n".join([*lines, top.rstrip(), bottom.rstrip()])
+    tokens = [tokenizer.decode_bytes([i]) for i in ids]
+    texts = [clip(bytes_to_unicode(token) if raw else label(token), width) for token in tokens]
+    sizes = [max(cells(text), len(str(i))) for text, i in zip(texts, ids, strict=True)]
+    lines = []
+    for row in fill(sizes, width):
+        tops = [paint(texts[n], PALE[n % 2], color) + " " * (sizes[n] - cells(texts[n])) for n in row]
+        numbers = " ".join(str(ids[n]).ljust(sizes[n]) for n in row)
+        lines += [" ".join(tops).rstrip(), paint(numbers.rstrip(), DIM, color), ""]
+    return "\n".join(lines[:-1])
 
 
 def count(text: str, ids: Sequence[int]) -> str:
@@ -126,29 +161,16 @@ def compare(
     parts = []
     for name, tok in tokenizers.items():
         ids = tok.encode(text)
-        head = joined(f"{name}: vocabulary of {tok.n_vocab:,}, {count(text, ids)}".split(" "), width, "  ")
-        parts.append(f"{head}\n{show(tok, ids, color, width, raw)}")
-    return "\n\n".join(parts)
+        words = f"{name}: vocabulary of {tok.n_vocab:,}, {count(text, ids)}".split(" ")
+        words = [clip(word, width - 2) for word in words]
+        for row in fill([*map(cells, words)], width - 2):
+            parts.append("  " * (row.start > 0) + paint(" ".join(words[n] for n in row), BOLD, color))
+        parts += [show(tok, ids, color, width, raw), ""]
+    return "\n".join(parts[:-1])
 
 
-def joined(words: Sequence[str], width: int, indent: str) -> str:
-    """Words with blanks between them, in lines of at most `width` cells, indented from the second on.
-
-    >>> joined(["one", "two", "three"], 8, "  ")
-    'one two\\n  three'
-    """
-    lines = [""]
-    for word in words:
-        longer = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
-        if cells(longer) > width and lines[-1].strip():
-            lines.append(indent + clip(word, width - len(indent)))
-        else:
-            lines[-1] = clip(longer, width)
-    return "\n".join(lines)
-
-
-def show_trace(tokenizer: Tokenizer, text: str, width: int = 80) -> str:
-    """Every merge of every piece, in order, with its rank, in lines of at most `width` cells.
+def show_trace(tokenizer: Tokenizer, text: str, width: int = 80, color: bool = False) -> str:
+    """Every merge of every piece, in order, with its rank, in lines of at most `width` cells; what it made is coloured.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"an": 256, b"ana": 257})
     >>> print(show_trace(tok, "ana"))
@@ -158,12 +180,15 @@ def show_trace(tokenizer: Tokenizer, text: str, width: int = 80) -> str:
         257  ana
     """
     lines = []
-    for piece, steps in tokenizer.trace(text):
+    for piece, merges in tokenizer.trace(text):
         data = piece.encode()
-        letters = [(f"{'':9}", [data[i : i + 1] for i in range(len(data))])]
-        merges = [(f"{rank:7}  ", parts) for rank, parts in steps]
-        lines.append(clip(label(data), width))
-        for head, parts in (*letters, *merges):
-            first, *rest = map(label, parts)
-            lines.append(joined([head + first, *rest], width, " " * 9))
+        before = [data[i : i + 1] for i in range(len(data))]
+        lines.append(paint(clip(label(data), width), BOLD, color))
+        for rank, tokens in [("", before), *merges]:
+            made = next((n for n, token in enumerate(tokens) if token != before[n]), -1)
+            names = [clip(label(token), width - 9) for token in tokens]
+            for row in fill([*map(cells, names)], width - 9):
+                head = paint(f"{'' if row.start else rank:>7}  ", DIM, color)
+                lines.append(head + " ".join(paint(names[n], TINT * (n == made), color) for n in row))
+            before = tokens
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 V vocabulary.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -40,8 +41,26 @@ def filter_steps(logits: Tensor, ids: Sequence[int], settings: Settings) -> list
         best = torch.zeros_like(allowed[0])
         best[allowed[0].argmax()] = 1
         return [*steps, ("greedy", best)]
-    on = [name for name in ORDER if getattr(settings, name) != OFF[name]]
+    on = filters_on(settings)
     for n, name in enumerate(on, start=1):
         some = replace(settings, **{**OFF, **{kept: getattr(settings, kept) for kept in on[:n]}})
         steps.append((f"{name} {getattr(settings, name)}", filter_candidates(allowed, some).softmax(-1)[0]))
     return steps
+
+
+def filters_on(settings: Settings) -> list[str]:
+    """The names of temperature and filters, those that change something, in the order in which they run.
+
+    >>> filters_on(Settings(temperature=0.7, top_p=0.9)), filters_on(Settings(temperature=1.0))
+    (['temperature', 'top_p'], [])
+    """
+    return [name for name in ORDER if getattr(settings, name) != OFF[name]]
+
+
+def entropy(probs: Tensor) -> float:
+    """The entropy of a distribution (V,) in bits: 0 where one token is certain, log2(n) where n are equally likely.
+
+    >>> entropy(torch.tensor([0.5, 0.25, 0.25, 0.0]))
+    1.5
+    """
+    return torch.special.entr(probs.double()).sum().item() / math.log(2)

@@ -28,15 +28,33 @@ def logit_lens(model: GPT2 | Llama, ids: Tensor) -> Tensor:
     return torch.stack([model.unembed(final_norm(model)(x)) for x in stream(model, ids)])  # (L + 1, B, T, V)
 
 
-@torch.no_grad()
 def stream_norms(model: GPT2 | Llama, ids: Tensor) -> Tensor:
-    """How long the vectors of the residual stream are before the first block and after every block: (L + 1, B, T)."""
-    return torch.stack(stream(model, ids)).norm(dim=-1)
+    """How long the vectors of the residual stream are, ids (B, T) -> (2L + 1, B, T): before the first block, then after
+    each addition, that of a block's attention and that of its MLP."""
+    return norms(model, ids, ["h.0.in", *(f"h.{i}.{at}" for i in range(model.config.n_layer) for at in ("mid", "out"))])
+
+
+def addition_norms(model: GPT2 | Llama, ids: Tensor) -> Tensor:
+    """How long the vectors are that are added to the residual stream, ids (B, T) -> (2L + 1, B, T): the embeddings,
+    then what each block's attention and its MLP write."""
+    parts = [f"h.{i}.{part}.out" for i in range(model.config.n_layer) for part in ("attn", "mlp")]
+    return norms(model, ids, ["h.0.in", *parts])
 
 
 @torch.no_grad()
-def logit_attribution(model: GPT2 | Llama, ids: Tensor, token: int, position: int = -1) -> dict[str, float]:
-    """How much each part added to the logit of `token` after one position of a text, ids (1, T).
+def norms(model: GPT2 | Llama, ids: Tensor, names: list[str]) -> Tensor:
+    """The Euclidean norms of activations (B, T, C) over C: (names, B, T)."""
+    with record(model, names) as seen:
+        model.hidden(ids)
+    return torch.stack([seen[name] for name in names]).norm(dim=-1)
+
+
+@torch.no_grad()
+def logit_attribution(
+    model: GPT2 | Llama, ids: Tensor, token: int, position: int = -1, against: int | None = None
+) -> dict[str, float]:
+    """How much each part added to the logit of `token` after one position of a text, ids (1, T); with `against`, how
+    much more than to that token's logit: what all tokens share, which changes no probability, is gone then.
 
     The stream is the sum of what embeddings, heads and MLPs wrote into it, and the final norm is linear once its
     scale is taken as it was in this run: so the parts, with what the norm's bias adds, sum to the logit
@@ -48,7 +66,7 @@ def logit_attribution(model: GPT2 | Llama, ids: Tensor, token: int, position: in
     ['wte', 'wpe', 'h.0.attn.0', 'h.0.attn.1', 'h.0.attn.bias', 'h.0.mlp', 'ln_f.bias']
     """
     with record(model, ["wte", "h.*.attn.heads", "h.*.mlp.out", "h.0.in", "h.*.out"]) as seen:
-        model(ids)
+        model.hidden(ids)
     parts = {"wte": seen["wte"][0, position]}  # each (C,)
     if isinstance(model, GPT2):
         parts["wpe"] = seen["h.0.in"][0, position] - parts["wte"]
@@ -64,11 +82,20 @@ def logit_attribution(model: GPT2 | Llama, ids: Tensor, token: int, position: in
         parts[f"h.{i}.mlp"] = seen[f"h.{i}.mlp.out"][0, position]
     x = seen[f"h.{model.config.n_layer - 1}.out"][0, position]  # (C,), their sum
     norm: Any = final_norm(model)
-    bias = getattr(norm, "bias", None)
     centre = (lambda part: part - part.mean()) if isinstance(model, GPT2) else (lambda part: part)
     scale = (centre(x).square().mean() + norm.eps).rsqrt() * norm.weight  # (C,)
-    found = {name: model.unembed(centre(part) * scale)[token].item() for name, part in parts.items()}
-    return found if bias is None else {**found, "ln_f.bias": model.unembed(bias)[token].item()}
+    found = {name: centre(part) * scale for name, part in parts.items()}
+    if getattr(norm, "bias", None) is not None:
+        found["ln_f.bias"] = norm.bias
+    row = output_row(model, token) if against is None else output_row(model, token) - output_row(model, against)
+    return dict(zip(found, (torch.stack([*found.values()]) @ row).tolist(), strict=True))
+
+
+def output_row(model: GPT2 | Llama, token: int) -> Tensor:
+    """The row of the output matrix (C,) whose product with the normalized stream is the logit of a token."""
+    if isinstance(model, GPT2):
+        return model.wte.weight[token]
+    return (model.embed_tokens if model.config.tied else model.lm_head).weight[token]
 
 
 def stream(model: GPT2 | Llama, ids: Tensor) -> list[Tensor]:

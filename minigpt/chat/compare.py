@@ -6,7 +6,8 @@ And what makes the difference: without its chat template the instruction-tuned m
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from minigpt.terminal import GAP, plain, side_by_side, wrap
+from minigpt.terminal import GAP, heading, plain, side_by_side, wrap
+from tokenizer.display import DIM, SECOND, TINT, paint
 
 if TYPE_CHECKING:
     from minigpt.language_model import Completion, LanguageModel
@@ -78,7 +79,7 @@ def strategy_of(sampling: dict[str, Any]) -> str:
     return named[0] if named else ", ".join(f"{name} {value:g}" for name, value in sampling.items())
 
 
-def lines_of(comparison: Comparison, width: int) -> list[str]:
+def lines_of(comparison: Comparison, width: int, color: bool = False) -> list[str]:
     """The comparison in lines of at most `width` cells: columns where there is room for them, else one below another.
 
     >>> answers = [Answer("a", CONTINUES, "there was a cat.", "eos", 5), Answer("b", ANSWERS, "4", "eos", 2)]
@@ -92,18 +93,25 @@ def lines_of(comparison: Comparison, width: int) -> list[str]:
     """
     n = len(comparison.answers)
     column = (width - (n - 1) * len(GAP)) // n
-    title = wrap(f"{comparison.prompt} · {comparison.strategy}", max(width, 1))
+    title = heading(f"{comparison.prompt} · {comparison.strategy}", max(width, 1), color)
     if column < NARROWEST:
-        return [*title, *(line for answer in comparison.answers for line in ["", *below(answer, max(width, 1))])]
+        return [*title, *(line for answer in comparison.answers for line in ["", *below(answer, max(width, 1), color)])]
     heads = [[*wrap(a.model, column), *wrap(a.kind, column)] for a in comparison.answers]
-    rule = "─┼─".join("─" * column for _ in heads)
+    rule = paint("─┼─".join("─" * column for _ in heads), DIM, color)
+    looks = [look(answer) if color else "" for answer in comparison.answers]
     texts = [body(answer, column) for answer in comparison.answers]
-    return [*title, *side_by_side(heads, column), rule, *side_by_side(texts, column)]
+    return [*title, *side_by_side(heads, column, looks), rule, *side_by_side(texts, column)]
 
 
-def below(answer: Answer, width: int) -> list[str]:
+def look(answer: Answer) -> str:
+    """The colour of an answer's head: blue for the completion model, orange for the other."""
+    return TINT if answer.kind == CONTINUES else SECOND
+
+
+def below(answer: Answer, width: int, color: bool = False) -> list[str]:
     """One answer under its own head."""
-    return [*wrap(f"── {answer.model}, {answer.kind}", width), *body(answer, width)]
+    head = wrap(f"── {answer.model}, {answer.kind}", width)
+    return [*(paint(line, look(answer), color) for line in head), *body(answer, width)]
 
 
 def body(answer: Answer, width: int) -> list[str]:

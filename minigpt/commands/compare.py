@@ -10,6 +10,7 @@ from minigpt.commands.common import load_model, spinner
 from minigpt.commands.flags import SAMPLING, UsageError, settings_of
 from minigpt.commands.stdin import read_prompt
 from minigpt.terminal import columns
+from tokenizer.display import use_color
 from weights.fetch import locate
 
 PAIRS = (("gpt2", "qwen1.5-1.8b-chat"), ("storyteller", "smollm2-135m-instruct"))  # the first that is there
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(as_dict(found), ensure_ascii=False, allow_nan=False), flush=True)
         else:
-            print("\n".join(lines_of(found, columns())) + "\n", flush=True)
+            print("\n".join(lines_of(found, columns(), use_color())) + "\n", flush=True)
     if not args.json:
         print("\n".join(legend(found, columns())))
     return 0

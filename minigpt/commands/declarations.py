@@ -136,6 +136,15 @@ def eval_(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
 
 
+def check(parser: Parser) -> None:
+    """The exercises in a script or notebook: each function or class that bears an exercise's name is checked.
+
+    What the file imports, defines and assigns is run, nothing else. How often each was tried is kept beside it.
+    """
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .py file or a notebook")
+    parser.add_argument("--watch", action="store_true", help="again after every save, until Ctrl-C")
+
+
 def doctor(parser: Parser) -> None:
     """Versions, threads, memory, caches, network, a self-check of every device, and what to do next."""
     parser.add_argument("--no-network", action="store_true", help="do not ask the Hub and the package index")
@@ -154,6 +163,7 @@ COMMANDS: dict[str, Callable[[Parser], None]] = {
     "inspect": inspect,
     "export": export,
     "parity": parity,
+    "check": check,
     "eval": eval_,
     "doctor": doctor,
 }

@@ -8,6 +8,7 @@ from torch import nn
 from minigpt.analysis.activations import places
 from minigpt.commands.common import note_fetch
 from minigpt.terminal import ENDLESS, columns, table, wrap
+from tokenizer.display import DIM, paint, use_color
 from weights.checkpoint import load_checkpoint
 from weights.report import size_text
 
@@ -16,9 +17,9 @@ def run(args: argparse.Namespace) -> int:
     """Load and print."""
     note_fetch(args.model)
     c = load_checkpoint(args.model, args.device, args.dtype, args.force)
-    width = columns(unknown=ENDLESS)
+    width, color = columns(unknown=ENDLESS), use_color()
     if args.activations:
-        print("\n".join(activations(c.model, width)))
+        print("\n".join(activations(c.model, width, color)))
         return 0
     facts = [
         ("path", str(c.path)),
@@ -28,38 +29,41 @@ def run(args: argparse.Namespace) -> int:
     ]
     path, *others = (f"{name:<13}{value}" for name, value in facts)
     for line in [path, *c.report.text().split("\n"), *others]:
-        print("\n".join(wrap(line, width, indent=13)))
+        first, *more = wrap(line, width, indent=13)
+        print("\n".join([paint(first[:13], DIM, color) + first[13:], *more]))
     print()
-    print("\n".join(tree(c.model, width)))
+    print("\n".join(tree(c.model, width, color)))
     return 0
 
 
-def activations(model: nn.Module, width: int = ENDLESS) -> list[str]:
+def activations(model: nn.Module, width: int = ENDLESS, color: bool = False) -> list[str]:
     """One line per activation of a forward pass, in its order: the name, the shape; equal blocks stand once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> activations(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)))[:3]
-    ['wte                   B T C', 'wpe                   B T C', 'h.0 … 2.in            B T C']
+    ['activation            shape', 'wte                   B T C', 'wpe                   B T C']
     """
     found = places(model)
     last = max(int(name.split(".")[1]) for name in found if name.startswith("h."))
     rows = [(name, place.shape) for name, place in found.items() if not re.match(r"h\.[1-9]", name)]
-    return table([(name.replace("h.0.", f"h.0 … {last}."), shape) for name, shape in rows], width)
+    named = [(name.replace("h.0.", f"h.0 … {last}."), shape) for name, shape in rows]
+    return table([("activation", "shape"), *named], width, color=color)
 
 
-def tree(model: nn.Module, width: int = ENDLESS) -> list[str]:
+def tree(model: nn.Module, width: int = ENDLESS, color: bool = False) -> list[str]:
     """One line per module: its name, what it is, its shapes, its parameters and bytes; equal blocks stand once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)), 50)[:4]:
     ...     print(line)
+    module
+      parameters  bytes
     GPT2
       254  1.0 kB
-    ├─ wte: Embedding (10 x 2)  weight (10, 2)
-      20  80 B
     """
     rows = branches(model, "", type(model).__name__)
-    return table([(label, f"{n:,}", size_text(n_bytes)) for label, n, n_bytes in rows], width, numbers=(1, 2))
+    lines = [(label, f"{n:,}", size_text(n_bytes)) for label, n, n_bytes in rows]
+    return table([("module", "parameters", "bytes"), *lines], width, numbers=(1, 2), color=color)
 
 
 def branches(module: nn.Module, indent: str, label: str) -> list[tuple[str, int, int]]:

@@ -6,18 +6,19 @@ from math import prod
 from pathlib import Path
 
 from minigpt.terminal import ENDLESS, columns, table
+from tokenizer.display import use_color
 from weights.fetch.locate import local
 from weights.fetch.registry import ENTRIES, Entry
 from weights.formats.folder import weight_files
 from weights.report import size_text
 
-HEAD = ("NAME", "PARAMETERS", "SIZE", "LICENCE", "WHERE")
+HEAD = ("name", "parameters", "size", "licence", "where")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; asks no network."""
     rows = [HEAD, *(row(entry, args.paths) for entry in ENTRIES)]
-    print("\n".join(table(rows, columns(unknown=ENDLESS), numbers=(1, 2))))
+    print("\n".join(table(rows, columns(unknown=ENDLESS), numbers=(1, 2), color=use_color())))
     return 0
 
 

@@ -3,13 +3,14 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from minigpt.commands.common import load_model, prompt_of, spinner
 from minigpt.commands.flags import settings_of
-from minigpt.terminal import CYAN, DIM, RESET, YELLOW, bar, columns, pad
-from tokenizer.display import cells, clip, use_color
+from minigpt.pictures.bars import percent
+from minigpt.terminal import aligned, bar, columns
+from tokenizer.display import DIM, SECOND, TINT, cells, clip, label, paint, use_color
 
 if TYPE_CHECKING:
     from minigpt.analysis.scoring import NextToken
@@ -25,32 +26,41 @@ def run(args: argparse.Namespace) -> int:
         for token in tokens:
             print(json.dumps(asdict(token), ensure_ascii=False, allow_nan=False))
         return 0
-    print("\n".join(picture(tokens, columns(), use_color())))
+    from minigpt.pictures.seen import text_of
+
+    named = [replace(token, text=text_of(lm, token.id)) for token in tokens]
+    print("\n".join(picture(named, columns(), use_color())))
     return 0
 
 
-def picture(tokens: "Sequence[NextToken]", width: int = 80, coloured: bool = False) -> list[str]:
+def picture(tokens: "Sequence[NextToken]", width: int = 80, color: bool = False) -> list[str]:
     """Lines of at most `width` cells: id, token, probability and its bar; both twice if the settings change anything.
 
     >>> from minigpt.analysis.scoring import NextToken
-    >>> print(*picture([NextToken(7, "a", 0.75, 0.75, 2.1), NextToken(12, "b", 0.25, 0.25, 1.0)], 22), sep="\\n")
-     7 'a'  75.00% █████▎
-    12 'b'  25.00% █▊
+    >>> print(*picture([NextToken(7, "a", 0.75, 0.75, 2.1), NextToken(12, " b", 0.25, 0.25, 1.0)], 32), sep="\\n")
+    id  token  probability
+     7  a       75.0 % ██████▊
+    12  ·b      25.0 % ██▎
     """
     changed = any(abs(token.filtered - token.probability) > 1e-9 for token in tokens)
-    n_id = max(len(str(token.id)) for token in tokens)
-    n_columns = 2 if changed else 1
-    room = width - n_id - 1 - 9 * n_columns  # for the texts and the bars
-    texts = [clip(repr(token.text), min(24, max(3, room - 4))) for token in tokens]
-    n_text = max(map(cells, texts))
-    n_bar = max(0, min(40, (room - n_text) // n_columns))
-    lines = [" " * (n_id + n_text + 2) + f"{'before':<{n_bar + 9}}after"] if changed else []
-    for token, text in zip(tokens, texts, strict=True):
-        line = f"{token.id:>{n_id}} {pad(text, n_text)}"
-        shares = [(token.probability, CYAN), (token.filtered, YELLOW)][:n_columns]
-        for share, colour in shares:
-            drawn = bar(share, n_bar)
-            line += f" {share:7.2%} " + (f"{colour}{drawn}{RESET}" if coloured else drawn)
-        dropped = coloured and changed and not token.filtered
-        lines.append(f"{DIM}{line.rstrip()}{RESET}" if dropped else line.rstrip())
+    heads = ("before", "after") if changed else ("probability",)
+    fixed = max(2, *(len(str(token.id)) for token in tokens)) + 2 + sum(2 + max(7, len(head)) for head in heads)
+    names = [
+        clip(name, min(24, max(3, width - fixed))) for name in ("token", *(label(t.text.encode()) for t in tokens))
+    ]
+    n_bar = max(0, min(40, (width - fixed - max(map(cells, names))) // len(heads) - 1))
+    rows = [["id", names[0], *heads]]
+    for token, name in zip(tokens, names[1:], strict=True):
+        shares = (token.probability, token.filtered)[: len(heads)]
+        drawn = [f"{percent(share) if share else 'dropped':>7} {bar(share, n_bar)}".rstrip() for share in shares]
+        rows.append([str(token.id), name, *drawn])
+    lines = []
+    for n, row in enumerate(aligned(rows, numbers=[0])):
+        if n == 0 or rows[n][-1] == "dropped":
+            lines.append(paint("  ".join(row), DIM, color).rstrip())
+        else:
+            bars = [
+                cell[:8] + paint(cell[8:], look, color) for cell, look in zip(row[2:], (TINT, SECOND), strict=False)
+            ]
+            lines.append("  ".join([*row[:2], *bars]).rstrip())
     return lines

@@ -6,6 +6,7 @@ from minigpt.analysis.parity import compare_layers, worst
 from minigpt.commands.common import note_fetch
 from minigpt.prompts import encode
 from minigpt.terminal import ENDLESS, columns, table
+from tokenizer.display import use_color
 from weights.checkpoint import load_checkpoint
 
 HEAD = ("place", "max difference", "max value", "")
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         (layer.name, f"{layer.difference:.1e}", f"{layer.size:.4g}", "" if layer.equal else "differs")
         for layer in (found if args.all else worst(found))
     ]
-    print("\n".join(table([HEAD, *rows], columns(unknown=ENDLESS), numbers=(1, 2))))
+    print("\n".join(table([HEAD, *rows], columns(unknown=ENDLESS), numbers=(1, 2), color=use_color())))
     parted = next((layer for layer in found if not layer.equal), None)
     if parted is not None:
         print(f"differs: first at {parted.name}, by {parted.difference:.1e}")

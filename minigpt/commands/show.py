@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from minigpt.commands.common import load_model, note, prompt_of, spinner
-from minigpt.commands.show_flags import LOOKS, needs_prompt
-from minigpt.terminal import columns
+from minigpt.commands.show_flags import LOOKS, needs_model, needs_prompt
+from minigpt.terminal import columns, heading
 from tokenizer.display import use_color
 from tokenizer.fetch.atomic import replacing, write_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Draw what is asked for."""
     prompt = prompt_of(args.prompt) if needs_prompt(args.what) else ""
-    lm = load_model(args.model, args)
+    lm = load_model(args.model, args) if needs_model(args.what) else None
     with spinner("looking inside"):
         drawing = draw(lm, prompt, args)
     if args.svg:
@@ -40,14 +40,16 @@ def run(args: argparse.Namespace) -> int:
     width, color = columns(), use_color()
     if args.what == "surprise" and color:
         tokens = [row[0] for row in drawing.table[1]]
-        print(drawing.title, *flowing(tokens, drawing.shades, width, color), sep="\n")
+        print(*heading(drawing.title, width, color), *flowing(tokens, drawing.shades, width, color), sep="\n")
     else:
         print("\n".join(terminal_lines(drawing, width, color)))
     return 0
 
 
-def draw(lm: "LanguageModel", prompt: str, args: argparse.Namespace) -> "Drawing":
+def draw(lm: "LanguageModel | None", prompt: str, args: argparse.Namespace) -> "Drawing":
     """The picture of what was asked for, by the method of that name of `lm.show`."""
+    from minigpt.pictures.views import Views
+
     given = {name: getattr(args, name) for name in LOOKS[args.what]}
-    method = getattr(lm.show, args.what)
+    method = getattr(lm.show if lm else Views, args.what)
     return method(*[prompt] * needs_prompt(args.what), **{k: v for k, v in given.items() if v is not None})

@@ -5,12 +5,23 @@ from pathlib import Path
 
 from minigpt.commands import flags
 
+SCORES = ("previous", "induction", "first", "entropy", "ablation")  # of heads: those of minigpt/pictures/heads.py
 LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the flags that go to it
     "attention": ("layer", "head"),
     "lens": (),
+    "stream": (),
+    "heads": ("score",),
+    "attribution": ("token", "against"),
     "beams": ("num_beams", "max_new_tokens"),
     "bars": ("k", *flags.SAMPLING),
+    "temperature": ("k",),
+    "wheel": ("k", "seed", *flags.SAMPLING),
+    "staircase": ("k", "top_p", "temperature"),
     "surprise": (),
+    "merges": (),
+    "masks": (),
+    "cache": ("max_new_tokens",),
+    "training": (),
     "model": (),
 }
 
@@ -18,18 +29,36 @@ LOOKS: dict[str, tuple[str, ...]] = {  # a method of `lm.show` each, and the fla
 def show(parser: argparse.ArgumentParser) -> None:
     """A look inside: where heads look, what each layer would say, what filters leave, what surprises, the model itself.
 
-    Drawn in the terminal, or written as a file. WHAT is attention (all heads, or one by --layer and --head), lens (the
-    logit lens), beams (what a beam search kept and dropped), bars (the next token before and after each filter),
-    surprise (bits of each token) or model.
+    Drawn in the terminal, or written as a file. WHAT is one of these. Inside the model: attention (all heads, or one by
+    --layer and --head), lens (the logit lens), stream (norms along the residual stream), heads (one --score of each
+    head), attribution (which parts pushed the next token's logit, or that of --token). Choosing a token: bars (before
+    and after each filter), temperature (from greedy to flat), wheel (what a seed draws, and a thousand more), staircase
+    (what top-p keeps), beams (what a beam search kept and dropped). The text: surprise (bits of each token), merges
+    (how its tokens grew). How it works: masks (who may look at whom), cache (the KV cache as it fills), training (the
+    losses of a run of `minigpt train`, whose folder stands for PROMPT), model (its architecture).
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
-    add("prompt", nargs="?", metavar="PROMPT", help="the text; standard input if left out; model needs none")
+    add(
+        "prompt",
+        nargs="?",
+        metavar="PROMPT",
+        help="the text; standard input if left out; model needs none; for training a run's folder",
+    )
     add("--layer", type=flags.at_least(0), metavar="L", help="attention: of one head, in this layer (default: 0)")
     add("--head", type=flags.at_least(0), metavar="H", help="attention: this head (default: 0)")
-    add("-k", type=flags.at_least(1), metavar="N", help="bars: how many tokens (default: 10)")
+    add(
+        "-k",
+        type=flags.at_least(1),
+        metavar="N",
+        help="bars, temperature, wheel, staircase: how many tokens (default: 10, 6, 8, 12)",
+    )
+    add("--seed", type=int, metavar="N", help="wheel: the draw that the hand shows (default: 0)")
+    add("--score", choices=SCORES, metavar="S", help=f"heads: {', '.join(SCORES)} (default: previous)")
+    add("--token", metavar="TEXT", help="attribution: of this token (default: the most likely next one)")
+    add("--against", metavar="TEXT", help="attribution: how much more than of this token")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
-    add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams: how many steps (default: 6)")
+    add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams, cache: how many steps (default: 6)")
     add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
     add("--html", type=Path, metavar="FILE", help="write a page with the picture and its numbers as a table")
     add("--png", type=Path, metavar="FILE", help='write a PNG; needs matplotlib: pip install "minigpt[pictures]"')
@@ -51,12 +80,19 @@ def check_show(args: argparse.Namespace) -> None:
         raise flags.UsageError("--dark is for --png; SVG and HTML follow the reader's own setting")
     if not needs_prompt(args.what) and args.prompt is not None:
         raise flags.UsageError(f"{args.what} needs no prompt, {args.prompt!r} was given: leave it out")
+    if not needs_model(args.what) and args.model != args.usual_model:
+        raise flags.UsageError(f"-m {args.model}: {args.what} needs no model, but the folder of a run: leave it out")
     flags.settings_of(args)
 
 
 def needs_prompt(what: str) -> bool:
     """Whether a picture is of a text."""
     return what != "model"
+
+
+def needs_model(what: str) -> bool:
+    """Whether a picture is of a model; the losses of a run stand in its log."""
+    return what != "training"
 
 
 def flag(name: str) -> str:

@@ -29,11 +29,11 @@ def run(args: argparse.Namespace) -> int:
     if args.ids:
         print("\n".join(" ".join(map(str, tok.encode(text))) for tok in loaded.values()))
         return 0
-    width = columns()
+    width, color = columns(), display.use_color(args.color)
     if args.trace:
-        print("\n\n".join(display.show_trace(tok, text, width) for tok in loaded.values()))
+        print("\n\n".join(display.show_trace(tok, text, width, color) for tok in loaded.values()))
     else:
-        print(display.compare(text, loaded, display.use_color(args.color), width, args.raw))
+        print(display.compare(text, loaded, color, width, args.raw))
     return 0
 
 

@@ -7,28 +7,34 @@ from typing import Any
 
 from minigpt.exercises.catalog import exercise, exercise_for
 from minigpt.exercises.gates import check_part
+from minigpt.exercises.parameters import Unbuilt
 from minigpt.exercises.report import Report
-from minigpt.exercises.sandbox import shielded
+from minigpt.exercises.sandbox import SECONDS, TooLong, limited, shielded
+from minigpt.exercises.trace import own_line
 
 
 class Check:
     """Checks a learner's function or class against the reference; says what is wrong, and proves it.
 
-    >>> from minigpt import check
-    >>> def gelu(x): return x.relu()
+    >>> def merge(ids, pair, new):
+    ...     return [new if (a, b) == pair else a for a, b in zip(ids, ids[1:])]
+    >>> check(merge).bug
+    ✗ merge: it keeps the second id of the pair as well and loses the last id where it is not merged
+      on all 244 inputs it does what the solution does with these changes alone
+      merge([1], (1, 2), 9) gives []
+      right is [1]
+    'no_skip+no_tail'
     """
 
     def __init__(self) -> None:
         self.hints: Counter[str] = Counter()
 
     def __call__(self, part: Any, name: str | None = None) -> Report:
-        """Checks a part; `name` is the exercise's, where the part's own name does not say it."""
-        begin = time.perf_counter()
-        found = exercise_for(part, name)
-        with shielded() as printed:
-            report = check_part(part, found)
-        report.printed = printed.getvalue()
-        report.seconds = time.perf_counter() - begin
+        """Checks a part; `name` is the exercise's, where the part's own name does not say it.
+
+        The report is shown where an expression is, in a notebook or at a prompt; a script prints it.
+        """
+        report = report_on(part, name)
         if not interactive():
             print(report)
         return report
@@ -48,8 +54,38 @@ class Check:
         """Prints an exercise as it was before anything was written."""
         print(exercise(name).blank(), end="")
 
+    def play(self, part: Any, prompt: str, name: str | None = None, n: int = 40, seed: int = 0) -> None:
+        """Prints what the storyteller writes with a part in the place of its own: n tokens, drawn by the seed.
+
+        What is wrong with the part is printed, not raised: it may well write nonsense, that is what there is to see.
+        """
+        from minigpt.exercises.play import play
+
+        found = exercise_for(part, name)
+        with shielded():
+            try:
+                text = limited(lambda: play(part, found, prompt, n, seed), SECONDS * 30)
+            except Unbuilt as error:
+                text = "\n  ".join([f"✗ {found.name}: {error.says}", *error.lines])
+            except TooLong:
+                text = f"✗ {found.name}: it writes nothing within half a minute"
+            except Exception as error:
+                text = "\n  ".join([f"✗ {found.name}: it fails inside the model", *own_line(error)])
+        print(text)
+
     def __repr__(self) -> str:
         return "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
+
+
+def report_on(part: Any, name: str | None = None) -> Report:
+    """What there is to say about a part."""
+    begin = time.perf_counter()
+    found = exercise_for(part, name)
+    with shielded() as printed:
+        report = check_part(part, found)
+    report.printed = printed.getvalue()
+    report.seconds = time.perf_counter() - begin
+    return report
 
 
 def interactive() -> bool:

@@ -1,6 +1,5 @@
 """What an exercise is: a solution in plain code, its likeliest bugs as edits of that code, and cases to run it on."""
 
-import ast
 import inspect
 import linecache
 import sys
@@ -48,6 +47,11 @@ def call(part: Callable[..., Any], *args: Any) -> Any:
     return part(*args)
 
 
+def configured(_module: Any, config: Any) -> tuple[Any, ...]:
+    """What most modules are built from."""
+    return (config,)
+
+
 @dataclass
 class Exercise:
     """A part of the project that a learner writes: a function, a class, or a module of a model.
@@ -63,7 +67,8 @@ class Exercise:
     bugs: Sequence[Bug] = ()
     use: Callable[..., Any] = call
     others: Sequence[Callable[..., Any]] = ()
-    install: Callable[..., Any] | None = None  # puts a learner's part into a LanguageModel, for check.play
+    built_from: Callable[..., tuple[Any, ...]] = configured  # a model's own module, its config: what it is built from
+    acts: Callable[..., Any] | None = None  # puts a function into a model, or gives what it does to scores
     made: dict[tuple[str, ...], Callable[..., Any]] = field(default_factory=dict, repr=False)  # solutions with bugs
     known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
 
@@ -122,6 +127,5 @@ def compiled(source: str, like: Callable[..., Any]) -> dict[str, Any]:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     module = sys.modules[like.__module__]
     space = {**vars(module)}
-    tree = ast.parse(source, file)
-    exec(compile(tree, file, "exec"), space)
+    exec(compile(source, file, "exec"), space)
     return space

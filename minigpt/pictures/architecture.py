@@ -2,9 +2,9 @@
 
 from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
-from minigpt.pictures.drawing import SIZE, Box, Drawing, Line, Shape, Text
+from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
 
-WIDTH, ROW, GAP = 640.0, 40.0, 14.0
+WIDTH, ROW, GAP = 420.0, 40.0, 14.0  # of a step
 Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, the shape after it
 
 
@@ -23,9 +23,10 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
     steps = [*before, *block, *after]
     height = 3 * SIZE + (len(steps) + 1) * (ROW + GAP) + 2 * GAP
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
-    left, right = 110.0, WIDTH - 120
+    left = 2.5 * SIZE + max(len(part.removeprefix("+ ")) for part, _, _ in steps) * ADVANCE * 12
+    right = left + WIDTH
     y = height - SIZE - ROW
-    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 10, y + 25, "(B, T)", "soft", size=12)]
+    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 16, y + 25, "(B, T)", "soft", size=12)]
     shapes.append(Text((left + right) / 2, y + 25, "the text's tokens", "soft", "middle"))
     bottom = y
     for n, (part, what, shape) in enumerate(steps):
@@ -37,16 +38,17 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
         shapes.append(Box(left, y, right - left, ROW, "second" if adds else "tint", 0.12, edge="rule"))
         shapes.append(Text(SIZE, y + 25, part.removeprefix("+ "), size=12))
         shapes.append(Text((left + right) / 2, y + 25, what, align="middle", size=13))
-        shapes.append(Text(right + 10, y + 25, shape, "soft", size=12))
+        shapes.append(Text(right + 16, y + 25, shape, "soft", size=12))
         bottom = y
         if n == len(before):
             start = y + ROW + GAP / 2
         if n == len(before) + len(block) - 1:
             shapes.append(Box(left - 8, y - GAP / 2, right - left + 16, start - y + GAP / 2, "paper", 0, edge="ink"))
-            shapes.append(Text(right + 12, y + 2, f"× {config.n_layer}", bold=True))
+            shapes.append(Text(right + 16, y + 2, f"× {config.n_layer}", bold=True))
     told = f"{title}. From below: {'; '.join(f'{part}: {what}, {shape}' for part, what, shape in steps)}."
+    width = right + 2 * SIZE + max(len(shape) for _, _, shape in steps) * ADVANCE * 12
     return Drawing(
-        WIDTH, height, title, told, (["part", "what it does", "shape after it"], [list(s) for s in steps]), shapes
+        width, height, title, told, (["part", "what it does", "shape after it"], [list(s) for s in steps]), shapes
     )
 
 
@@ -85,7 +87,7 @@ def llama_steps(c: LlamaConfig) -> tuple[list[Step], list[Step], list[Step]]:
         ("rope", f"{turned}{scaling}", heads),
         ("self_attn", f"softmax(q kᵀ / √{c.head_dim}) v, causal", heads),
         ("+ o_proj", f"{c.n_head * c.head_dim} -> {c.n_embd}, add to the stream", stream),
-        ("post_…norm", "RMSNorm of a copy", stream),
+        ("post_attention_layernorm", "RMSNorm of a copy", stream),
         ("gate up_proj", f"{c.activation}(gate) x up: {c.n_embd} -> {c.n_inner}", f"(B, T, {c.n_inner})"),
         ("+ down_proj", f"{c.n_inner} -> {c.n_embd}, add to the stream", stream),
     ]

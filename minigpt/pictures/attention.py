@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from minigpt.pictures.colors import on_tint
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
@@ -16,17 +17,15 @@ def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
     """
     names = [clip(label(token.encode()), 10) for token in tokens]
     n = len(names)
-    cell = 46.0 if n <= NUMBERED else max(8.0, 560 / n)
+    cell = 46.0 if n <= NUMBERED else max(13.0, 560 / n)
     letters = min(SIZE, cell * 0.95)
     left = 2 * SIZE + max(map(cells, names), default=0) * ADVANCE * letters
-    top = 3 * SIZE + letters * 1.2 * (2 if n <= NUMBERED else 1)
-    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    top = 4 * SIZE + (2.4 * letters if n <= NUMBERED else 0)
+    axes = "each row a query, each column a key" + ("" if n <= NUMBERED else ", in the same order")
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     for j, name in enumerate(names):
         if n <= NUMBERED:  # two lines in turn, so that neighbours do not touch
-            up = letters * 1.25 * (1 + j % 2)
-            shapes.append(
-                Text(left + (j + 0.5) * cell, top + 0.5 * letters - up + 4, name, "soft", "middle", letters * 0.85)
-            )
+            shapes.append(Text(left + (j + 0.5) * cell, top - 6 - 15 * (j % 2), name, "soft", "middle", 12))
     for i, (name, row) in enumerate(zip(names, weights, strict=True)):
         y = top + i * cell
         shapes.append(Text(left - 8, y + cell / 2 + letters * 0.35, name, align="end", size=letters))
@@ -34,11 +33,12 @@ def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
             if j > i and not weight:
                 continue  # what a token may not see stays blank
             hint = f"{names[i]} looks at {names[j]}: {weight:.3f}"
-            shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=float(weight), edge="rule", hint=hint))
+            edge = "rule" if n <= 2 * NUMBERED else None  # on smaller cells there would be more line than shade
+            shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=float(weight), edge=edge, hint=hint))
             if n <= NUMBERED:
-                color = "paper" if weight > 0.7 else "ink"
-                shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, f"{weight:.2f}", color, "middle"))
-    told = f"{title}. Each row is a token that looks, each column one that is looked at; a row sums to 1."
+                number = f"{weight:.2f}"
+                shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, number, on_tint(weight), "middle"))
+    told = f"{title}. Each row is a token that looks (query), each column one that is looked at (key); a row sums to 1."
     table = (["token", *names], [[name, *(f"{w:.2f}" for w in row)] for name, row in zip(names, weights, strict=True)])
     return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, shapes, weights)
 
@@ -51,8 +51,9 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
     """
     n_layer, n_head, n = len(weights), len(weights[0]), len(weights[0][0])
     side = 84.0
-    left, top = 5.5 * SIZE, 4.2 * SIZE
-    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    left, top = 5.5 * SIZE, 5.2 * SIZE
+    axes = f"in each square {n} queries from top to bottom, {n} keys from left to right"
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     shapes += [Text(left + (h + 0.46) * side, top - 8, f"head {h}", "soft", "middle", 12) for h in range(n_head)]
     rows = []
     for layer, heads in enumerate(weights):

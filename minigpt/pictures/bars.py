@@ -35,7 +35,7 @@ def next_token_bars(tokens: Sequence[str], steps: Sequence[tuple[str, Sequence[f
             shapes.append(
                 Text(x + p / most * room + 6, y + 0.7 * ROW, percent(p) if p else "—", "ink" if p else "soft")
             )
-    told = f"{title}: the probability of {len(names)} tokens " + ", then ".join(name for name, _ in steps)
+    told = f"{title}: the probabilities of {len(names)} tokens, by " + ", then ".join(name for name, _ in steps)
     rows = [[name, *(percent(ps[k]) if ps[k] else "dropped" for _, ps in steps)] for k, name in enumerate(names)]
     table = (["token", *(name for name, _ in steps)], rows)
     shades = [[ps[k] / most for _, ps in steps] for k in range(len(names))]

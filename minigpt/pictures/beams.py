@@ -22,7 +22,7 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
     depth = max((node.depth for node in nodes), default=0)
     places: list[tuple[float, float]] = []
     counts: dict[int, int] = {}
-    top = 3.2 * SIZE
+    top = 4.2 * SIZE
     for node in nodes:
         row = counts.get(node.depth, 0)
         counts[node.depth] = row + 1
@@ -37,18 +37,21 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
         if node.parent is not None:
             from_x, from_y = places[node.parent]
             points = ((from_x + width, from_y + ROW / 2), (x, y + ROW / 2))
-            color = "tint" if node.best else "rule" if lost else "soft"
-            lines.append(Line(points, color, 3 if node.best else 1.2, dashed=lost))
+            color = "tint" if node.best else "soft"
+            lines.append(Line(points, color, 3 if node.best else 0.8 if lost else 1.5, dashed=lost))
         boxes.append(Box(x, y, width, ROW, "paper", 1.0, hint=hint))
         boxes.append(Box(x, y, width, ROW, "tint", 0.35 if node.best else 0.0 if lost else 0.1, edge="rule"))
         if node.state == "finished":
             boxes.append(Line(((x + width - 2, y + 1), (x + width - 2, y + ROW - 1)), "second", 4))
-        boxes.append(Text(x + width / 2, y + 15, name, "soft" if lost else "ink", "middle", 13, bold=node.best))
-        boxes.append(Text(x + width / 2, y + 29, f"{node.total:.2f}", "soft", "middle", 11))
+        color = "soft" if lost else "ink"
+        boxes.append(Text(x + width / 2, y + 15, name, color, "middle", 13, bold=node.best))
+        boxes.append(Text(x + width / 2, y + 30, f"{node.total:.2f}", color, "middle", 12))
         rows.append([str(node.depth), name, f"{node.total:.2f}", fate])
     told = f"{title}: what the search looked at, one column for each new token, the best on top. The winner's way is "
     told += "strongest, what was dropped has dashed lines, a bar at the right edge marks the end of a text."
     height = top + max(counts.values(), default=1) * (ROW + 12) + SIZE / 2
-    room = max(depth * (width + GAP) - GAP + 2 * SIZE, (cells(title) + 3) * ADVANCE * SIZE)
-    shapes = [Text(SIZE, 1.6 * SIZE, title, bold=True), *lines, *boxes]
+    room = depth * (width + GAP) - GAP + 2 * SIZE
+    how = "below each token the sum of log-probabilities; bold: the winner; dashed: dropped; bar at the right: the end"
+    head: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
+    shapes = [*head, *lines, *boxes]
     return Drawing(room, height, title, told, (["step", "token", "sum of log-probabilities", "fate"], rows), shapes)

@@ -1,23 +1,17 @@
 """A drawing: boxes, lines and texts, said once, then written as SVG or HTML, or as a matplotlib figure (figure.py).
 
-Colours are named by what they mean and looked up in the style of the page, so that one file serves in the light and in
-the dark. Amounts are shades of one colour, which nobody confuses; a table with the numbers stands behind every picture,
-for a screen reader and for whoever wants to copy them.
+Colours are named by what they mean (colors.py). Amounts are shades of one colour, which nobody confuses; a table with
+the numbers stands behind every picture, for a screen reader and for whoever wants to copy them.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-COLORS = {  # by meaning: on white, on black; shades of "tint" carry amounts, "second" stands against it
-    "paper": ("#ffffff", "#14171c"),
-    "ink": ("#1b1f24", "#f0f3f6"),
-    "soft": ("#59636e", "#aab4bf"),
-    "rule": ("#d1d9e0", "#3d444d"),
-    "tint": ("#0b5cad", "#6cb6ff"),
-    "second": ("#b45309", "#f5a524"),
-}
-FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"  # every character one width: columns stand
+from minigpt.pictures.colors import COLORS, FONT, style
+from tokenizer.display import cells
+
 ADVANCE = 0.6022  # the width of a character of DejaVu Sans Mono, in font sizes
 SIZE = 14.0  # the usual font size, in pixels of the drawing
 
@@ -74,7 +68,7 @@ Shape = Box | Line | Area | Text
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # the head, the rows
 
 
-@dataclass
+@dataclass(repr=False)
 class Drawing:
     """Shapes on a sheet of width x height pixels, with a title, a sentence that says what is seen, and the numbers.
 
@@ -91,32 +85,55 @@ class Drawing:
     shapes: list[Shape] = field(default_factory=list)
     shades: Sequence[Sequence[float]] = ()  # of the table's cells after the first of each row, for the terminal
 
+    def __post_init__(self) -> None:
+        """Makes the sheet wide enough for its texts, such as a long title over a small picture."""
+        starts = [shape for shape in self.shapes if isinstance(shape, Text) and shape.align == "start"]
+        ends = [text.x + cells(text.text) * ADVANCE * text.size + SIZE / 2 for text in starts]
+        self.width = max([self.width, *ends])
+
     def svg(self) -> str:
         """The drawing as one SVG element that needs nothing else: styles, title and description are inside."""
         size = f'width="{number(self.width)}" height="{number(self.height)}"'
         box = f"0 0 {number(self.width)} {number(self.height)}"
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {size} role="img" class="minigpt">'
+        font = f'font-family="{FONT}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {size} {font} role="img" class="minigpt">'
         told = f"<title>{escape(self.title)}</title><desc>{escape(self.description)}</desc>"
-        paper = f'<rect width="{number(self.width)}" height="{number(self.height)}" class="paper"/>'
+        paper = f'<rect {size} class="paper" fill="{COLORS["paper"][0]}"/>'
         return "\n".join([head, told, f"<style>{style()}</style>", paper, *map(element, self.shapes), "</svg>"])
 
     def html(self) -> str:
-        """A page of its own: the drawing and, behind a fold, its numbers as a table."""
+        """A page of its own: the drawing as wide as the window, up to twice its size, and its numbers as a table behind
+        a fold. Where three quarters of its size find no room, as on a phone, it scrolls."""
         title = escape(self.title)
-        page = "body{margin:2rem;font:16px/1.5 system-ui,sans-serif} svg{max-width:100%;height:auto}"
-        colors = ":root{color-scheme:light dark}"
+        paper = f":root{{color-scheme:light dark;background:light-dark({','.join(COLORS['paper'])})}}"
+        page = "body{margin:1rem;font:18px/1.5 system-ui,sans-serif}figure{margin:0 0 1rem;overflow-x:auto}"
+        room = f"svg{{width:100%;height:auto;min-width:{0.75 * self.width:.0f}px;max-width:{2 * self.width:.0f}px}}"
+        cell = "details{overflow-x:auto}th,td{padding:0 .6em;text-align:right}tr>:first-child{text-align:left}"
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f"<style>{colors}{page}</style></head>\n<body><figure>{self.svg()}\n"
+            f'<meta name="viewport" content="width=device-width">'
+            f"<style>{paper}{page}{room}{cell}</style></head>\n<body><figure>{self.svg()}\n"
             f"<figcaption>{escape(self.description)}</figcaption></figure>\n{self.html_table()}</body></html>\n"
         )
 
     def html_table(self) -> str:
         """The numbers behind the drawing."""
         head, rows = self.table
-        cells = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
+        names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
         body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<details><summary>The numbers</summary><table><tr>{cells}</tr>\n{body}</table></details>\n"
+        return f"<details><summary>The numbers</summary><table><tr>{names}</tr>\n{body}</table></details>\n"
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.title!r})"
+
+    def _repr_png_(self) -> bytes | None:
+        """What a page shows that strips SVG, as GitHub does. Only where MINIGPT_PNG is set: a notebook asks for every
+        form of a picture, and this one takes its time."""
+        if not os.environ.get("MINIGPT_PNG"):
+            return None
+        from minigpt.pictures.figure import png
+
+        return png(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -127,7 +144,7 @@ def element(shape: Shape) -> str:
     """A shape as an SVG element.
 
     >>> element(Box(1, 2, 3, 4, shade=0.5))
-    '<rect x="1" y="2" width="3" height="4" class="tint" fill-opacity="0.5"/>'
+    '<rect x="1" y="2" width="3" height="4" class="tint" fill-opacity="0.5" fill="#003f8a"/>'
     """
     if isinstance(shape, Box | Area):
         if isinstance(shape, Box):
@@ -135,17 +152,20 @@ def element(shape: Shape) -> str:
             kind, place = "rect", f'{place} width="{number(shape.width)}" height="{number(shape.height)}"'
         else:
             kind, place = "polygon", f'points="{corners(shape.points)}"'
-        edge = f' style="stroke:var(--{shape.edge})"' if shape.edge else ""
-        head = f'<{kind} {place} class="{shape.color}" fill-opacity="{number(shape.shade, 3)}"{edge}'
+        edge = f' stroke="{COLORS[shape.edge][0]}"' if shape.edge else ""
+        fill = f'class="{shape.color}" fill-opacity="{number(shape.shade, 3)}" fill="{COLORS[shape.color][0]}"'
+        head = f"<{kind} {place} {fill}{edge}"
         return f"{head}><title>{escape(shape.hint)}</title></{kind}>" if shape.hint else f"{head}/>"
     if isinstance(shape, Line):
         dashes = ' stroke-dasharray="5 4"' if shape.dashed else ""
         look = f'class="{shape.color} line" stroke-width="{number(shape.width)}"{dashes}'
+        look += f' fill="none" stroke="{COLORS[shape.color][0]}"'
         return f'<polyline points="{corners(shape.points)}" {look}/>'
     bold = ' font-weight="700"' if shape.bold else ""
+    fill = f'class="{shape.color}" fill="{COLORS[shape.color][0]}"'
     place = f'x="{number(shape.x)}" y="{number(shape.y)}" text-anchor="{shape.align}"'
     return (
-        f'<text {place} font-size="{number(shape.size)}" class="{shape.color}" xml:space="preserve"{bold}>'
+        f'<text {place} font-size="{number(shape.size)}" {fill} xml:space="preserve"{bold}>'
         f"{escape(shape.text, quote=False)}</text>"
     )
 
@@ -153,15 +173,6 @@ def element(shape: Shape) -> str:
 def corners(points: Sequence[tuple[float, float]]) -> str:
     """Points as SVG writes them."""
     return " ".join(f"{number(x)},{number(y)}" for x, y in points)
-
-
-def style() -> str:
-    """The colours in the light and in the dark, and the font."""
-    light, dark = ("".join(f"--{name}:{pair[i]};" for name, pair in COLORS.items()) for i in (0, 1))
-    fills = "".join(f".minigpt .{name}{{fill:var(--{name})}}" for name in COLORS)
-    lines = "".join(f".minigpt .line.{name}{{fill:none;stroke:var(--{name})}}" for name in COLORS)
-    dark = f"@media(prefers-color-scheme:dark){{.minigpt{{{dark}}}}}"
-    return f".minigpt{{{light}}}{dark}{fills}{lines}.minigpt text{{font-family:{FONT}}}"
 
 
 def number(value: float, digits: int = 2) -> str:

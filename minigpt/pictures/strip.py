@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from minigpt.pictures.colors import on_tint
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, label
 
@@ -17,8 +18,9 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
     (['token', 'bits'], [['a', ''], ['·b', '3.5']])
     """
     names = [label(token.encode()) for token in tokens]
-    x, y = SIZE, 2.8 * SIZE
-    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
+    x, y = SIZE, 4 * SIZE
+    how = f"below each token its {unit}; the stronger the colour, the more"
+    shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
     rows, shades = [], []
     for name, value in zip(names, values, strict=True):
         figure = "" if value is None else f"{value:.1f}" if full > 1 else f"{value:.2f}"
@@ -27,8 +29,8 @@ def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: st
             x, y = SIZE, y + ROW
         shade = 0.0 if value is None else min(1.0, max(0.0, value / full))
         shapes.append(Box(x, y, width - 2, 24, shade=shade, edge="rule", hint=f"{name}: {figure or 'none'} {unit}"))
-        shapes.append(Text(x + width / 2 - 1, y + 17, name, "paper" if shade > 0.7 else "ink", "middle"))
-        shapes.append(Text(x + width / 2 - 1, y + 36, figure, "soft", "middle", 10.5))
+        shapes.append(Text(x + width / 2 - 1, y + 17, name, on_tint(shade), "middle"))
+        shapes.append(Text(x + width / 2 - 1, y + 37, figure, "soft", "middle", 12))
         rows.append([name, figure])
         shades.append([shade])
         x += width

@@ -1,13 +1,16 @@
 """A picture in the terminal: its table, each cell on its shade."""
 
+import re
 from collections.abc import Sequence
 
 from minigpt.pictures.drawing import Drawing
-from minigpt.terminal import DIM, RESET, pad
-from tokenizer.display import cells, clip
+from minigpt.terminal import aligned, heading, table, wrap
+from tokenizer.display import DIM, cells, clip, fill, paint
 
 SHADES = (None, 189, 153, 117, 75, 33, 26)  # of the 256 colours, from white to blue; the first is the terminal's own
 DARK = 33  # from here on the text is white
+FEW = 4  # columns that may stand one below the other where there is no room; more would not tell whose they are
+NUMBER = re.compile(r"[-<]?[\d.,]*( %)?")
 
 
 def terminal_lines(drawing: Drawing, width: int = 80, color: bool = False) -> list[str]:
@@ -21,21 +24,20 @@ def terminal_lines(drawing: Drawing, width: int = 80, color: bool = False) -> li
     ·cat   0.25  0.75
     """
     head, rows = drawing.table
-    widths = [max(map(cells, column)) for column in zip(head, *rows, strict=True)]
-    shown, used = 0, -2
-    while shown < len(widths) and used + widths[shown] + 2 <= width:
-        used += widths[shown] + 2
-        shown += 1
-    lines = [clip(drawing.title, width)]
-    shades = drawing.shades if color and drawing.shades else [()] * len(rows)
-    for row, shade in zip([head, *rows], [(), *shades], strict=True):
-        parts = [pad(clip(row[0], width), min(widths[0], width))]
-        for n in range(1, shown):
-            text = " " * (widths[n] - cells(row[n])) + row[n]
-            parts.append(f"  {tinted(text, shade[n - 1]) if shade else text}")
-        lines.append("".join(parts).rstrip() if row is not head or not color else f"{DIM}{''.join(parts)}{RESET}")
-    missing = len(widths) - max(shown, 1)
-    return [*lines, f"… and {missing} columns more: make the window wider, or --html FILE"] if missing else lines
+    title = heading(drawing.title, width, color)
+    if not drawing.shades and len(head) <= FEW:
+        numbers = [n for n in range(1, len(head)) if all(NUMBER.fullmatch(row[n]) for row in rows)]
+        return [*title, *table([head, *rows], width, numbers, color)]
+    grid = aligned([head, *rows], range(1, len(head)))
+    shown = max(1, len(fill([*map(cells, grid[0])], width, 2)[0]))
+    lines = []
+    for row, shades in zip(grid[1:], drawing.shades or [[0.0] * len(head)] * len(rows), strict=True):
+        parts = [tinted(cell, shade if color else 0.0) for cell, shade in zip(row[1:shown], shades, strict=False)]
+        lines.append("  ".join([clip(row[0], width), *parts]).rstrip())
+    lines.insert(0, paint(clip("  ".join(grid[0][:shown]), width).rstrip(), DIM, color))
+    missing = len(head) - shown
+    note = f"… and {missing} column{'s' * (missing > 1)} more: make the window wider, or --html FILE"
+    return [*title, *lines, *(wrap(note, width) if missing else [])]
 
 
 def tinted(text: str, shade: float) -> str:
@@ -44,8 +46,8 @@ def tinted(text: str, shade: float) -> str:
     >>> tinted("a", 0.0), tinted("a", 1.0)
     ('a', '\\x1b[48;5;26;38;5;231ma\\x1b[0m')
     """
-    paint = SHADES[min(len(SHADES) - 1, max(0, round(shade * (len(SHADES) - 1))))]
-    return text if paint is None else f"\033[48;5;{paint};38;5;{231 if paint <= DARK else 16}m{text}{RESET}"
+    ground = SHADES[min(len(SHADES) - 1, max(0, round(shade * (len(SHADES) - 1))))]
+    return text if ground is None else paint(text, f"48;5;{ground};38;5;{231 if ground <= DARK else 16}")
 
 
 def flowing(tokens: Sequence[str], shades: Sequence[Sequence[float]], width: int, color: bool) -> list[str]:
@@ -54,11 +56,5 @@ def flowing(tokens: Sequence[str], shades: Sequence[Sequence[float]], width: int
     >>> flowing(["a", "bc", "d"], [[0], [1], [0]], 3, color=False)
     ['abc', 'd']
     """
-    lines, used = [""], 0
-    for token, (shade, *_) in zip(tokens, shades, strict=True):
-        if used and used + cells(token) > width:
-            lines.append("")
-            used = 0
-        lines[-1] += tinted(token, shade) if color else token
-        used += cells(token)
-    return lines
+    painted = [tinted(token, shade if color else 0.0) for token, (shade, *_) in zip(tokens, shades, strict=True)]
+    return ["".join(painted[n] for n in row) for row in fill([*map(cells, tokens)], width, 0)]

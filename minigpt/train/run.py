@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minigpt.train.checkpoint import RunRecord, companions_of, fingerprint, save
 from minigpt.train.data import Texts
+from minigpt.train.losses import FILE, log_lines, log_until
 from minigpt.train.trainer import Scores, Trainer, evaluate
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing_files
@@ -36,14 +37,15 @@ def run(
 ) -> Generator[Progress, None, None]:
     """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, together
     with the model where its validation loss is the lowest so far. Whoever stops asking between two steps stops the run;
-    the state is saved then as well, but not where a step failed. What was in the folder stays until the first model is
-    whole. Hold the folder by `exclusive` while it runs.
+    the state is saved then as well, but not where a step failed. With the state goes the log of all its steps, see
+    `losses`. What was in the folder stays until the first model is whole. Hold the folder by `exclusive` while it runs.
 
     Raises ValueError where a loss is no number, OSError where the disk is full.
     """
     own, saved = record or RunRecord(), trainer.step
     own = own if own.companions else replace(own, companions=companions_of(tokenizer))
     defaults = json.loads(own.companions["generation_config.json"])
+    steps = log_until(folder, trainer.step) or [*log]
 
     def keep(best: bool = False) -> None:
         nonlocal own, saved
@@ -53,11 +55,14 @@ def run(
                     save_checkpoint(trainer.model, part, generation_config=defaults, source=companions)
                 own = replace(own, model=fingerprint(part))
             save(part, trainer, log, own)
+            (part / FILE).write_text(log_lines(steps), encoding="utf-8", newline="\n")
         saved = trainer.step
 
     try:
         while trainer.step < trainer.settings.steps:
+            rate = trainer.settings.rate(trainer.step)
             loss = trainer.do_step(texts.train)
+            steps.append({"step": trainer.step, "train": loss, "rate": rate})
             if trainer.step % evaluate_every and trainer.step != trainer.settings.steps:
                 yield Progress(trainer.step, loss)
                 continue
@@ -68,6 +73,7 @@ def run(
                 )
             best = scores.loss < min((entry["validation"] for entry in log), default=float("inf"))
             log.append({"step": trainer.step, "train": loss, "validation": scores.loss, "bpb": scores.bits_per_byte})
+            steps[-1] = {**steps[-1], "validation": scores.loss, "bpb": scores.bits_per_byte}
             keep(best)
             yield Progress(trainer.step, loss, scores, best)
     except GeneratorExit:

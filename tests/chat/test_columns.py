@@ -5,8 +5,8 @@ import random
 import pytest
 from wcwidth import iter_graphemes
 
-from minigpt.terminal import fitting, pad, plain, side_by_side, wrap
-from tokenizer.display import cells
+from minigpt.terminal import plain, side_by_side, wrap
+from tokenizer.display import cells, fitting, pad
 
 
 @pytest.mark.parametrize(

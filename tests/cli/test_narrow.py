@@ -96,7 +96,8 @@ def test_next_fits_and_its_columns_are_straight(width: int, changed: bool) -> No
     tokens = [NextToken(50_000 + i, text, 0.5, 0.25 if changed else 0.5, 9.0) for i, text in enumerate(texts)]
     lines = picture(tokens, width)
     assert fits("\n".join(lines), width)
-    assert len({cells(line[: line.index("50.00%")]) for line in lines[changed:]}) == 1
+    assert len({cells(line[: line.index("50.0 %")]) for line in lines[1:]}) == 1
+    assert lines[0].split()[-1] == ("after" if changed else "probability")
     assert "\x1b" not in "".join(lines)
 
 
@@ -104,13 +105,18 @@ def test_a_tree_of_modules_in_forty_columns_keeps_its_numbers() -> None:
     model = GPT2(GPT2Config(vocab_size=50257, n_ctx=64, n_layer=2, n_head=2, n_embd=8))
     narrow, wide = tree(model, 40), tree(model)
     assert fits("\n".join(narrow))
-    numbers = [re.search(r"[\d,]+  +[\d.]+ k?M?B$", line) for line in wide]
+    assert wide[0].split() == ["module", "parameters", "bytes"]
+    numbers = [re.search(r"[\d,]+  +[\d.]+ k?M?B$", line) for line in wide[1:]]
     assert all(numbers)
-    assert narrow[1::2] == [f"  {'  '.join(found[0].split(maxsplit=1))}" for found in numbers if found]
+    assert narrow[3::2] == [f"  {'  '.join(found[0].split(maxsplit=1))}" for found in numbers if found]
 
 
 def test_a_table_pads_by_cells_and_shows_nothing_that_steers() -> None:
     assert table([("日本", "1"), ("a", "10")], 80, numbers=[1]) == ["日本   1", "a     10"]
+    rows = [("token", "sum of log-probabilities"), ("·cat", "-3.15")]
+    assert table(rows, 40, numbers=[1])[1] == "·cat                      -3.15"
+    assert table(rows, 20, numbers=[1]) == ["token  sum …", "·cat   -3.15"], "a head is cut before rows are broken"
+    assert table(rows, 10, numbers=[1]) == ["token", "  sum of l", "  og-proba", "  bilities", "·cat", "  -3.15"]
     assert table([("a\x1b[2J\n", "b")], 80) == ["a\ufffd[2J   b"]
     assert plain("\u200bx\u200f") == "\u200bx\ufffd"
 

@@ -141,12 +141,12 @@ def test_errors_are_one_line(capsys: Any, argv: list[str], code: int, message: s
 
 def test_next(capsys: Any, lm: LanguageModel) -> None:
     out = run(capsys, "next", "abc", "-k", "4")[1]
-    assert [int(line.split()[0]) for line in out.splitlines()] == [t.id for t in lm.next_tokens("abc", 4)]
+    assert [int(line.split()[0]) for line in out.splitlines()[1:]] == [t.id for t in lm.next_tokens("abc", 4)]
     assert "\033" not in out
     lines = run(capsys, "next", "abc", "-k", "4", "--top-k", "2")[1].splitlines()
-    assert lines[0].split() == ["before", "after"]
-    assert [line.count("%") for line in lines[1:]] == [2] * 4
-    assert lines[3].split()[-1] == "0.00%"
+    assert lines[0].split() == ["id", "token", "before", "after"]
+    assert [line.count("%") for line in lines[1:]] == [2, 2, 1, 1]
+    assert lines[3].split()[-1] == "dropped"
     data = [json.loads(line) for line in run(capsys, "next", "abc", "-k", "2", "--json")[1].splitlines()]
     assert set(data[0]) == {"id", "text", "probability", "filtered", "logit"}
 
@@ -158,8 +158,8 @@ def test_the_picture_is_80_columns_wide(changed: bool) -> None:
     lines = picture(tokens)
     assert max(map(width, lines)) <= 80
     assert max(map(width, lines)) > 60
-    assert len({width(line[: line.index("100.00%")]) for line in lines[changed:]}) == 1  # the columns are straight
-    assert any("\033" in line for line in picture(tokens, coloured=True))
+    assert len({width(line[: line.index("100.0 %")]) for line in lines[1:]}) == 1  # the columns are straight
+    assert any("\033" in line for line in picture(tokens, color=True))
 
 
 def test_no_color(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

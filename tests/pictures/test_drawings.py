@@ -10,12 +10,27 @@ import torch
 import minigpt
 from minigpt import beam_tree, logit_lens
 from minigpt.analysis.heads import attention_maps
+from minigpt.models.config import GPT2Config
+from minigpt.models.llama_config import LlamaConfig
+from minigpt.pictures.architecture import architecture
 from minigpt.pictures.attention import attention_grid, attention_head
 from minigpt.pictures.bars import next_token_bars
-from minigpt.pictures.drawing import Area, Drawing, Line
+from minigpt.pictures.colors import COLORS, on_tint
+from minigpt.pictures.drawing import Area, Box, Drawing, Line, Text
 from minigpt.pictures.lens import lens_table
 from minigpt.pictures.strip import token_strip
-from tests.pictures.everywhere import boxes, nothing_overlaps, same_as_figure, stands_alone, texts
+from tests.pictures.everywhere import (
+    boxes,
+    contrast,
+    faint,
+    laid_on,
+    nothing_overlaps,
+    rgb,
+    same_as_figure,
+    stands_alone,
+    texts,
+    within,
+)
 
 PROMPT = 'Once upon a time there <was> a cat & a "$mouse$".'
 
@@ -135,3 +150,71 @@ def test_an_area_is_a_polygon(tmp_path: Path) -> None:
     assert "<title>a corner &amp; more</title></polygon>" in drawing.svg()
     stands_alone(drawing)
     same_as_figure(drawing, tmp_path / "a.png")
+
+
+def test_every_text_has_the_contrast_that_wcag_asks_for() -> None:
+    """On each shade that a picture can have, where the colour of the text turns over above all; and on bare paper."""
+    assert contrast(rgb("#000000"), rgb("#ffffff")) == pytest.approx(21)
+    assert contrast(rgb("#777777"), rgb("#ffffff")) == pytest.approx(4.48, abs=0.005)  # the usual example of too little
+    for dark in (False, True):
+        color = {name: rgb(pair[dark]) for name, pair in COLORS.items()}
+        for shade in (*(n / 1000 for n in range(1001)), math.nextafter(0.7, 1)):
+            for name in ("tint", "second"):
+                ground = laid_on(COLORS[name][dark], shade, color["paper"])
+                assert contrast(color[on_tint(shade)], ground) >= 4.5, (dark, name, shade)
+        for name in ("ink", "soft", "tint", "second"):
+            assert contrast(color[name], color["paper"]) >= 4.5, (dark, name)
+
+
+def test_a_faint_text_is_found() -> None:
+    wheel = Area(((0, 0), (80, 0), (80, 40)), "tint", 0.6)
+    assert within(wheel, 60, 15)
+    assert not within(wheel, 10, 30)
+    for below in (wheel, Box(0, 0, 80, 40, shade=0.6)):
+        for color in ("ink", "paper"):
+            drawing = Drawing(80, 40, "One", "One.", (["a"], []), [below, Text(60, 24, "word", color, "middle")])
+            assert [text for text, _ in faint(drawing, dark=False)] == (["word"] if color == "paper" else [])
+
+
+def test_a_label_across_an_edge_is_found() -> None:
+    for x in (20.0, 44.0):
+        shapes = [Box(10, 10, 60, 20, "tint", 0.1, "rule"), Text(x, 24, "word")]
+        drawing = Drawing(90, 40, "One", "One.", (["a"], []), shapes)
+        if x == 20:
+            nothing_overlaps(drawing)
+        else:
+            with pytest.raises(AssertionError, match="'word' crosses the edge"):
+                nothing_overlaps(drawing)
+
+
+def test_an_architecture_has_room_for_its_names() -> None:
+    sizes = {"vocab_size": 128256, "n_ctx": 131072, "n_layer": 32, "n_head": 32, "n_embd": 16384}
+    for config in (GPT2Config(**sizes), LlamaConfig(**sizes, n_kv_head=8, n_inner=53248, qk_norm=True)):  # type: ignore[arg-type]
+        drawing = architecture(config, "A model of a rather long name")
+        stands_alone(drawing)
+        nothing_overlaps(drawing)
+
+
+def test_part_of_a_character_is_shown_as_its_bytes(lm: minigpt.LanguageModel) -> None:
+    shown = [row[0] for row in lm.show.surprise("日").table[1]]
+    assert shown == [f"<{byte:x}>" for byte in "日".encode()]
+
+
+def test_a_sheet_has_room_for_its_title() -> None:
+    title = "A long title, 日本語 in it, over a picture of one token"
+    drawing = attention_head(["a"], [[1.0]], title)
+    nothing_overlaps(drawing)
+    assert drawing.width > 300
+
+
+def test_many_heads_and_many_tokens_find_room() -> None:
+    for n in (1, 2, 12, 13, 16, 40):
+        weights = [[1 / (i + 1) if j <= i else 0.0 for j in range(n)] for i in range(n)]
+        names = [(" extraordinarily", "日本語の王様", "a", "\n")[i % 4] for i in range(n)]
+        drawing = attention_head(names, weights, "Layer 0, head 0")
+        stands_alone(drawing)
+        nothing_overlaps(drawing)
+    for layers, heads in ((12, 12), (24, 16)):
+        drawing = attention_grid([[[[1.0]]] * heads] * layers, "Every head")
+        stands_alone(drawing)
+        nothing_overlaps(drawing)

@@ -113,7 +113,7 @@ def test_a_run_that_was_cut_off_ends_as_the_whole_one(begun: Path, tmp_path: Pat
     with exclusive(out):
         next(steps), next(steps)
         steps.close()  # before there is a model
-    assert {file.name for file in out.iterdir()} == {"training.pt"}
+    assert {file.name for file in out.iterdir()} == {"training.pt", "training.jsonl"}
     train_tokenizer("quite another text", 270).save(out)
     assert main(["train", "--resume", "--text", str(text), "--out", str(out), *words(BEGUN)]) == 0
     states = [resume(place)[0].model.state_dict() for place in (out, begun / "run")]
@@ -230,6 +230,16 @@ def test_files_of_others_are_refused_in_one_line(data: bytes, tmp_path: Path) ->
     with pytest.raises(ValueError, match="damaged or no run of ours") as refused:
         resume(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_pickle_of_another_protocol_is_refused_without_a_warning(
+    begun: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    state = torch.load(begun / "run" / "training.pt", weights_only=True)
+    torch.save(state, tmp_path / "training.pt", pickle_protocol=5)
+    with pytest.raises(ValueError, match="damaged or no run of ours"):
+        resume(tmp_path)
+    assert not recwarn.list
 
 
 def test_no_code_of_a_file_runs(tmp_path: Path) -> None:
@@ -482,7 +492,7 @@ def test_finetuning_keeps_what_lies_beside_the_weights(begun: Path, tmp_path: Pa
     """The chat template, the names of special tokens and the defaults are those of the model tuned, also after
     --resume; none of the base's is lost, and none is made up."""
     base = Path(shutil.copytree(begun / "run", tmp_path / "base"))
-    (base / "training.pt").unlink()
+    (base / "training.pt").unlink(), (base / "training.jsonl").unlink()
     template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
     mine = {"eos_token": "<|endoftext|>", "chat_template": template, "model_max_length": 16}
     (base / "tokenizer_config.json").write_text(json.dumps(mine), encoding="utf-8")
@@ -506,5 +516,5 @@ def test_finetuning_keeps_what_lies_beside_the_weights(begun: Path, tmp_path: Pa
         for file in base.iterdir():  # a run does not need them any more
             file.unlink()
         base = Path(shutil.copytree(out, tmp_path / f"kept{steps}"))
-        (base / "training.pt").unlink()
+        (base / "training.pt").unlink(), (base / "training.jsonl").unlink()
         assert command(out, resume=True, steps=4, learning_rate=1e-3) == 0

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from weights import load_checkpoint
+from weights.fetch.checksums import verify
 from weights.formats.safetensors import read
 from weights.formats.safetensors_writer import write
 
@@ -95,6 +96,17 @@ def test_every_flipped_bit_of_the_header_is_refused_or_harmless(tmp_path: Path) 
                 continue
             assert sum(stored.read().numel() for stored in found.values()) == 10  # a name or a checksum that changed
     assert refused > n_header / 2
+
+
+@pytest.mark.parametrize("checksum", ["x" * 100_000, "a\nb", [1] * 1000])
+def test_a_checksum_that_is_none_is_told_in_one_short_line(checksum: object, tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    header = json.dumps({"__metadata__": {"sha256": checksum}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ValueError, match="expected SHA-256") as told:
+        verify(path)
+    assert len(str(told.value)) < 500
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def verify(path: Path) -> str:
             return f"{kind} as expected"
     found = git_sha1_of(path) if len(expected) == 40 else sha256_of(path, start)
     if found != expected:
-        raise ValueError(f"{path}: expected {kind} {expected}, found {found}: damaged; delete it and fetch it again")
+        wanted = expected if re.fullmatch(r"[0-9a-f]{40,64}", expected) else f"{expected!r:.80}"
+        raise ValueError(f"{path}: expected {kind} {wanted}, found {found}: damaged; delete it and fetch it again")
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         note.parent.mkdir(parents=True, exist_ok=True)
         write_text(note, noted)

@@ -1,6 +1,8 @@
 """Lesson 05: attention of queries, keys and values."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +31,12 @@ def cases() -> list[Case]:
     return [Case(few, grad=True), Case(tuple(t[:, :, :1] for t in few)), Case(real, grad=True)]
 
 
+def acts(lm: Any, part: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """Every head of a model attends by the learner's function."""
+    for block in lm.model.h:
+        block.attn.attention.forward = lambda q, k, v, _mask=None: part(q, k, v)
+
+
 SCALE = " / math.sqrt(q.shape[-1])"
 MASKED = "scores = scores.masked_fill(future, -math.inf)"
 SOFTMAX = "scores.softmax(dim=-1)"
@@ -37,6 +45,7 @@ EXERCISE = Exercise(
     lesson="05",
     part=attention,
     make_cases=cases,
+    acts=acts,
     hints=(
         "Four steps: scores of all pairs, scaled; no look ahead; softmax; the weighted mean of the values.",
         "q @ k.transpose(-2, -1) is (B, H, T, T): row i has the scores of token i. What may row i not see?",

@@ -46,6 +46,7 @@ EXERCISE = Exercise(
     lesson="06",
     part=LayerNorm,
     make_cases=cases,
+    built_from=lambda norm, _config: (norm.weight.shape[0], norm.eps),
     hints=(
         "Three steps: take the mean away, divide by the standard deviation, scale, shift. Over which dimension?",
         "The variance is the mean of the squares of what is left, over C, not C - 1. eps keeps the root from 0.",

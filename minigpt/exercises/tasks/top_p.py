@@ -37,6 +37,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=top_p,
     make_cases=cases,
+    acts=lambda _lm, part: lambda scores: part(scores, 0.9),
     hints=(
         "Sort the scores from the best down, turn them into probabilities, add up. Where does the sum reach p?",
         "The token with which the sum reaches p stays. So what matters is the sum before each token.",

@@ -44,6 +44,16 @@ def activations() -> dict[str, Tensor]:
     return dict(seen)
 
 
+@cache
+def few_logits() -> tuple[Tensor, Tensor]:
+    """The storyteller's logits (2, T, V) of every 16th token and of those of `ids()`, and the ids (2, T) among these.
+
+    So few that code which goes through the vocabulary by loops ends in time.
+    """
+    kept = torch.cat([torch.arange(0, storyteller().config.vocab_size, 16), ids().flatten()]).unique()
+    return activations()["logits"][..., kept].clone(), torch.searchsorted(kept, ids())
+
+
 def state(prefix: str) -> dict[str, Tensor]:
     """The parameters of a part of the storyteller, as "h.0.attn.", by their names within it."""
     return {

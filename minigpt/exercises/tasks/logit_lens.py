@@ -1,6 +1,7 @@
 """Lesson 08: what the layers believe before the last has spoken."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
+from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 
 
@@ -35,12 +37,21 @@ def on_a_copy(part: Any, model: GPT2, ids: Tensor) -> Any:
 
 
 def cases() -> list[Case]:
-    """A small model with random weights, then the storyteller."""
-    small = GPT2(material.small_config()).double().eval().requires_grad_(False)
+    """A small model with random weights, then two blocks of the storyteller."""
+    small = plain_model(material.small_config())
     shapes = {name: tuple(value.shape) for name, value in small.named_parameters()}
     small.load_state_dict(material.random_state(shapes))
-    few = torch.tensor([[4, 1, 17, 4], [22, 0, 9, 3]])
-    return [Case((small, few[:1, :1])), Case((small, few)), Case((material.storyteller(), material.ids()[:1, :5]))]
+    real = plain_model(replace(material.storyteller().config, n_layer=2, n_ctx=24, vocab_size=300))
+    weights = material.state("")
+    cut = {"wte.weight": 300, "wpe.weight": 24}  # rows, so that a copy is quickly made
+    real.load_state_dict({name: weights[name][: cut.get(name)] for name, _ in real.named_parameters()})
+    few, more = torch.tensor([[4, 1, 17, 4], [22, 0, 9, 3]]), torch.tensor([[264, 81, 7, 299, 102]])
+    return [Case((small, few[:1, :1])), Case((small, few)), Case((real, more))]
+
+
+def plain_model(config: GPT2Config) -> GPT2:
+    """A model for reading only, in float64."""
+    return GPT2(config).double().eval().requires_grad_(False)
 
 
 FIRST, NEXT = "lens = [model.unembed(model.ln_f(x))]", "lens.append(model.unembed(model.ln_f(x)))"

@@ -20,9 +20,10 @@ def min_p(scores: Tensor, share: float) -> Tensor:
 
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones; a share of 1 leaves the best alone."""
-    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.0, -math.inf, 3.25, 0.25]], dtype=torch.float64)
-    real = material.activations()["logits"][:, -1]
-    return [Case((scores, p), crafted=scores is few) for scores in (few, real) for p in (0.25, 0.1, 0.05, 1.0)]
+    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.25, 0.25]], dtype=torch.float64)
+    real = material.few_logits()[0][:, -1].contiguous()
+    small = [Case((few, share), crafted=True) for share in (0.25, 0.1, 0.05, 1.0)]
+    return [*small, *(Case((real, share)) for share in (0.65, 0.1, 0.02))]
 
 
 PROBS, LEAST = "probs = scores.softmax(dim=-1)", "least = share * probs.amax(dim=-1, keepdim=True)"
@@ -43,11 +44,13 @@ EXERCISE = Exercise(
         ),
         bug("no_softmax", "compares the scores, not their probabilities", PROBS, "probs = scores"),
         bug(
-            "log_probs",
-            "compares log-probabilities: a share of these is none",
-            PROBS,
-            "probs = scores.log_softmax(dim=-1)",
+            *(
+                "bar_above_best",
+                "sets the bar above the best where the share is below 1, as a share of log-probabilities does",
+            ),
+            *(PROBS, "probs = scores.log_softmax(dim=-1)"),
         ),
+        bug("drops_all", "drops every token, even the best", DROP, "probs < 2"),
         bug("batch_softmax", "takes the softmax over the rows", PROBS, "probs = scores.softmax(dim=0)"),
         bug("per_batch", "measures all rows by the best of all", LEAST, "least = share * probs.amax()"),
         bug("first_row", "measures all rows by the best of the first", LEAST, "least = share * probs[:1].amax()"),
@@ -87,7 +90,7 @@ EXERCISE = Exercise(
             "in_probs",
             "sets the probabilities of what it drops to 0, and returns these",
             RETURN,
-            "return probs.masked_fill(probs < least, 0.0)",
+            "return scores.softmax(dim=-1).masked_fill(probs < least, 0.0)",
         ),
     ),
 )

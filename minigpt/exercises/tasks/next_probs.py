@@ -15,9 +15,9 @@ def next_probs(logits: Tensor) -> Tensor:
 
 
 def cases() -> list[Case]:
-    """Two short texts, a single token, real logits, and some so large that exp overflows."""
-    few, real = 2 * material.numbers(2, 3, 5), material.activations()["logits"]
-    return [Case((few,)), Case((few[:1, :1],)), Case((real,)), Case((few + 1000,), crafted=True)]
+    """Two short texts, a shorter one alone, real logits, and some so large that exp overflows."""
+    few, real = 2 * material.numbers(2, 3, 5), material.few_logits()[0]
+    return [Case((few,)), Case((few[:1, :2],)), Case((real,)), Case((few + 1000,), crafted=True)]
 
 
 LAST = "logits[:, -1]"

@@ -28,10 +28,10 @@ def number(part: Any, logits: Tensor, ids: Tensor) -> Any:
 
 
 def cases() -> list[Case]:
-    """Two tokens, a few, and a real text."""
+    """Three tokens, a few, and a real text."""
     logits, few = 2 * material.numbers(6, 5, seed=3), torch.tensor([2, 0, 3, 3, 1, 4])
-    real, ids = material.activations()["logits"], material.ids()
-    return [Case((logits[:2], few[:2])), Case((logits, few)), Case((real[0], ids[0]))]
+    real, ids = material.few_logits()
+    return [Case((logits[:3], few[:3])), Case((logits, few)), Case((real[0], ids[0]))]
 
 
 ROWS, DIM = "logits[:-1]", "logits[:-1].log_softmax(dim=-1)"

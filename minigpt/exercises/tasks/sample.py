@@ -30,8 +30,8 @@ def ids(part: Any, probs: Tensor, u: Tensor) -> Any:
 def cases() -> list[Case]:
     """Few probabilities and every stretch once, one text, real probabilities, u = 0 where the first token has none."""
     few = material.numbers(6, 5, seed=7).softmax(dim=-1)
-    u = torch.tensor([0.02, 0.35, 0.51, 0.74, 0.93, 0.6], dtype=torch.float64)
-    real = material.activations()["logits"][0].softmax(dim=-1)
+    u = torch.tensor([0.02, 0.35, 0.51, 0.74, 0.93, 0.57], dtype=torch.float64)
+    real = material.few_logits()[0][0].softmax(dim=-1)
     spread = (torch.arange(len(real), dtype=torch.float64) * 0.618 + 0.1).frac()
     none = torch.tensor([[0.0, 0.25, 0.5, 0.25], [0.5, 0.0, 0.25, 0.25]], dtype=torch.float64)
     edge = torch.tensor([0.0, 0.625], dtype=torch.float64)

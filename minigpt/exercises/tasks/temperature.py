@@ -21,8 +21,8 @@ def temperature(scores: Tensor, t: float) -> Tensor:
 
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones; cold, warm, at 0 and so hot that nearly all are equal."""
-    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.0, -math.inf, 3.0, 0.5]], dtype=torch.float64)
-    real = material.activations()["logits"][:, -1]
+    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.5, 0.25]], dtype=torch.float64)
+    real = material.few_logits()[0][:, -1].contiguous()
     ts = (2.0, 0.5, 0.0, 500.0)
     return [Case((scores, t), crafted=scores is few) for scores in (few, real) for t in ts]
 
@@ -45,7 +45,10 @@ EXERCISE = Exercise(
             *("after_softmax", "divides the probabilities, after the softmax: they do not sum to 1"),
             *(RETURN, "return scores.softmax(dim=-1) / t"),
         ),
-        bug("zero_divides", "divides by 0 at temperature 0, which gives nan", ZERO, "if t < 0:"),
+        bug(
+            *("zero_divides", "treats temperature 0 like any other, though nothing can be divided by 0"),
+            *(ZERO, "if t < 0:"),
+        ),
         bug(
             *("zero_raises", "divides by 0 at temperature 0, which Python refuses"),
             *(ZERO, "if t < 0:", RETURN, "return (scores * (1 / t)).softmax(dim=-1)"),

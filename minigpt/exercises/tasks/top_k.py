@@ -23,8 +23,8 @@ def top_k(scores: Tensor, k: int) -> Tensor:
 
 def cases() -> list[Case]:
     """Few scores, one of them -inf, up to a k above V; then real ones."""
-    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.0, -math.inf, 3.5, 0.25]], dtype=torch.float64)
-    real = material.activations()["logits"][:, -1]
+    few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.5, 0.25]], dtype=torch.float64)
+    real = material.few_logits()[0][:, -1].contiguous()
     small = [Case((few, k), crafted=True) for k in (2, 1, 3, 5, 9)]
     return [*small, *(Case((real, k)) for k in (7, 50))]
 
@@ -43,7 +43,11 @@ EXERCISE = Exercise(
     ),
     bugs=(
         bug("keeps_k_plus_1", "keeps one token too many", LEAST, "k = min(k + 1, scores.shape[-1])"),
-        bug("drops_kth", "drops the k-th, too, and keeps k - 1", DROP, "scores <= kth"),
+        bug("drops_kth", "drops the k-th, too", DROP, "scores <= kth"),
+        bug(
+            *("keeps_k_minus_1", "keeps one token too few"),
+            *(LEAST, "k = k - 1", KTH, "scores.argsort(dim=-1, descending=True).argsort(dim=-1)", DROP, "kth >= k"),
+        ),
         bug("zero_for_inf", "sets what it drops to 0, which is no low score, not to -inf", "-math.inf", "0.0"),
         bug("minus_1e9", "sets what it drops to -1e9, not to -inf", "-math.inf", "-1e9"),
         bug("k_above_v", "fails where k is larger than the vocabulary", LEAST, ""),

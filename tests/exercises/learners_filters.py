@@ -43,6 +43,7 @@ def temperature(scores, t):
 C_ZERO, C_WARM = "F.one_hot(scores.argmax(-1), scores.size(-1)).type_as(scores)", "F.softmax(scores.div(t), dim=1)"
 NORM_LOOP = "[math.exp(s) / sum(map(math.exp, row)) for s in row]"
 TEMPERATURE_RIGHT: list[Part] = [
+    lambda scores, t: F.one_hot(scores.argmax(1), scores.shape[1]) if t == 0 else F.softmax(scores / t, 1),
     *map(written, (T_LOOPS, T_CALLS)),
     lambda scores, t: torch.softmax(scores / max(t, 1e-8), dim=-1),
     lambda scores, t: torch.softmax(scores.log_softmax(-1) / (t or 1e-9), dim=-1),
@@ -291,6 +292,11 @@ TOP_K["drops_kth"] += [
     )
 ]
 TOP_K_OTHER: list[tuple[Part, set[str]]] = [
+    (
+        lambda x, k: torch.where(x < x.topk(k)[0][:, -1:], torch.zeros_like(x), x),
+        {"zero_for_inf+k_above_v"},
+    ),
+    (lambda x, k: torch.where(x < x.topk(min(k, x.shape[1]))[0][-1], torch.zeros_like(x), x), set()),
     (written(K_SCATTER, 'float("-inf")', "torch.finfo(scores.dtype).min"), set()),
     (written(K_SCATTER, 'float("-inf")', "-1e4"), set()),
     (written(K_SCATTER, "min(k, scores.size(1))", "min(2 * k, scores.size(1))"), set()),

@@ -152,6 +152,11 @@ GREEDY = both(
     ),
 )
 GREEDY_OTHER: list[tuple[Part, set[str]]] = [
+    (written(TEXT, WINDOW, "text", STOP, ""), {"window_missing+eos_ignored"}),
+    (
+        written(RECURSION, "[] if best == eos", "[eos] if best == eos", "ids[-n_ctx:]", "ids"),
+        {"window_missing+eos_kept"},
+    ),
     (written(TENSOR, "torch.topk(probs, 2)", "(None, torch.multinomial(probs, 1))"), {"random"}),
     (written(TEXT, "text = list(ids)", "text, ids = ids, list(ids)"), {"in_place"}),
     (written(TEXT, STOP, "        if token == eos:\n            continue\n"), {"endless"}),
@@ -359,6 +364,7 @@ BEAM = both(
 )
 BEAM["per_beam_topk_1"] += BEAM.pop("width_1") + BEAM.pop("copies")  # the same in other words
 BEAM_OTHER: list[tuple[Part, set[str]]] = [
+    (written(CARRIED, C_KEY, "b[0]", "return [i", "return ids + [i"), {"no_length_penalty+prompt_repeated"}),
     (written(ASIDE, "math.log(v)", "math.log(v) * v"), set()),
     (written(ASIDE, 'len(beam["ids"])', 'len(beam["ids"]) ** 2'), set()),
     (written(ASIDE, "math.log(v)", "-math.log(v)"), set()),

@@ -27,6 +27,15 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "load": "load",
     "GPT2": "gpt2",
     "top_p": "top_p",
+    "next_probs": "next_probs",
+    "perplexity": "perplexity",
+    "logit_lens": "logit_lens",
+    "greedy": "greedy",
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "sample": "sample",
+    "beam": "beam",
 }
 
 

@@ -95,8 +95,10 @@ def judge_gradients(checked: Checked) -> Report:
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
     """The bug, or the two bugs, with which the solution does on every case what the part did.
 
-    Two are named only where the part gives a wrong value somewhere: that it fails can have any other reason.
+    That it fails everywhere can have any reason, and two are named only where the part gives a wrong value somewhere.
     """
+    if all(found.error is not None for found in outcomes):
+        return ()
     names = [bug.name for bug in exercise.bugs if expected(exercise, 0, bug.name) is not None]  # None: cannot be built
     value = any(not found.failed and not right(exercise, n, found) for n, found in enumerate(outcomes))
     order = sorted(enumerate(outcomes), key=lambda one: right(exercise, *one))  # wrong ones first: most bugs end there

@@ -5,9 +5,8 @@
 """
 
 import inspect
-from collections.abc import Iterator
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import torch
@@ -95,23 +94,25 @@ def judge_gradients(checked: Checked) -> Report:
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
     """The bug, or the two bugs, with which the solution does on every case what the part did.
 
-    That it fails everywhere can have any reason, and two are named only where the part gives a wrong value somewhere.
+    That it fails everywhere can have any reason. Two are named only where the part gives a wrong value somewhere, of
+    more than NaN, which many pairs give.
     """
     if all(found.error is not None for found in outcomes):
         return ()
-    names = [bug.name for bug in exercise.bugs if expected(exercise, 0, bug.name) is not None]  # None: cannot be built
-    value = any(not found.failed and not right(exercise, n, found) for n, found in enumerate(outcomes))
+    bugs = [bug for bug in exercise.bugs if expected(exercise, 0, bug.name) is not None]  # None: cannot be built
+    alone = [(bug.name,) for bug in bugs]
+    pairs = combinations([bug.name for bug in bugs if not bug.endless], 2)
+    telling = any(not right(exercise, n, found) and tells(found) for n, found in enumerate(outcomes))
     order = sorted(enumerate(outcomes), key=lambda one: right(exercise, *one))  # wrong ones first: most bugs end there
-    for bugs in candidates(names) if value else ((name,) for name in names):
-        if all(right(exercise, n, found, *bugs) for n, found in order):
-            return bugs
+    for names in chain(alone, pairs if telling else ()):
+        if all(right(exercise, n, found, *names) for n, found in order):
+            return names
     return ()
 
 
-def candidates(names: list[str]) -> Iterator[tuple[str, ...]]:
-    """Each bug alone, then two of them together."""
-    yield from ((name,) for name in names)
-    yield from combinations(names, 2)
+def tells(found: Outcome) -> bool:
+    """Whether there is a value, of more than NaN."""
+    return not found.failed and not (isinstance(found.value, Tensor) and bool(found.value.isnan().all()))
 
 
 def failed(checked: Checked, wrong: list[int]) -> Report | None:

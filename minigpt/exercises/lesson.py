@@ -1,6 +1,7 @@
 """What the cells of a lesson call: is all there, the project's own source, a question."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,25 @@ def ready() -> None:
 
     there = "are here" if local("gpt2") else "are not here: what needs them says so"
     print(f"minigpt {minigpt.__version__} on torch {torch.__version__.split('+')[0]}; GPT-2's official weights {there}")
+    if os.environ.get("MINIGPT_PNG"):
+        show_png()
     for name in ("tokenizer", "minigpt", "weights"):
         file = Path(str(sys.modules[name].__file__)) if name in sys.modules else None
         beside = Path.cwd() / f"{name}.py"
         if beside.is_file() and (file is None or file == beside):
             print(f"{beside} hides the project's own {name}: rename it")
+
+
+def show_png() -> None:
+    """From now on a notebook's pictures are shown as PNG, too, for pages that strip SVG, as GitHub does; for
+    tutorials/build.py alone, since it takes its time."""
+    from IPython import get_ipython
+
+    from minigpt.pictures.drawing import Drawing
+    from minigpt.pictures.figure import png
+
+    shell: Any = get_ipython()
+    shell.display_formatter.formatters["image/png"].for_type(Drawing, png)
 
 
 def source(part: Callable[..., Any]) -> None:

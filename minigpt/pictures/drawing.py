@@ -4,7 +4,6 @@ Colours are named by what they mean (colors.py). Amounts are shades of one colou
 the numbers stands behind every picture, for a screen reader and for whoever wants to copy them.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -125,15 +124,6 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"Drawing({self.title!r})"
-
-    def _repr_png_(self) -> bytes | None:
-        """What a page shows that strips SVG, as GitHub does. Only where MINIGPT_PNG is set: a notebook asks for every
-        form of a picture, and this one takes its time."""
-        if not os.environ.get("MINIGPT_PNG"):
-            return None
-        from minigpt.pictures.figure import png
-
-        return png(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -7,7 +7,14 @@ from minigpt.exercises.exercise import Exercise
 from tokenizer.suggest import did_you_mean
 
 TASKS: dict[str, str] = {  # the name of the function or class: its file in tasks/
+    "WordTokenizer": "word_tokenizer",
+    "CharTokenizer": "char_tokenizer",
+    "count_pairs": "count_pairs",
     "merge": "merge",
+    "train": "train",
+    "encode": "encode",
+    "split": "split",
+    "encode_special": "encode_special",
     "attention": "attention",
     "CausalSelfAttention": "causal_self_attention",
     "LayerNorm": "layer_norm",

@@ -77,9 +77,13 @@ def judge(checked: Checked) -> Report:
 
 
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
-    """The bug, or the two bugs, with which the solution does on every case what the part did."""
+    """The bug, or the two bugs, with which the solution does on every case what the part did.
+
+    Two are named only where the part gives a wrong value somewhere: that it fails can have any other reason.
+    """
     names = [bug.name for bug in exercise.bugs]
-    for bugs in candidates(names):
+    value = any(not found.failed and not right(exercise, n, found) for n, found in enumerate(outcomes))
+    for bugs in candidates(names) if value else ((name,) for name in names):
         if all(right(exercise, n, found, *bugs) for n, found in enumerate(outcomes)):
             return bugs
     return ()

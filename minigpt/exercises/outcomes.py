@@ -3,7 +3,7 @@
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float
     found = Outcome()
     try:
         with torch.set_grad_enabled(case.grad):
-            value = limited(lambda: exercise.use(part, *args), seconds)
+            value = limited(lambda: listed(exercise.use(part, *args)), seconds)
             if case.grad:
                 found.grads = gradients(value, args, part)
             found.value = detached(value)
@@ -52,6 +52,11 @@ def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float
     with torch.no_grad():
         found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
     return found
+
+
+def listed(value: Any) -> Any:
+    """What a generator or another iterator gives, as a list: no two of them are equal, and their errors come late."""
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def fresh(args: tuple[Any, ...], grad: bool) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minigpt.exercises.exercise import Case, Exercise
-from minigpt.exercises.outcomes import Outcome, alike, run
+from minigpt.exercises.outcomes import Outcome, alike, gradients, run, same
 from minigpt.exercises.parameters import Unbuilt, build
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import TooLong, limited
@@ -79,9 +79,7 @@ def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
     if (bugs, n) not in exercise.known:
         case = exercise.cases[n]
         try:
-            part: Any = exercise.with_bugs(*bugs)
-            if case.state is not None:
-                part = build(part, case.build, case.state, torch.float64)
+            part = Checked(exercise.with_bugs(*bugs), exercise, torch.float64, []).runnable(case)
         except ValueError:
             exercise.known[bugs, n] = None
         except Exception as error:  # a bug may be one that cannot be built
@@ -97,3 +95,15 @@ def right(exercise: Exercise, n: int, found: Outcome, *bugs: str) -> bool:
     """Whether an outcome is that of the solution, with bugs in it or without."""
     wanted = expected(exercise, n, *bugs)
     return wanted is not None and alike(found, wanted)
+
+
+def wrong_gradients(checked: Checked, *bugs: str) -> dict[str, Tensor | None]:
+    """The gradients that are not those of the solution, with bugs in it or without, in the first case that has some."""
+    exercise = checked.exercise
+    solution = Checked(exercise.with_bugs(*bugs), exercise, torch.float64, [])
+    for case in (case for case in exercise.cases if case.grad):
+        yours, wanted = (gradients(one.runnable(case), exercise, case) for one in (checked, solution))
+        wrong = {name: yours.get(name) for name in wanted if not same(yours.get(name), wanted[name])}
+        if wrong:
+            return wrong
+    return {}

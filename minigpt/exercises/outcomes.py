@@ -4,7 +4,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,7 +25,6 @@ class Outcome:
     error: BaseException | None = None
     endless: bool = False  # stopped after a second
     wrote: bool = False  # it changed its arguments
-    grads: dict[str, Tensor | None] = field(default_factory=dict)  # of a sum over what it returned
 
     @property
     def failed(self) -> bool:
@@ -35,22 +34,18 @@ class Outcome:
 
 def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float = SECONDS) -> Outcome:
     """Runs a part on a copy of a case's arguments; a module has been built already."""
-    args = fresh(case.args, case.grad)
+    args = fresh(case.args)
     found = Outcome()
     try:
-        with torch.set_grad_enabled(case.grad):
-            value = limited(lambda: listed(exercise.use(part, *args)), seconds)
-            if case.grad:
-                found.grads = gradients(value, args, part)
-            found.value = detached(value)
+        with torch.no_grad():
+            found.value = detached(limited(lambda: listed(exercise.use(part, *args)), seconds))
     except TooLong:
         return Outcome(endless=True)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and RecursionError, too: a learner's slip ends nothing but itself
         found.error = error
-    with torch.no_grad():
-        found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
+    found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
     return found
 
 
@@ -59,13 +54,9 @@ def listed(value: Any) -> Any:
     return list(value) if isinstance(value, Iterator) else value
 
 
-def fresh(args: tuple[Any, ...], grad: bool) -> tuple[Any, ...]:
-    """Copies of arguments, but for models and functions; those of floats ask for gradients where a case does."""
-    copies = tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
-    for arg in copies:
-        if grad and isinstance(arg, Tensor) and arg.is_floating_point():
-            arg.requires_grad_()
-    return copies
+def fresh(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copies of arguments, but for models and functions."""
+    return tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
 
 
 def stateful(arg: Any) -> bool:
@@ -82,17 +73,22 @@ def detached(value: Any) -> Any:
     return value
 
 
-def gradients(value: Any, args: tuple[Any, ...], part: Any) -> dict[str, Tensor | None]:
-    """The gradients of a weighted sum over what a part returned, of its parameters and of the arguments that ask."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return {}
-    wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad}
+def gradients(part: Any, exercise: Exercise, case: Case) -> dict[str, Tensor | None]:
+    """The gradients of a weighted sum over what a part returns for a case, of its parameters and its arguments.
+
+    None stands for one that does not arrive. Raises whatever the part does.
+    """
+    args = fresh(case.args)
+    wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor)}
+    wanted = {name: arg.requires_grad_() for name, arg in wanted.items() if arg.is_floating_point()}
     if isinstance(part, nn.Module):
         wanted |= dict(part.named_parameters())
-    if not value.requires_grad:
-        return dict.fromkeys(wanted)
-    noise = torch.linspace(-1, 1, value.numel(), dtype=value.dtype).cos().reshape(value.shape)
-    found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
+    with torch.enable_grad():
+        value: Tensor = limited(lambda: exercise.use(part, *args))
+        if not value.requires_grad:
+            return dict.fromkeys(wanted)
+        noise = torch.linspace(-1, 1, value.numel(), dtype=value.dtype).cos().reshape(value.shape)
+        found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 
 
@@ -100,9 +96,7 @@ def alike(a: Outcome, b: Outcome, tolerance: float = EXACT) -> bool:
     """Whether two parts did the same on a case."""
     if a.failed or b.failed:
         return a.endless == b.endless and (a.error is None) == (b.error is None)
-    if a.wrote != b.wrote or not same(a.value, b.value, tolerance):
-        return False
-    return a.grads.keys() == b.grads.keys() and all(same(a.grads[n], b.grads[n], tolerance) for n in a.grads)
+    return a.wrote == b.wrote and same(a.value, b.value, tolerance)
 
 
 def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:

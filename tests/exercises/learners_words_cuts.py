@@ -52,6 +52,7 @@ SPLIT = [
                 r" ?[^\s\p{L}\p{N}]+[",
                 r"[^\s\p{L}\p{N}]+[",
             ),
+            "newline_in_word": (r"[^\r\n\p{L}\p{N}]?", r"[^\p{L}\p{N}]?"),
             "space_only": (r"[^\r\n\p{L}\p{N}]?", " ?"),
             "number_space": (r"|\p{N}{1,3}", r"| ?\p{N}{1,3}"),
             "contractions_upper": ("'(?:s|t", "'(?i:s|t"),
@@ -112,6 +113,7 @@ SPLIT = [
                 'f" ?{S}+" +',
                 'f"{S}+" +',
             ),
+            "newline_in_word": (MARK, "[\\W_]?"),
             "space_only": (MARK, " ?"),
             "number_space": ('N + "{1', '" ?" + N + "{1'),
             "contractions_upper": ("\"'s|'t|'re|'ve|'m|'ll|'d\"", "\"'[sStTdDmM]|'[lL][lL]|'[vV][eE]|'[rR][eE]\""),
@@ -139,7 +141,6 @@ SPLIT = [
         {
             "stops at a line end": (APPEND, APPEND + '        if "\\n" in match[0]:\n            break\n'),
             "goes on by one": ("at = match.end()", "at += 1"),
-            "no white space known": ('r"\\s+(?!\\S)", r"\\s+"]\n    else', '"$"]\n    else'),
         },
     ),
     Style(
@@ -324,7 +325,6 @@ def encode_special(text, allowed):
                 "            ids += text",
                 "            assert not any(text.startswith(n, i) for n in special)\n            ids += text",
             ),
-            "never ends": ("            i += 1", "            i += 0"),
         },
     ),
     Style(

@@ -32,6 +32,7 @@ def encode(piece: bytes, ranks: dict[bytes, int]) -> list[int]:
 RANKS = {b"a": 4, b"b": 1, b"c": 3, b"bc": 5, b"ab": 6, b"aa": 7}
 FOUND = {  # found by a search: every bug gives something else on one of them; ranks are as a trainer gives them
     b"abbb": {b"b": 2, b"a": 3, b"bb": 5, b"abb": 7},
+    b"acccaa": {b"c": 1, b"a": 3, b"cc": 4, b"acc": 5, b"ac": 6},
     b"dadacdda": {b"d": 0, b"c": 1, b"a": 3, b"da": 4, b"dd": 6, b"dad": 8},
     b"bcadccab": {b"d": 0, b"c": 1, b"b": 2, b"a": 3, b"ca": 4, b"cab": 6, b"cc": 7, b"ccab": 8},
     b"abacdccdb": {b"d": 0, b"c": 1, b"b": 2, b"a": 3, b"cd": 5, b"ab": 6, b"ac": 7, b"db": 8, b"ccd": 10},
@@ -65,6 +66,7 @@ def cases() -> list[Case]:
 
 PARTS = "parts = [piece[i : i + 1] for i in range(len(piece))]"
 BEST = "min(known, key=lambda pair: ranks[pair])"
+FIRST, LAST = "i = pairs.index(best)", "i = len(pairs) - 1 - pairs[::-1].index(best)"
 RESULT = "[ranks[part] for part in parts]"
 GREEDY = """parts, i = [], 0
     while i < len(piece):
@@ -101,10 +103,8 @@ EXERCISE = Exercise(
         ),
         bug("left_to_right", "joins the first pair that is a token, whatever its id", BEST, "known[0]"),
         bug(
-            "last_known",
-            "joins the last pair that is a token, whatever its id",
-            "best = min(known, key=lambda pair: ranks[pair])",
-            "best = known[-1]",
+            *("last_known", "joins the last pair that is a token, whatever its id"),
+            *("best = min(known, key=lambda pair: ranks[pair])", "best = known[-1]", FIRST, LAST),
         ),
         bug("highest_rank", "joins the pair of highest id", BEST, "max(known, key=lambda pair: ranks[pair])"),
         bug(
@@ -136,8 +136,8 @@ EXERCISE = Exercise(
         bug(
             "last_of_equals",
             "joins the last of equal pairs: of aaa the last two",
-            "i = pairs.index(best)",
-            "i = len(pairs) - 1 - pairs[::-1].index(best)",
+            FIRST,
+            LAST,
         ),
         bug("no_merge", "joins nothing: every byte stays a token", "while True:", "while False:"),
         bug("returns_tokens", "returns the tokens, not their ids", RESULT, "parts"),

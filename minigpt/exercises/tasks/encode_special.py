@@ -75,7 +75,10 @@ EXERCISE = Exercise(
             *("always", "gives every special token its id, allowed or not"),
             *(NAMES, "names = sorted(special, key=len, reverse=True)"),
         ),
-        bug("never", "takes special tokens for plain text even where they are allowed", NAMES, "names = []"),
+        bug(
+            *("never", "takes special tokens for plain text even where they are allowed"),
+            *(NAMES, "names = []", "ids += text[last:].encode()", "ids += text.encode()"),
+        ),
         bug(
             *("all_if_empty", "takes an empty list for all special tokens"),
             *(NAMES, "names = sorted(allowed or special, key=len, reverse=True)"),

@@ -55,32 +55,19 @@ def split(text: str, pattern: str) -> list[str]:
 def cases() -> list[Case]:
     """Contractions, spaces, numbers, line ends, white space, letters beyond ASCII, no text; then a real one."""
     texts = (
+        *("We'll see", "IT'S", "he'd 'tis", "'tis", "'Twas", "we'llgo", "a b", "a  b", " 12345", "in 1234,5", "x!\n"),
         *(
-            "We'll see",
-            "IT'S",
-            "he'd 'tis",
-            "'tis",
-            "'Twas",
-            "a b",
-            "a  b",
-            " 12345",
-            "in 1234,5",
-            "x!\n",
-            "hi!?\n\nyes",
+            "a\nb",
+            "hi!?\n\n\nyes",
+            "a\n  b",
             "a\n\n  b",
+            "1\t!\t2\n3",
             "(word",
-        ),
-        *(
             "\ta\r\nb \n",
-            "GPT2 4all",
+            "GPT2345 4all",
             "snake_case_1",
-            "naïve 漢字 ٣",
-            "",
-            " ",
-            "end  ",
-            "I'VE   '2' ... ?!",
-            material.TEXTS[1],
         ),
+        *("naïve 漢字 ٣", "", " ", "end  ", "I'VE   '2' ... ?!", material.TEXTS[1]),
     )
     return [Case((text, pattern)) for text in texts for pattern in ("gpt2", "cl100k_base")]
 
@@ -121,6 +108,10 @@ EXERCISE = Exercise(
         bug(
             *("space_only", "takes nothing but a space before a word, where cl100k_base takes any one character"),
             *(CL_WORD, r" ?\p{L}+"),
+        ),
+        bug(
+            *("newline_in_word", "takes a line end before a word into it, where cl100k_base takes any other character"),
+            *(CL_WORD, r"[^\p{L}\p{N}]?\p{L}+"),
         ),
         bug("number_space", "takes a space before a number, where cl100k_base takes none", CL_NUMBER, r" ?\p{N}{1,3}"),
         bug(

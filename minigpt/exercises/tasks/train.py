@@ -116,7 +116,9 @@ EXERCISE = Exercise(
             *(COUNT, f"{COUNT} if pair not in taken else 0", "        if not counts:", "        if not +counts:"),
             *(MERGED, "some", "tokens.append(", "taken.add(best); tokens.append("),
         ),
-        bug("not_merged", "merges nothing, so that the same pair wins again and again", MERGED, "some"),
+        bug(
+            "not_merged", "does not merge the pair that it finds, so that the same wins again and again", MERGED, "some"
+        ),
         bug(
             "256_forgotten",
             "makes n merges, where the 256 bytes are among the n",

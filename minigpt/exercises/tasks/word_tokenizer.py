@@ -79,7 +79,10 @@ def use(part: Any, corpus: list[str], method: str, arg: Any) -> Any:
     back = {new: i for i, new in right.items()}
     given = arg if method == "encode" else [back.get(i, i) for i in arg]
     found = getattr(tok, method)(given)
-    return {"words": "not sorted", "else": [right.get(i, i) for i in found] if method == "encode" else found}
+    return {
+        "the words": "not sorted",
+        "sorted it would be": [right.get(i, i) for i in found] if method == "encode" else found,
+    }
 
 
 CORPUS_WORDS = "words.update(text.lower().split())"

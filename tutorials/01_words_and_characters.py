@@ -9,6 +9,9 @@
 #
 # You will write two **tokenizers** here, one for words and one for characters, and see what each of them loses.
 # Lesson 02 then builds the one that GPT-2 has. But first: what are the numbers for?
+#
+# Run the cells from above, each with Shift+Enter; this first one loads what the lesson needs. Where a cell raises
+# `NotImplementedError("your turn")`, put your own lines in the place of that one.
 
 # %%
 import minigpt
@@ -37,6 +40,7 @@ print(f"and {len(everything) - 5:,} more, all together {sum(one.probability for 
 
 # %% [markdown]
 # These numbers are **probabilities**: of every 100 texts that go on from here, the model expects daughters in about 8.
+# (The space before each belongs to it: what comes next is a space and a word.)
 #
 # A function that says what comes next can write: take the likeliest, put it behind the text, and ask again.
 
@@ -50,8 +54,8 @@ for _ in range(8):
 # This is called **completion**, and the way to pick the next piece is called **decoding** (lesson 09; taking the
 # likeliest is the simplest way, not the best). A chat assistant writes its answers in the same way.
 #
-# The function consists of additions and multiplications with fixed numbers, its **parameters**, which were found in
-# **training**. The *large* in "large language model" means: very many of them.
+# The function consists almost wholly of additions and multiplications with fixed numbers, its **parameters**, which
+# were found in **training**. The *large* in "large language model" means: very many of them.
 
 # %%
 n_parameters = sum(part.numel() for part in lm.model.parameters())  # numel: how many numbers there are in it
@@ -161,6 +165,7 @@ for sentence in ("The brown unicorn jumps", "the brown kangaroo   JUMPS", "The d
 # vocabulary from the first:
 
 # %%
+# 300 pieces each; the seed says which of the many stories that it could tell
 first, second = (
     start + lm.generate(start, max_new_tokens=300, seed=3).text for start in ("There was a poor", "The old king")
 )
@@ -178,7 +183,7 @@ print(f"{unknown} of the {len(second.split())} words of the second one are not a
 #
 # Models compute several texts at once, a **batch**, as a table of numbers, one row per text. A table's rows have the
 # same length. So the shorter rows are filled up with `[PAD]`, and a second table, the **attention mask**, says
-# which ids count (1) and which are only filling (0). `decode` leaves the filling out:
+# which ids count (1) and which are only filling (0); lesson 05 explains its name. `decode` leaves the filling out:
 
 # %%
 batch = [mine.encode(line) for line in ("The lazy dog", "Large language models predict text")]
@@ -251,7 +256,7 @@ for character in ("H", "é", "人", "🚀"):
 # %%
 sentence = "Unbelievable tokenization powers! 🚀"
 kind = WordTokenizer([*corpus, "unbelievable powers"])
-gpt2 = official("gpt2")
+gpt2 = official("gpt2")  # GPT-2's tokenizer
 
 
 def cut(name, ids, decode):

@@ -145,7 +145,7 @@ A peck of pickled peppers Peter Piper picked.
 If Peter Piper picked a peck of pickled peppers,
 where's the peck of pickled peppers that Peter Piper picked?"""
 ranks = train(rhyme, 256 + 24)
-print([token.decode() for token in list(ranks)[256:]])
+print([token.decode() for token in sorted(ranks, key=ranks.get)[256:]])
 
 # %% [markdown]
 # First pairs of letters, then ` pick` out of ` p` and `ick`, at the end whole words. Nobody told it what a word is
@@ -338,24 +338,19 @@ print(show(gpt2, gpt2.encode("Unbelievable tokenization powers! 🚀"), raw=True
 # %% [markdown]
 # ## The same in the project
 #
-# The trainer, count, merge, count again:
+# The trainer: count, merge, count again. And the merges of one piece, step by step, as the picture above shows them.
+# Beside these the project has fast forms, which count only what a merge has changed; its tests hold them equal to the
+# plain ones.
 
 # %%
 from tokenizer.merging import merge_steps
 from tokenizer.training import find_merges, replace_pair
 
 source(find_merges)
-
-# %% [markdown]
-# And the merges of a piece, step by step, as the picture above shows them:
-
-# %%
+print()
 source(merge_steps)
 
 # %% [markdown]
-# Beside these the project has fast forms, which count only what a merge has changed. Its tests hold them equal to the
-# plain ones.
-#
 # ## Five questions
 
 # %%

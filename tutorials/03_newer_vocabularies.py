@@ -3,8 +3,9 @@
 #
 # *Forty minutes. You need lesson 02: merges, ranks, `encode` of one piece.*
 #
-# GPT-2's vocabulary is from 2019. That of GPT-4, `cl100k_base`, has twice as many tokens. One would think that every
-# text becomes shorter with it. Some do, some do not, and there are reasons for both.
+# GPT-2's vocabulary is from 2019, and the first GPT-3 still had it. That of GPT-3.5 and GPT-4, `cl100k_base`, has
+# twice as many tokens. One would think that every text becomes shorter with it. Some do, some do not, and there are
+# reasons for both.
 #
 # Two parts of a tokenizer were left out in lesson 02: where a text is cut *before* any merge, and special tokens. You
 # will write both.
@@ -61,7 +62,7 @@ text_cuts(
 )
 
 # %% [markdown]
-# Eleven tokens in both! You may read below this very output that the newer one uses fewer. Here it has won one,
+# Eleven tokens in both! You may read, of this very sentence, that the newer one uses fewer. Here it has won one,
 # `-player`, and lost one: the space before *40* is now a token of its own. Neither has to do with the size of the
 # vocabulary. It is another *pattern*.
 #
@@ -128,17 +129,15 @@ for pattern in ("gpt2", "cl100k_base"):
 for number in ("1234567", "12345 + 678 = 13023"):
     for name, tok in both.items():
         print(f"{number:20} {name:12} {[tok.decode([i]) for i in tok.encode(number)]}")
+print()
+for name, tok in both.items():
+    ids = tok.encode("strawberry")
+    print(f"{'strawberry':20} {name:12} {[tok.decode([i]) for i in ids]!s:26} the model gets {ids}")
 
 # %% [markdown]
 # This is one reason why models are poor at long sums: they do not see digits, and which digits go together depends
-# on the number. It is also why they are poor at spelling. How many *r* are in this word?
-
-# %%
-for name, tok in both.items():
-    ids = tok.encode("strawberry")
-    print(f"{name:12} {[tok.decode([i]) for i in ids]!s:26} the model gets {ids}")
-
-# %% [markdown]
+# on the number. It is also why they are poor at spelling. How many *r* has 301, 1831, 8396?
+#
 # ## Which texts become shorter?
 #
 # With the larger vocabulary:
@@ -229,17 +228,12 @@ from tokenizer import StreamDecoder
 
 stream = StreamDecoder(gpt2)
 print([stream.push(i) for i in gpt2.encode(star)])
+print(["👨‍👩‍👧", *"👨‍👩‍👧"], len("👨‍👩‍👧".encode()), "bytes")
 
 # %% [markdown]
-# What looks like one emoji can be several characters: the family is three people and two invisible joiners.
-
-# %%
-import unicodedata
-
-for character in "👨‍👩‍👧":
-    print(unicodedata.name(character), len(character.encode()), "bytes")
-
-# %% [markdown]
+# And what looks like one emoji, as in the last line, can be several characters: the family is three people and two
+# invisible joiners, 18 bytes in all. Of it cl100k_base makes 13 tokens, as the table above has it.
+#
 # ## Ids mean nothing without their vocabulary
 #
 # The first 256 ids are the same in both, the single bytes. They are not in the order of their numbers: those that can
@@ -249,10 +243,12 @@ for character in "👨‍👩‍👧":
 print(all(gpt2.decode_bytes([i]) == cl100k.decode_bytes([i]) for i in range(256)))
 for name, tok in both.items():
     print(f"{name:12}", [(tok.decode([i]), i) for i in (0, 1, 2, 198, 50256)])
+question = gpt2.encode("What is 2+2?")
+print(question, "to the storyteller is", repr(lm.tokenizer.decode(question)))
 
 # %% [markdown]
-# 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. A model with the wrong tokenizer raises no
-# error. It writes nonsense.
+# 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. And with the wrong tokenizer there is no
+# error: the storyteller would read GPT-2's ids as a text, only not as yours.
 #
 # ## Special tokens
 #

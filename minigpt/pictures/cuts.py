@@ -20,7 +20,8 @@ def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
     y = 2.4 * SIZE
     rows = []
     for name, tokens, ids in cuts:
-        names = [label(token.encode() if isinstance(token, str) else token) for token in tokens]
+        data = [token.encode() if isinstance(token, str) else token for token in tokens]
+        names = [label(token) for token in data]
         many = f"{len(ids)} token{'' if len(ids) == 1 else 's'}"
         y += SIZE
         shapes.append(Text(LEFT, y + 4, f"{name}: {many}", "soft"))
@@ -29,7 +30,7 @@ def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
         for band in fill(sizes, WIDTH - LEFT, gap=3):
             x = LEFT
             for n in band:
-                color = "second" if names[n].startswith("<") and len(names[n]) > 1 else "tint"
+                color = "second" if names[n] == f"<{data[n].hex(' ')}>" else "tint"
                 hint = f"{names[n]}: id {ids[n]}"
                 shapes.append(Box(x, y, sizes[n], 25, color, 0.16, "rule", hint))
                 shapes.append(Text(x + sizes[n] / 2, y + 17.5, names[n], "ink", "middle"))

@@ -26,6 +26,7 @@ def cuts_of(text: str) -> list[Cut]:
     return [
         ("characters", [chars.decode([i]) for i in letters], letters),
         ("GPT-2", [gpt2.decode_bytes([i]) for i in ids], ids),
+        ("signs", ["<br", b"<f0>", "🌟".encode()[:2]], [1, 2, 3]),
         ("nothing", [], []),
     ]
 

@@ -269,7 +269,8 @@ for word, times in words.items():
     for byte in word.encode():
         single[byte] += times
 score = {pair: n / (single[pair[0]] * single[pair[1]]) for pair, n in counts.items()}
-print("BPE merges first      ", bytes(max(counts, key=counts.get)).decode())
+most = min(counts, key=lambda pair: (-counts[pair], pair))
+print("BPE merges first      ", bytes(most).decode())
 print("WordPiece merges first", bytes(max(score, key=score.get)).decode())
 
 # %% [markdown]
@@ -294,8 +295,9 @@ print(wordpiece("unbelievable", {"un", "##believ", "##able"}), wordpiece("unbeli
 
 # %% [markdown]
 # **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and throws away those
-# that are missed least. A text is cut so that the product of the probabilities is greatest. With a dictionary of the
-# best cut of each beginning of the word, that is short:
+# that are missed least. A text is cut so that the product of the probabilities is greatest: below, `▁un` `able` has
+# 0.02 · 0.04, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04. With a dictionary of the best cut of each
+# beginning of the word, that is short:
 
 
 # %%
@@ -315,7 +317,7 @@ def unigram(word, probability):
 print(unigram("▁unable", {"▁": 0.1, "▁un": 0.02, "un": 0.03, "able": 0.04, "a": 0.08, "ble": 0.01, "▁una": 0.001}))
 
 # %% [markdown]
-# `▁` stands for a space: **SentencePiece** writes it so. SentencePiece is not a third method but a library: it trains
+# `▁` stands for a space: **SentencePiece** writes it so. SentencePiece is not one more method but a library: it trains
 # BPE or Unigram on a text as it is, without cutting it into words first, which suits languages that write no spaces.
 #
 # | | vocabulary by | a text is cut | unknown | used by |

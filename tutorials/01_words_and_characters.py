@@ -165,9 +165,9 @@ for sentence in ("The brown unicorn jumps", "the brown kangaroo   JUMPS", "The d
 # vocabulary from the first:
 
 # %%
-# 300 pieces each; the seed says which of the many stories that it could tell
+# 200 pieces each; the seed says which of the many stories that it could tell
 first, second = (
-    start + lm.generate(start, max_new_tokens=300, seed=3).text for start in ("There was a poor", "The old king")
+    start + lm.generate(start, max_new_tokens=200, seed=3).text for start in ("There was a poor", "The old king")
 )
 print(first[:70], second[:70], sep=" …\n", end=" …\n\n")
 from_story = WordTokenizer([first])

@@ -45,9 +45,9 @@ def show_png() -> None:
 
 def source(part: Callable[..., Any]) -> None:
     """Prints the code of a function or class as it is installed, with the place where it stands."""
-    file = Path(inspect.getsourcefile(part) or "")
     lines, first = inspect.getsourcelines(part)
-    print(f"# {'/'.join(file.parts[-3:])}, from line {first}\n{''.join(lines).rstrip()}")
+    file = f"{part.__module__.replace('.', '/')}.py"
+    print(f"# {file}, from line {first}\n{''.join(lines).rstrip()}")
 
 
 @dataclass

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from minigpt.exercises.catalog import exercise
-from minigpt.exercises.lesson import quiz
+from minigpt.exercises.lesson import quiz, source
+from tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("build", ROOT / "tutorials" / "build.py")
@@ -90,6 +91,15 @@ def test_a_question_has_one_right_option_in_an_order_of_its_own() -> None:
     assert len(orders) == 6
     with pytest.raises(ValueError, match="2 of its options are 1"):
         quiz("Which?", [1, 1, 2], 1, "")
+
+
+def test_source_names_the_file_within_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the folder in which the project happens to lie, of which every reader has another."""
+    for part, file in ((Tokenizer.encode_by_hand, "tokenizer/bpe.py"), (quiz, "minigpt/exercises/lesson.py")):
+        source(part)
+        head, line, *_ = capsys.readouterr().out.split("\n")
+        assert head.startswith(f"# {file}, from line ")
+        assert line.strip() == Path(ROOT / file).read_text("utf-8").split("\n")[int(head.split()[-1]) - 1].strip()
 
 
 def test_a_stale_notebook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

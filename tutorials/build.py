@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -53,11 +54,13 @@ def read(path: Path, solved: bool) -> Any:
 
 
 def run(notebook: Any) -> None:
-    """Runs a notebook in a kernel of its own, without a network; outputs are left in it, without what changes."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "MINIGPT_PNG": "1", "TQDM_DISABLE": "1", "COLUMNS": "100"}
-    NotebookClient(
-        notebook, timeout=SECONDS, coalesce_streams=True, resources={"metadata": {"path": str(HERE)}}
-    ).execute()
+    """Runs a notebook in a kernel of its own, without a network and without what was downloaded to this machine, so
+    that it gives the same everywhere; outputs are left in it, without what changes."""
+    with TemporaryDirectory() as empty:
+        places = {"MINIGPT_CACHE": empty, "HF_HOME": empty, "HF_HUB_OFFLINE": "1"}
+        env = os.environ | places | {"MINIGPT_PNG": "1", "TQDM_DISABLE": "1", "COLUMNS": "100"}
+        folder = {"metadata": {"path": str(HERE)}}
+        NotebookClient(notebook, timeout=SECONDS, coalesce_streams=True, resources=folder).execute(env=env)
     notebook.metadata = {"kernelspec": KERNEL}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)

@@ -17,6 +17,7 @@ from minigpt.exercises.trace import own_line
 
 BLANK = "not implemented yet"
 FEW = 6  # parameters that a report names
+ENOUGH = 12  # cases on all of which a part fails: it will on the others
 SHORT, LONG = 0.05, 20.0  # seconds that a solution gets for a case with a bug that is endless, and else
 
 
@@ -58,7 +59,8 @@ def run_cases(checked: Checked) -> Report | None:
         if isinstance(found.error, NotImplementedError):
             return Report(name, False, BLANK, blank=True)
         checked.outcomes.append(found)
-        if found.endless:
+        failing = len(checked.outcomes) == ENOUGH and all(found.error for found in checked.outcomes)
+        if found.endless or failing:
             break
     if all(not o.failed and o.value is None for o in checked.outcomes):
         wrote = any(o.wrote for o in checked.outcomes)

@@ -117,3 +117,13 @@ def test_a_stale_notebook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert build.main(["--check"]) == 1
     with pytest.raises(ValueError, match="no lesson 99"):
         build.main(["99"])
+
+
+def test_the_overview_lists_every_lesson_with_its_exercises() -> None:
+    text = (ROOT / "tutorials" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(.+?)\]\((\S+?)\.ipynb\) \| (\d+) \| (.+?) \|$", text, re.MULTILINE)
+    assert [row[1] for row in rows] == NAMES
+    for path, (title, _, _, exercises) in zip(SOURCES, rows, strict=True):
+        cells = build.read(path, solved=False).cells
+        assert cells[0].source.startswith(f"# {title}\n")
+        assert re.findall(r"`(\w+)`", exercises) == [c.metadata["exercise"] for c in cells if "exercise" in c.metadata]

@@ -12,6 +12,13 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "CausalSelfAttention": "causal_self_attention",
     "LayerNorm": "layer_norm",
     "top_p": "top_p",
+    "cached_attention": "cached_attention",
+    "generate_cached": "generate_cached",
+    "chat_prompt": "chat_prompt",
+    "stop": "stop",
+    "loss": "loss",
+    "train_step": "train_step",
+    "batch": "batch",
 }
 
 

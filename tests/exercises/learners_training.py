@@ -207,12 +207,6 @@ STEP = both(
         lr_sign=(O_BACK, "    (-error).backward()\n"),
         no_lr=("lr=lr", "lr=1.0"),
         sign_alone=(O_STEP, "    for p in model.parameters():\n        p.grad = torch.sign(p.grad)\n" + O_STEP),
-        normalized=(
-            O_STEP,
-            "    for p in model.parameters():\n        p.grad = F.normalize(p.grad.flatten(), dim=0).view_as(p)\n"
-            + O_STEP,
-        ),
-        twice=(O_STEP, O_STEP * 2),
         first_alone=(
             "SGD(model.parameters()",
             "SGD([next(model.parameters())]",
@@ -243,8 +237,6 @@ STEP = both(
         lr_sign=("weight.data - lr", "weight.data + lr"),
         no_lr=("lr * weight.grad", "weight.grad"),
         sign_alone=("lr * weight.grad", "lr * (weight.grad / weight.grad.abs()).nan_to_num()"),
-        normalized=("lr * weight.grad", "lr * weight.grad / (weight.grad**2).sum().sqrt()"),
-        twice=(N_STEP, N_STEP * 2),
         first_alone=(N_STEP, N_STEP + "            break\n"),
         last_alone=("        if weight.grad is not None:\n            " + N_UPDATE, "        pass\n    " + N_UPDATE),
         bias_missing=("if weight.grad is not None:", "if name != 'bias':"),
@@ -276,6 +268,8 @@ STEP = both(
     ),
 )
 STEP_OTHER: list[tuple[Part, set[str]]] = [
+    (written(OPTIMIZER, O_STEP, O_STEP * 2), set()),
+    (written(BY_NAME, "lr * weight.grad", "lr * weight.grad / weight.grad.norm()"), set()),
     (written(OPTIMIZER, "SGD", "Adam"), {"sign_alone"}),
     (written(OPTIMIZER, "lr=lr", "lr=lr, weight_decay=0.1"), set()),
     (written(OPTIMIZER, O_STEP, "    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.01)\n" + O_STEP), set()),

@@ -82,7 +82,7 @@ def plain(ids: Any) -> Any:
 def cases() -> list[Case]:
     """One token after a text, none, some; eos at once, later, never, in the prompt; several texts: eos ends all of them
     but the last, so that their caches are the same with and without a last step that nobody needs."""
-    alone = [([3], 1), ([2, 5], 0), ([2, 5], 1), ([5, 0, 2], 4), ([1, 6], 5), ([5, EOS], 4)]
+    alone = [([3], 1), ([2, 5], 0), ([2, 5], 1), ([5, 0, 2, 6], 4), ([1, 6], 5), ([5, EOS], 4)]
     several = [([[1, 6], [2, 5]], 3), ([[3], [0, 1, 6], [2, 5]], 6), ([[1, 3], [6, EOS], [5], [6, 6, 6]], 5)]
     return [
         *(Case((model, [ids], n, eos)) for ids, n in alone for eos in (NEVER, EOS)),

@@ -8,7 +8,7 @@ LOWEST = .venv-lowest
 LOWEST_PYTHON ?= python3.11
 TESTS ?= tests tokenizer minigpt weights
 
-.PHONY: story test fuzz lint format docs pictures gallery lowest clean help
+.PHONY: lessons story test fuzz lint format docs pictures gallery lowest clean help
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 14
@@ -33,6 +33,9 @@ lint: $(VENV)/installed-dev  ## check style and types
 format: $(VENV)/installed-dev  ## bring the files into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+lessons: $(VENV)/installed-dev  ## build the lessons' notebooks anew
+	$(BIN)/python tutorials/build.py
 
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py

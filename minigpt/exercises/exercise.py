@@ -1,6 +1,5 @@
 """What an exercise is: a solution in plain code, its likeliest bugs as edits of that code, and cases to run it on."""
 
-import ast
 import inspect
 import linecache
 import sys
@@ -70,6 +69,7 @@ class Exercise:
     others: Sequence[Callable[..., Any]] = ()
     built_from: Callable[..., tuple[Any, ...]] = configured  # a model's own module, its config: what it is built from
     acts: Callable[..., Any] | None = None  # puts a function into a model, or gives what it does to scores
+    made: dict[tuple[str, ...], Callable[..., Any]] = field(default_factory=dict, repr=False)  # solutions with bugs
     known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
 
     @property
@@ -109,14 +109,16 @@ class Exercise:
     def with_bugs(self, *names: str) -> Callable[..., Any]:
         """The solution with bugs in it. Raises ValueError where two bugs change the same place, or a text is not there
         exactly once."""
+        if names in self.made:
+            return self.made[names]
         source = self.solution()
         for name in names:
             for old, new in next(bug for bug in self.bugs if bug.name == name).edits:
                 if source.count(old) != 1:
                     raise ValueError(f"{self.name}, bug {name}: {old!r} stands {source.count(old)} times in the code")
                 source = source.replace(old, new)
-        made: Callable[..., Any] = compiled(source, self.part)[self.part.__name__]
-        return made
+        self.made[names] = compiled(source, self.part)[self.part.__name__]
+        return self.made[names]
 
 
 def compiled(source: str, like: Callable[..., Any]) -> dict[str, Any]:
@@ -125,6 +127,5 @@ def compiled(source: str, like: Callable[..., Any]) -> dict[str, Any]:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     module = sys.modules[like.__module__]
     space = {**vars(module)}
-    tree = ast.parse(source, file)
-    exec(compile(tree, file, "exec"), space)
+    exec(compile(source, file, "exec"), space)
     return space

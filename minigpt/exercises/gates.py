@@ -5,18 +5,17 @@
 """
 
 import inspect
-from collections.abc import Iterator
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from minigpt.exercises.checked import Checked, expected, right, run_cases
+from minigpt.exercises.checked import Checked, expected, right, run_cases, wrong_gradients
 from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.float32 import in_float32, wants_float32
-from minigpt.exercises.outcomes import Outcome, alike, run, same
+from minigpt.exercises.outcomes import Outcome, alike, run
 from minigpt.exercises.parameters import kind
 from minigpt.exercises.report import Report
 from minigpt.exercises.shown import called, difference_of
@@ -64,7 +63,7 @@ def judge(checked: Checked) -> Report:
         says = "it gives another result each time: is dropout on, or a random number?"
         return Report(name, False, says, "random")
     if not wrong:
-        return Report(name, True, f"right, on {len(outcomes)} inputs")
+        return judge_gradients(checked)
     bugs = identify(exercise, outcomes)
     if bugs:
         does = " and ".join(bug.does for bug in exercise.bugs if bug.name in bugs)
@@ -76,22 +75,44 @@ def judge(checked: Checked) -> Report:
     return unknown(checked, wrong) if report is None else report
 
 
+def judge_gradients(checked: Checked) -> Report:
+    """Gate 4 for a part whose results are right: its gradients, which `detach` and the like cut off."""
+    exercise, outcomes = checked.exercise, checked.outcomes
+    wrong = wrong_gradients(checked)
+    if not wrong:
+        return Report(exercise.name, True, f"right, on {len(outcomes)} inputs")
+    for bug in exercise.bugs:
+        same_values = all(right(exercise, n, found, bug.name) for n, found in enumerate(outcomes))
+        if same_values and not wrong_gradients(checked, bug.name):
+            proof = "its results are right, its gradients are those of the solution with this change alone"
+            return Report(exercise.name, False, f"it {bug.does}", bug.name, [proof])
+    cut = all(gradient is None for gradient in wrong.values())
+    why = "none arrives: something cuts it off, such as detach, .data, no_grad or .item()" if cut else "it differs"
+    return Report(exercise.name, False, f"the result is right, the gradient of {', '.join(wrong)} is not: {why}")
+
+
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
-    """The bug, or the two bugs, with which the solution does on every case what the part did."""
-    names = [bug.name for bug in exercise.bugs]
-    told = any(not found.failed and not right(exercise, n, found) for n, found in enumerate(outcomes))
-    for bugs in candidates(names):
-        if len(bugs) == 2 and not told:  # that a part fails is no proof: any two bugs may fail together
-            break
-        if all(right(exercise, n, found, *bugs) for n, found in enumerate(outcomes)):
-            return bugs
+    """The bug, or the two bugs, with which the solution does on every case what the part did.
+
+    That it fails everywhere can have any reason. Two are named only where the part gives a wrong value somewhere, of
+    more than NaN, which many pairs give.
+    """
+    if all(found.error is not None for found in outcomes):
+        return ()
+    bugs = [bug for bug in exercise.bugs if expected(exercise, 0, bug.name) is not None]  # None: cannot be built
+    alone = [(bug.name,) for bug in bugs]
+    pairs = combinations([bug.name for bug in bugs if not bug.endless], 2)
+    telling = any(not right(exercise, n, found) and tells(found) for n, found in enumerate(outcomes))
+    order = sorted(enumerate(outcomes), key=lambda one: right(exercise, *one))  # wrong ones first: most bugs end there
+    for names in chain(alone, pairs if telling else ()):
+        if all(right(exercise, n, found, *names) for n, found in order):
+            return names
     return ()
 
 
-def candidates(names: list[str]) -> Iterator[tuple[str, ...]]:
-    """Each bug alone, then two of them together."""
-    yield from ((name,) for name in names)
-    yield from combinations(names, 2)
+def tells(found: Outcome) -> bool:
+    """Whether there is a value, of more than NaN."""
+    return not found.failed and not (isinstance(found.value, Tensor) and bool(found.value.isnan().all()))
 
 
 def failed(checked: Checked, wrong: list[int]) -> Report | None:
@@ -118,11 +139,6 @@ def unknown(checked: Checked, wrong: list[int]) -> Report:
     """Gate 6: the smallest input on which it is wrong, and where its way parts from the solution's."""
     exercise, n = checked.exercise, wrong[0]
     found, wanted = checked.outcomes[n], expected(exercise, n)
-    if wanted is not None and same(found.value, wanted.value):
-        names = [name for name in wanted.grads if not same(found.grads.get(name), wanted.grads[name])]
-        cut = all(found.grads.get(name) is None for name in names)
-        why = "none arrives: something cuts it off, such as detach, .data, no_grad or .item()" if cut else "it differs"
-        return Report(exercise.name, False, f"the result is right, the gradient of {', '.join(names)} is not: {why}")
     lines = difference_of(exercise, n, found, wanted)
     return Report(exercise.name, False, f"it is wrong on {called(exercise, n)}", lines=[*lines, *where(checked, n)])
 

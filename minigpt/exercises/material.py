@@ -1,9 +1,11 @@
 """Real weights and activations for the cases: those of the embedded storyteller, in float64, computed once."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minigpt.analysis.activations import record
 from minigpt.models.config import GPT2Config
@@ -42,6 +44,16 @@ def activations() -> dict[str, Tensor]:
     return dict(seen)
 
 
+@cache
+def few_logits() -> tuple[Tensor, Tensor]:
+    """The storyteller's logits (2, T, V) of every 16th token and of those of `ids()`, and the ids (2, T) among these.
+
+    So few that code which goes through the vocabulary by loops ends in time.
+    """
+    kept = torch.cat([torch.arange(0, storyteller().config.vocab_size, 16), ids().flatten()]).unique()
+    return activations()["logits"][..., kept].clone(), torch.searchsorted(kept, ids())
+
+
 def state(prefix: str) -> dict[str, Tensor]:
     """The parameters of a part of the storyteller, as "h.0.attn.", by their names within it."""
     return {
@@ -64,3 +76,42 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 def random_state(shapes: dict[str, tuple[int, ...]], seed: int = 1) -> dict[str, Tensor]:
     """Random parameters, a tenth of which would do, so that nothing is near zero or one."""
     return {name: numbers(*shape, seed=seed + n) * 0.3 for n, (name, shape) in enumerate(shapes.items())}
+
+
+def random_parameters(module: nn.Module, seed: int = 1) -> dict[str, Tensor]:
+    """Random values for all of a module's parameters, by their names."""
+    return random_state({name: tuple(value.shape) for name, value in module.named_parameters()}, seed)
+
+
+def table_model(n_vocab: int, n_ctx: int, seed: int = 0) -> Callable[[Sequence[int]], Tensor]:
+    """A stand-in for a model: ids -> the logits (V,) of the next token, a row of a table that all ids together choose.
+
+    As GPT-2 does, it refuses ids that are not in its vocabulary, more than n_ctx of them, and none.
+    """
+    table = numbers(101, n_vocab, seed=seed)
+
+    def model(ids: Sequence[int]) -> Tensor:
+        seen = torch.as_tensor(ids).flatten()
+        if seen.is_floating_point() or not 0 < len(seen) <= n_ctx:
+            raise ValueError(f"the model takes 1 to {n_ctx} ids, not {len(seen)} of {seen.dtype}")
+        row = 0
+        for id in seen.tolist():
+            if not 0 <= id < n_vocab:
+                raise IndexError(f"id {id} is not in the vocabulary: ids are 0 to {n_vocab - 1}")
+            row = (7 * row + id + 1) % len(table)
+        return table[row].clone()
+
+    return model
+
+
+def as_list(ids: Any) -> Any:
+    """Ids as a list of numbers, where they are a tensor, a tuple, or tensors in a list; whatever else as it is.
+
+    >>> as_list(torch.tensor([1, 2])), as_list((torch.tensor(3), 4)), as_list(None)
+    ([1, 2], [3, 4], None)
+    """
+    if isinstance(ids, Tensor):
+        return ids.tolist()
+    if isinstance(ids, (list, tuple)):
+        return [id.item() if isinstance(id, Tensor) and id.numel() == 1 else id for id in ids]
+    return ids

@@ -3,8 +3,8 @@
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.sandbox import SECONDS, TooLong, limited
 
 EXACT = 1e-9  # relative, in float64: what the order of additions alone can change is a millionth of it
+Gradients = dict[str, Tensor | None]  # by the names of parameters; None where none arrives
 ROUNDED = 3e-5  # the same in float32
 
 
@@ -25,7 +26,6 @@ class Outcome:
     error: BaseException | None = None
     endless: bool = False  # stopped after a second
     wrote: bool = False  # it changed its arguments
-    grads: dict[str, Tensor | None] = field(default_factory=dict)  # of a sum over what it returned
 
     @property
     def failed(self) -> bool:
@@ -35,32 +35,29 @@ class Outcome:
 
 def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float = SECONDS) -> Outcome:
     """Runs a part on a copy of a case's arguments; a module has been built already."""
-    args = fresh(case.args, case.grad)
+    args = fresh(case.args)
     found = Outcome()
     try:
-        with torch.set_grad_enabled(case.grad):
-            value = limited(lambda: exercise.use(part, *args), seconds)
-            if case.grad:
-                found.grads = gradients(value, args, part)
-            found.value = detached(value)
+        with torch.no_grad():
+            found.value = detached(limited(lambda: listed(exercise.use(part, *args)), seconds))
     except TooLong:
         return Outcome(endless=True)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and RecursionError, too: a learner's slip ends nothing but itself
         found.error = error
-    with torch.no_grad():
-        found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
+    found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
     return found
 
 
-def fresh(args: tuple[Any, ...], grad: bool) -> tuple[Any, ...]:
-    """Copies of arguments, but for models and functions; those of floats ask for gradients where a case does."""
-    copies = tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
-    for arg in copies:
-        if grad and isinstance(arg, Tensor) and arg.is_floating_point():
-            arg.requires_grad_()
-    return copies
+def listed(value: Any) -> Any:
+    """What a generator or another iterator gives, as a list: no two of them are equal, and their errors come late."""
+    return list(value) if isinstance(value, Iterator) else value
+
+
+def fresh(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copies of arguments, but for models and functions."""
+    return tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
 
 
 def stateful(arg: Any) -> bool:
@@ -77,17 +74,23 @@ def detached(value: Any) -> Any:
     return value
 
 
-def gradients(value: Any, args: tuple[Any, ...], part: Any) -> dict[str, Tensor | None]:
-    """The gradients of a weighted sum over what a part returned, of its parameters and of the arguments that ask."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return {}
-    wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad}
+def gradients(part: Any, exercise: Exercise, case: Case) -> Gradients:
+    """The gradients of a weighted sum over what a part returns for a case, of its parameters and its arguments.
+
+    None stands for one that does not arrive. Raises whatever the part does.
+    """
+    args = fresh(case.args)
+    wanted = {f"argument {n + 1}": arg for n, arg in enumerate(args) if isinstance(arg, Tensor)}
+    wanted = {name: arg.requires_grad_() for name, arg in wanted.items() if arg.is_floating_point()}
     if isinstance(part, nn.Module):
-        wanted |= dict(part.named_parameters())
-    if not value.requires_grad:
-        return dict.fromkeys(wanted)
-    noise = torch.linspace(-1, 1, value.numel(), dtype=value.dtype).cos().reshape(value.shape)
-    found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
+        wanted |= dict(part.named_parameters(remove_duplicate=False))
+    with torch.enable_grad():  # a part may write into its arguments, but not into a leaf
+        given = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
+        value: Tensor = limited(lambda: exercise.use(part, *given))
+        if not value.requires_grad:
+            return dict.fromkeys(wanted)
+        noise = torch.linspace(0, 3, value.numel(), dtype=value.dtype).cos().reshape(value.shape)  # no two alike
+        found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 
 
@@ -95,9 +98,26 @@ def alike(a: Outcome, b: Outcome, tolerance: float = EXACT) -> bool:
     """Whether two parts did the same on a case."""
     if a.failed or b.failed:
         return a.endless == b.endless and (a.error is None) == (b.error is None)
-    if a.wrote != b.wrote or not same(a.value, b.value, tolerance):
-        return False
-    return a.grads.keys() == b.grads.keys() and all(same(a.grads[n], b.grads[n], tolerance) for n in a.grads)
+    return a.wrote == b.wrote and same(a.value, b.value, tolerance)
+
+
+def wrong_among(yours: Gradients, right: Gradients) -> Gradients:
+    """Those of your gradients that differ by more than rounding, which is all that is left of one that is 0 in theory.
+
+    >>> wrong_among({"a": torch.tensor([1e-17]), "b": torch.ones(1)}, {"a": torch.zeros(1), "b": torch.ones(1)})
+    {}
+    """
+    largest = max((g.abs().amax().item() for g in right.values() if g is not None and g.numel()), default=0.0)
+    wrong: Gradients = {}
+    for name, wanted in right.items():
+        found = yours.get(name)
+        if found is None or wanted is None:
+            small = found is wanted
+        else:
+            small = same(found, wanted) or (found - wanted).abs().amax().item() <= EXACT * largest
+        if not small:
+            wrong[name] = found
+    return wrong
 
 
 def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 import minigpt
@@ -50,14 +50,14 @@ class Trace(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         frame = own_frame(sys._getframe(1))
-        if frame is not None:
+        if frame is not None and any(isinstance(arg, Tensor) for arg in args):  # not a constant, such as a mask
             file, line, text = expression(frame)
             parts = [(text, part) for part in (out if isinstance(out, (tuple, list)) else [out])]
             if func is F.scaled_dot_product_attention:
                 inside = opened(*args, **(kwargs or {}))
                 parts = [*((f"the {name} in {text}", part) for name, part in inside.items()), *parts]
             for what, part in parts:
-                if isinstance(part, Tensor) and part.is_floating_point():
+                if isinstance(part, Tensor) and part.is_floating_point() and not isinstance(part._base, nn.Parameter):
                     self.steps.append(Step(file, line, what, fingerprint(part), part.dtype))
         return out
 

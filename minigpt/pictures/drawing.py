@@ -67,7 +67,7 @@ Shape = Box | Line | Area | Text
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # the head, the rows
 
 
-@dataclass
+@dataclass(repr=False)
 class Drawing:
     """Shapes on a sheet of width x height pixels, with a title, a sentence that says what is seen, and the numbers.
 
@@ -121,6 +121,9 @@ class Drawing:
         names = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
         body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         return f"<details><summary>The numbers</summary><table><tr>{names}</tr>\n{body}</table></details>\n"
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.title!r})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

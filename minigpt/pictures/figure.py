@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,15 @@ def save_png(drawing: Drawing, path: Path, dark: bool = False) -> str:
         figure(drawing, dark).savefig(path, dpi=2 * INCH, format="png", metadata={"Software": None})
     found = [re.match(r"Glyph (\d+) ", str(warning.message)) for warning in told]
     return "".join(dict.fromkeys(chr(int(glyph[1])) for glyph in found if glyph))
+
+
+def png(drawing: Drawing) -> bytes:
+    """The drawing as the bytes of a PNG, as fine as a screen of 96 pixels an inch."""
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure(drawing).savefig(buffer, dpi=INCH, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def fonts() -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -133,7 +134,11 @@ def load_run(
         raise FileNotFoundError(f"no run to resume in {folder}: it has no {FILE}")
     try:
         check_bytes(file)
-        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", UserWarning
+            )  # torch wonders about a pickle of another protocol: it is not ours
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         record = RunRecord(**state["record"])
         place = device or str(record.asked.get("device", "cpu"))
         family = FAMILIES[state["config"]["model_type"]]

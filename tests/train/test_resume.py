@@ -232,6 +232,16 @@ def test_files_of_others_are_refused_in_one_line(data: bytes, tmp_path: Path) ->
     assert "\n" not in str(refused.value)
 
 
+def test_a_pickle_of_another_protocol_is_refused_without_a_warning(
+    begun: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    state = torch.load(begun / "run" / "training.pt", weights_only=True)
+    torch.save(state, tmp_path / "training.pt", pickle_protocol=5)
+    with pytest.raises(ValueError, match="damaged or no run of ours"):
+        resume(tmp_path)
+    assert not recwarn.list
+
+
 def test_no_code_of_a_file_runs(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, tuple[str]]:

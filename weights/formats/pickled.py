@@ -33,8 +33,7 @@ PARAMETER, SPARSE = "torch._utils._rebuild_parameter", "torch._utils._rebuild_sp
 HARMLESS = {*TENSORS, PARAMETER, SPARSE, "collections.OrderedDict", "torch.serialization._get_layout", "torch.Size"}
 HARMLESS |= {f"torch.{name}" for name in STORAGES}
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before zip files
-# Small parts beside the numbers.
-NOTES = ("version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id")
+NOTES = {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}  # small parts
 DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, MemoryError)
 
 

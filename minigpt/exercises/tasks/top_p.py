@@ -23,12 +23,14 @@ def top_p(scores: Tensor, p: float) -> Tensor:
 
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones after two texts."""
-    few = torch.tensor([[2.0, 1.0, 0.5, 3.0], [9.0, 1.0, -math.inf, 3.0]], dtype=torch.float64)
-    logits = material.activations()["logits"]
-    rows = [few, logits[1, -3:], logits[0, :3]]
-    return [Case((scores, p), crafted=scores is few) for scores in rows for p in (0.9, 0.5, 0.05)]
+    few = torch.tensor([[2.0, 1.0, 0.5, 3.0], [9.0, 1.25, -math.inf, 3.5]], dtype=torch.float64)
+    logits, _ = material.few_logits()
+    low = few - 9.5  # the same probabilities, but no score reaches p
+    rows = [few, low, logits[1, -3:], logits[0, :3]]
+    return [Case((scores, p), crafted=scores.shape[-1] == 4) for scores in rows for p in (0.9, 0.5, 0.05)]
 
 
+SORT, PROBS = "ordered, order = scores.sort(dim=-1, descending=True)", "ordered.softmax(dim=-1)"
 DROP = "drop = before >= p"
 SCATTER = "drop = torch.zeros_like(drop).scatter(-1, order, drop)"
 RETURN = "return scores.masked_fill(drop, -math.inf)"
@@ -57,8 +59,16 @@ EXERCISE = Exercise(
         ),
         bug("ascending", "sorts from the worst up", "descending=True", "descending=False"),
         bug("inverted", "keeps what it should drop", DROP, "drop = before < p"),
-        bug("no_softmax", "adds up the scores, not their probabilities", "ordered.softmax(dim=-1)", "ordered"),
-        bug("batch_softmax", "takes the softmax over the rows", "ordered.softmax(dim=-1)", "ordered.softmax(dim=0)"),
+        bug("no_softmax", "adds up the scores, not their probabilities", PROBS, "ordered"),
+        bug(
+            *("no_softmax_walk", "adds up the scores, not their probabilities, until they reach p"),
+            *(PROBS, "ordered", DROP, "drop = before.nan_to_num(nan=-math.inf).cummax(dim=-1).values >= p"),
+        ),
+        bug(
+            *("batch_softmax", "takes the softmax over the rows, not over the vocabulary"),
+            *(SORT, f"ordered, order = scores.softmax(dim=0){SORT[23:]}", PROBS, "ordered"),
+        ),
+        bug("batch_softmax_sorted", "takes the softmax over the sorted rows", PROBS, "ordered.softmax(dim=0)"),
         bug(
             *("share_of_v", "keeps the share p of the vocabulary, whatever the probabilities"),
             *(

@@ -1,0 +1,83 @@
+"""Lessons 08 and 09 as learners write them: right in other styles passes, every bug gets its name, none a wrong one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from minigpt import check
+from minigpt.exercises.catalog import exercise
+from tests.exercises import learners_filters as filters
+from tests.exercises import learners_logits as logits
+from tests.exercises import learners_search as search
+
+Part = Callable[..., Any]
+
+RIGHT: dict[str, list[Part]] = {
+    "next_probs": logits.NEXT_PROBS_RIGHT,
+    "perplexity": logits.PERPLEXITY_RIGHT,
+    "logit_lens": logits.LOGIT_LENS_RIGHT,
+    "temperature": filters.TEMPERATURE_RIGHT,
+    "top_k": filters.TOP_K_RIGHT,
+    "top_p": filters.TOP_P_RIGHT,
+    "min_p": filters.MIN_P_RIGHT,
+    "sample": filters.SAMPLE_RIGHT,
+    "greedy": search.GREEDY_RIGHT,
+    "beam": search.BEAM_RIGHT,
+}
+NAMED: dict[str, dict[str, list[Part]]] = {
+    "next_probs": logits.NEXT_PROBS,
+    "perplexity": logits.PERPLEXITY,
+    "logit_lens": logits.LOGIT_LENS,
+    "temperature": filters.TEMPERATURE,
+    "top_k": filters.TOP_K,
+    "top_p": filters.TOP_P,
+    "min_p": filters.MIN_P,
+    "sample": filters.SAMPLE,
+    "greedy": search.GREEDY,
+    "beam": search.BEAM,
+}
+OTHER: dict[str, list[tuple[Part, set[str]]]] = {
+    "next_probs": logits.NEXT_PROBS_OTHER,
+    "perplexity": logits.PERPLEXITY_OTHER,
+    "logit_lens": logits.LOGIT_LENS_OTHER,
+    "temperature": filters.TEMPERATURE_PAIRS + filters.TEMPERATURE_OTHER,
+    "top_k": filters.TOP_K_OTHER,
+    "top_p": filters.TOP_P_OTHER,
+    "min_p": filters.MIN_P_OTHER,
+    "sample": filters.SAMPLE_OTHER,
+    "greedy": search.GREEDY_OTHER,
+    "beam": search.BEAM_OTHER,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_other_styles_are_right(name: str) -> None:
+    assert len(RIGHT[name]) >= 3
+    for part in RIGHT[name]:
+        report = check(part, name)
+        assert report.ok, report
+        assert report.bug is None
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_bug_is_written_in_two_styles(name: str) -> None:
+    assert set(NAMED[name]) == {bug.name for bug in exercise(name).bugs}
+    assert [bug for bug, parts in NAMED[name].items() if len(parts) < 2] == []
+
+
+@pytest.mark.parametrize(("name", "bug"), [(name, bug) for name in NAMED for bug in NAMED[name]])
+def test_a_bug_is_named_in_every_style(name: str, bug: str) -> None:
+    for part in NAMED[name][bug]:
+        report = check(part, name)
+        assert report.bug == bug, report
+
+
+@pytest.mark.parametrize(("name", "n"), [(name, n) for name in OTHER for n in range(len(OTHER[name]))])
+def test_another_bug_gets_no_wrong_name(name: str, n: int) -> None:
+    """None, or one that is true; either way something is said."""
+    part, truthful = OTHER[name][n]
+    report = check(part, name)
+    assert not report.ok, report
+    assert report.bug is None or report.bug in truthful, report
+    assert report.says

@@ -1,0 +1,119 @@
+"""The lessons: notebooks are what their sources say, run without a network, and ask fair questions."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from minigpt.exercises.catalog import exercise
+from minigpt.exercises.lesson import quiz, source
+from tokenizer import Tokenizer
+
+ROOT = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location("build", ROOT / "tutorials" / "build.py")
+assert spec is not None
+assert spec.loader is not None
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+SOURCES = build.lessons([])
+NAMES = [path.stem for path in SOURCES]
+
+
+def notebook(name: str, solved: bool) -> Any:
+    folder = ROOT / "tutorials" / ("solved" if solved else "")
+    return nbformat.reads((folder / f"{name}.ipynb").read_text("utf-8"), as_version=4)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_the_notebooks_have_the_cells_of_the_source(path: Path) -> None:
+    for solved in (False, True):
+        stored, made = notebook(path.stem, solved), build.read(path, solved)
+        assert [(c.id, c.source) for c in stored.cells] == [(c.id, c.source) for c in made.cells], "make lessons"
+        nbformat.validate(stored)
+        assert stored.metadata == {"kernelspec": build.KERNEL}
+        assert len(json.dumps(stored)) < 2_000_000
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_every_exercise_is_checked_in_the_cell_after_it(path: Path) -> None:
+    cells = notebook(path.stem, solved=False).cells
+    names = [cell.metadata["exercise"] for cell in cells if "exercise" in cell.metadata]
+    assert names, "a lesson has something to do"
+    for n, cell in enumerate(cells):
+        if "exercise" in cell.metadata:
+            assert 'raise NotImplementedError("your turn")' in cell.source
+            assert cells[n + 1].source.startswith(f"check({exercise(cell.metadata['exercise']).name}")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_what_is_shown_is_right_and_can_be_seen_on_github(path: Path) -> None:
+    for cell in notebook(path.stem, solved=True).cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", cell.source
+            data = output.get("data", {})
+            assert "application/vnd.jupyter.widget-view+json" not in data
+            assert "<svg" not in str(data.get("text/html", ""))
+            if cell.source.startswith("check("):
+                assert data["text/plain"].startswith("✓"), data["text/plain"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_a_lesson_runs_and_gives_what_is_stored(path: Path) -> None:
+    for place, text in build.build(path).items():
+        stored = place.read_text("utf-8")
+        assert build.without_images(text) == build.without_images(stored), f"{place.name} is stale: make lessons"
+
+
+def test_the_longest_option_is_right_no_more_often_than_chance() -> None:
+    longest = total = 0
+    for path in SOURCES:
+        found = [cell for cell in notebook(path.stem, solved=True).cells if "quiz(" in cell.source]
+        shown = [cell.outputs[-1].data["text/html"] for cell in found if cell.outputs and "data" in cell.outputs[-1]]
+        shown = [html for html in shown if "<details>" in html]
+        assert len(shown) == 5, f"{path.stem}: five questions, not {len(shown)}"
+        for html in shown:
+            options = re.findall(r"<div>([A-E])&emsp;(.*?)</div>", html)
+            answer = re.search(r"</summary>([A-E]):", html)
+            assert answer
+            right = dict(options)[answer[1]]
+            total += 1
+            longest += all(len(right) > len(text) for letter, text in options if letter != answer[1])
+    assert longest <= 0.4 * total + 1, f"{longest} of {total}"
+
+
+def test_a_question_has_one_right_option_in_an_order_of_its_own() -> None:
+    orders = {tuple(quiz(f"Question {n}?", [1, 2, 3], 1, "").options) for n in range(30)}
+    assert len(orders) == 6
+    with pytest.raises(ValueError, match="2 of its options are 1"):
+        quiz("Which?", [1, 1, 2], 1, "")
+
+
+def test_source_names_the_file_within_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the folder in which the project happens to lie, of which every reader has another."""
+    for part, file in ((Tokenizer.encode_by_hand, "tokenizer/bpe.py"), (quiz, "minigpt/exercises/lesson.py")):
+        source(part)
+        head, line, *_ = capsys.readouterr().out.split("\n")
+        assert head.startswith(f"# {file}, from line ")
+        assert line.strip() == Path(ROOT / file).read_text("utf-8").split("\n")[int(head.split()[-1]) - 1].strip()
+
+
+def test_a_stale_notebook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "01_small.py").write_text('# %% exercise="merge"\n\n# %%\nprint(1 + 1)\n', encoding="utf-8")
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    assert build.main([]) == 0
+    written = {file.name: file.read_bytes() for file in tmp_path.rglob("*.ipynb")}
+    assert len(list(tmp_path.rglob("*.ipynb"))) == 2
+    assert build.main(["--check"]) == 0
+    assert build.main([]) == 0
+    assert {file.name: file.read_bytes() for file in tmp_path.rglob("*.ipynb")} == written, (
+        "built twice: the same bytes"
+    )
+    (tmp_path / "01_small.py").write_text('# %% exercise="merge"\n\n# %%\nprint(1 + 2)\n', encoding="utf-8")
+    assert build.main(["--check"]) == 1
+    with pytest.raises(ValueError, match="no lesson 99"):
+        build.main(["99"])

@@ -1,0 +1,364 @@
+# %% [markdown]
+# # 01 · Words and characters: how does text become numbers?
+#
+# *Thirty-five minutes. You need Python, and nothing else.*
+#
+# A neural network multiplies and adds numbers. It has never seen a letter. So before anything else can happen, text
+# must become numbers, and at the end numbers must become text again. How this is done decides what a model can
+# read, how much of it at once, and at what price.
+#
+# You will write two **tokenizers** here, one for words and one for characters, and see what each of them loses.
+# Lesson 02 then builds the one that GPT-2 has. But first: what are the numbers for?
+#
+# Run the cells from above, each with Shift+Enter; this first one loads what the lesson needs. Where a cell raises
+# `NotImplementedError("your turn")`, put your own lines in the place of that one.
+
+# %%
+import minigpt
+from minigpt import check
+from minigpt.exercises.lesson import quiz, ready, source
+from minigpt.exercises.official import official
+from minigpt.pictures.cuts import text_cuts
+
+ready()
+lm = minigpt.load("storyteller", device="cpu")
+
+# %% [markdown]
+# ## What a language model is
+#
+# A **language model** is a function. A text goes in; out comes, for each thing that could stand next, how likely it
+# is to stand there. That is all it does.
+#
+# `lm` is a small one that comes with this project, the *storyteller*. It has read fairy tales. What does it expect
+# after "The king had three"?
+
+# %%
+for next_one in lm.next_tokens("The king had three", k=5):
+    print(f"{next_one.text!r:>12}  {next_one.probability:.1%}")
+everything = lm.next_tokens("The king had three", k=lm.model.config.vocab_size)
+print(f"and {len(everything) - 5:,} more, all together {sum(one.probability for one in everything):.0%}")
+
+# %% [markdown]
+# These numbers are **probabilities**: of every 100 texts that go on from here, the model expects daughters in about 8.
+# (The space before each belongs to it: what comes next is a space and a word.)
+#
+# A function that says what comes next can write: take the likeliest, put it behind the text, and ask again.
+
+# %%
+text = "The king had three"
+for _ in range(8):
+    text += lm.next_tokens(text, k=1)[0].text
+    print(text)
+
+# %% [markdown]
+# This is called **completion**, and the way to pick the next piece is called **decoding** (lesson 09; taking the
+# likeliest is the simplest way, not the best). A chat assistant writes its answers in the same way.
+#
+# The function consists almost wholly of additions and multiplications with fixed numbers, its **parameters**, which
+# were found in **training**. The *large* in "large language model" means: very many of them.
+
+# %%
+n_parameters = sum(part.numel() for part in lm.model.parameters())  # numel: how many numbers there are in it
+print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million")
+
+# %% [markdown]
+# ## Where the parameters come from
+#
+# | stage | what the model gets | what it learns |
+# |---|---|---|
+# | **pre-training** | a great deal of plain text | to say what comes next |
+# | **post-training** | questions with good answers; which of several answers people prefer | to answer; to decline |
+#
+# *Pre-training* needs no one to write down the right answers: the next word of the text **is** the right answer.
+# This is why it can use so much text. (It is often called unsupervised; self-supervised says it better.) What comes
+# out is a *base model* or *foundation model*, such as GPT-2. Lesson 14 trains one.
+#
+# *Post-training* goes on from there with far fewer, chosen examples. A first step, **fine-tuning**, is the same
+# training on conversations. Then people compare answers, and the model is moved toward the preferred ones
+# (reinforcement learning from human feedback, RLHF); in *constitutional AI* another model compares them, by a list of
+# written principles. What comes out is a chat model. Showing a model some examples *in the prompt* ("few-shot") is
+# none of this: no parameter changes. Lesson 11 compares the two kinds of models.
+#
+# Our storyteller has had pre-training only. Ask it something, and it does what it has learnt: it goes on with the
+# text.
+
+# %%
+answer = lm.generate("What is 2+2?", max_new_tokens=25, temperature=0)  # temperature 0: always the likeliest
+print("What is 2+2?" + answer.text)
+
+# %% [markdown]
+# ## Tokens, ids, vocabulary
+#
+# Now to the numbers. Whoever turns text into numbers must cut it into pieces and number the pieces:
+#
+# - a piece is a **token**;
+# - the list of all tokens that there can be is the **vocabulary**; it is fixed before training;
+# - a token's place in that list, counted from 0, is its **id**;
+# - to **encode** is to turn a text into a list of ids, to **decode** is the way back;
+# - what does both is a **tokenizer**.
+#
+# The ids carry no meaning: 7 is no more than 6, it stands one place further in a list. What a model makes of an id,
+# lesson 04 shows.
+#
+# There are three places to cut: between words, between characters, or somewhere in between. We try them in turn.
+#
+# ## Words
+#
+# The obvious piece is the word: whatever stands between spaces. Here is a tiny collection of texts, a **corpus**,
+# from which the vocabulary is to be made:
+
+# %%
+corpus = [
+    "The quick brown fox jumps over the lazy dog",
+    "Tokenization converts text to numbers",
+    "Large language models predict the next token",
+]
+words = sorted({word for line in corpus for word in line.lower().split()})
+print(len(words), words)
+
+# %% [markdown]
+# Lower case, so that *The* and *the* are one word; a set, so that each counts once; sorted, so that the ids are the
+# same tomorrow (the order of a set is not).
+#
+# Before the words come two **special tokens**, which stand for no word:
+#
+# - `[PAD]`, id 0, fills up short texts (we come to it below);
+# - `[UNK]`, id 1, *unknown*, stands for every word that is not in the vocabulary.
+#
+# ## Exercise 1: `WordTokenizer`
+#
+# Fill in the three methods. The text of the class says what is wanted; `check` tells you whether you have it, and if
+# not, what is wrong. `split()` without an argument cuts at any white space.
+
+# %% exercise="WordTokenizer"
+
+# %%
+check(WordTokenizer)
+
+# %% [markdown]
+# Stuck? `check.hint("WordTokenizer")` gives a nudge, again a stronger one; `check.solution("WordTokenizer")` shows it
+# all.
+#
+# Yours at work, on a sentence with a word that is not in the corpus:
+
+# %%
+mine = WordTokenizer(corpus)
+ids = mine.encode("The brown unicorn jumps")
+print("ids    ", ids)
+print("decoded", mine.decode(ids))
+print("all    ", [mine.decode([i]) for i in range(2, 2 + len(words))])
+
+# %% [markdown]
+# 17 is *the*, 2 is *brown*, 6 is *jumps*. There are 21 tokens: 19 words and the two special ones. And *unicorn* is
+# gone. The id 1 says that there was a word, but not which:
+
+# %%
+for sentence in ("The brown unicorn jumps", "the brown kangaroo   JUMPS", "The dog!", "the dogs"):
+    print(f"{sentence!r:29} {mine.encode(sentence)!s:14} {mine.decode(mine.encode(sentence))!r}")
+
+# %% [markdown]
+# Two different sentences have the same ids, so no decoder can tell them apart. The capital letters and the spaces
+# are lost, too. And since a word is what stands between spaces, *dog!* is not *dog*, and *dogs* is another word
+# altogether.
+#
+# Three sentences are a small corpus. Does it get better with more? Let the storyteller write two stories, and make the
+# vocabulary from the first:
+
+# %%
+# 200 pieces each; the seed says which of the many stories that it could tell
+first, second = (
+    start + lm.generate(start, max_new_tokens=200, seed=3).text for start in ("There was a poor", "The old king")
+)
+print(first[:70], second[:70], sep=" …\n", end=" …\n\n")
+from_story = WordTokenizer([first])
+unknown = sum(i == 1 for i in from_story.encode(second))
+print(f"{len(set(first.lower().split()))} different words in the first story")
+print(f"{unknown} of the {len(second.split())} words of the second one are not among them")
+
+# %% [markdown]
+# This is the **out-of-vocabulary problem**. A larger corpus makes it smaller, but it makes the vocabulary larger,
+# and never ends: there are always new names, new words, typing errors.
+#
+# ## What `[PAD]` is for
+#
+# Models compute several texts at once, a **batch**, as a table of numbers, one row per text. A table's rows have the
+# same length. So the shorter rows are filled up with `[PAD]`, and a second table, the **attention mask**, says
+# which ids count (1) and which are only filling (0); lesson 05 explains its name. `decode` leaves the filling out:
+
+# %%
+batch = [mine.encode(line) for line in ("The lazy dog", "Large language models predict text")]
+longest = max(len(row) for row in batch)
+padded = [row + [0] * (longest - len(row)) for row in batch]
+mask = [[1] * len(row) + [0] * (longest - len(row)) for row in batch]
+print(padded, mask, [mine.decode(row) for row in padded], sep="\n")
+
+# %% [markdown]
+# ## Characters
+#
+# If words are too many, take something of which there are few: letters. English has 26, twice that with capitals,
+# and with `[PAD]` and `[UNK]` in front the vocabulary is complete, for ever:
+
+# %%
+from string import ascii_lowercase, ascii_uppercase
+
+letters = ascii_lowercase + ascii_uppercase
+print(len(letters), letters)
+
+# %% [markdown]
+# ## Exercise 2: `CharTokenizer`
+#
+# The same three methods, for characters. Nothing is lowered this time, and `decode` puts nothing between the
+# characters.
+
+# %% exercise="CharTokenizer"
+
+# %%
+check(CharTokenizer)
+
+# %%
+chars = CharTokenizer()
+print(chars.encode("Hello"), chars.decode([35, 6, 13, 13, 16]))
+
+# %% [markdown]
+# *Hello* is five ids, both *l* the same one. With words it would have been one id.
+#
+# You will read that with characters nothing is ever unknown. Is that so?
+
+# %%
+ids = chars.encode("Hello, world! 🚀")
+print(ids, chars.decode(ids), sep="\n")
+
+# %% [markdown]
+# Comma, space, exclamation mark and rocket are all `[UNK]`: they are not in *this* list of 54. It is the list that
+# decides, not the method. And a list of all characters is long: Unicode, the list that computers use, has room for
+# more than a million, and new ones are added nearly every year.
+#
+# There is a way out. In a computer's memory every character is a few **bytes**, numbers from 0 to 255, by a rule
+# called UTF-8. There are 256 bytes, and there will never be more:
+
+# %%
+import sys
+
+print(f"Unicode has room for {sys.maxunicode + 1:,} characters")
+for character in ("H", "é", "人", "🚀"):
+    print(character, list(character.encode()))
+
+# %% [markdown]
+# With bytes as tokens, 256 ids are enough for every text in every language, and nothing is unknown. GPT-2 begins
+# with exactly these.
+#
+# ## The price: length
+#
+# Then why not stop here? Because of length. Here is one sentence cut in three ways: by your two tokenizers (with words
+# from a corpus that is a little kinder) and by GPT-2's own, for which you have to wait until lesson 02. Each box is a
+# token, with its id below; a dot is a space.
+
+# %%
+sentence = "Unbelievable tokenization powers! 🚀"
+kind = WordTokenizer([*corpus, "unbelievable powers"])
+gpt2 = official("gpt2")  # GPT-2's tokenizer
+
+
+def cut(name, ids, decode):
+    return name, [decode([i]) for i in ids], ids
+
+
+text_cuts(
+    [
+        cut("words", kind.encode(sentence), kind.decode),
+        cut("characters", chars.encode(sentence), chars.decode),
+        cut("GPT-2", gpt2.encode(sentence), gpt2.decode_bytes),
+    ],
+    "One sentence cut three ways",
+)
+
+# %% [markdown]
+# Words make few tokens but do not know *powers!* with its exclamation mark, nor the rocket. Characters make 35. What
+# GPT-2 does lies in between, and nothing is unknown: the orange boxes are the bytes of the rocket, with those of the
+# space before it, written in hexadecimal.
+#
+# Length matters twice. A model reads a limited number of tokens at once, its **context**: 512 for the storyteller,
+# 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05), so a text of twice as many
+# tokens takes about four times as many looks. Whoever pays for a model by the token pays for length, too.
+
+# %%
+text = "The future of artificial intelligence will involve"
+n_ctx = lm.model.config.n_ctx
+lengths = {"words": len(text.split()), "GPT-2's tokens": len(gpt2.encode(text)), "bytes": len(text.encode())}
+for name, n in lengths.items():
+    print(f"{n:3} {name:14}  {n * (n + 1) // 2:5,} looks; a context of {n_ctx} holds the text {n_ctx // n:2} times")
+
+# %% [markdown]
+# ## What we have
+#
+# | | for it | against it |
+# |---|---|---|
+# | **words** | short lists of ids; a token means something | endless vocabulary; unknown words |
+# | **characters** | tiny vocabulary; hardly anything unknown | long lists of ids; a token alone means nothing |
+# | **bytes** | 256 tokens; nothing unknown, in any language | longer still |
+# | **subwords** (lesson 02) | frequent words whole, rare ones in parts | must be learnt from text; some cuts look odd |
+#
+# ## The same in the project
+#
+# The project has both tokenizers, for comparison. Its words are these:
+
+# %%
+import tokenizer
+
+source(tokenizer.WordTokenizer.encode)
+source(tokenizer.WordTokenizer.decode)
+
+# %% [markdown]
+# Now that your own pass the check, they and the project's agree:
+
+# %%
+ours, theirs = CharTokenizer(), tokenizer.CharTokenizer()
+print(ours.encode("A fox"), theirs.encode("A fox"), theirs.n_vocab)
+
+# %% [markdown]
+# ## Five questions
+
+# %%
+tok = tokenizer.WordTokenizer(["A cat", "a dog"])
+quiz(
+    'How many tokens has the vocabulary of a WordTokenizer whose corpus is "A cat" and "a dog"?',
+    [3, 4, 5, 6],
+    tok.n_vocab,
+    "a, cat and dog, since A and a are one word; and the two special tokens",
+)
+
+# %%
+tok = tokenizer.WordTokenizer(corpus)
+there_and_back = tok.decode(tok.encode("The  LAZY cat"))
+quiz(
+    'What comes back when "The  LAZY cat" is encoded and decoded with the words of our corpus?',
+    ["the lazy [UNK]", "The  LAZY cat", "The LAZY [UNK]", "the lazy"],
+    there_and_back,
+    "all is lowered, there is one space between words, and cat is not in the corpus",
+)
+
+# %%
+pairs = {"fox": "Fox", "fox jumps": "fox over", "quick brown fox": "lazy brown fox", "a unicorn": "a kangaroo"}
+quiz(
+    "Which two texts have the same ids, although they are about different things?",
+    [f"{one} / {two}" for one, two in list(pairs.items())[1:]],
+    next(f"{a} / {b}" for a, b in pairs.items() if a.lower() != b.lower() and tok.encode(a) == tok.encode(b)),
+    "neither unicorn nor kangaroo is in the vocabulary, so both are [UNK]",
+)
+
+# %%
+longer = len(tokenizer.CharTokenizer().encode("next token")) / len(tok.encode("next token"))
+quiz(
+    'How many times as many ids does "next token" have by characters as by words?',
+    ["5", "2", "10", "4.5"],
+    f"{longer:g}",
+    "ten characters, of which the space is one, and two words",
+)
+
+# %%
+quiz(
+    "A model pads three texts of 3, 5 and 4 tokens to a batch. How many [PAD] are in it?",
+    [3, 5, 12, 15],
+    sum(5 - n for n in (3, 5, 4)),
+    "all are filled up to the longest, which has 5: two, none and one",
+)

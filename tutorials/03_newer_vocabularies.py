@@ -1,0 +1,391 @@
+# %% [markdown]
+# # 03 · tiktoken and newer vocabularies: what do 100,277 tokens buy?
+#
+# *Forty minutes. You need lesson 02: merges, ranks, `encode` of one piece.*
+#
+# GPT-2's vocabulary is from 2019, and the first GPT-3 still had it. That of GPT-3.5 and GPT-4, `cl100k_base`, has
+# twice as many tokens. One would think that every text becomes shorter with it. Some do, some do not, and there are
+# reasons for both.
+#
+# Two parts of a tokenizer were left out in lesson 02: where a text is cut *before* any merge, and special tokens. You
+# will write both.
+
+# %%
+import re
+
+import regex
+
+import minigpt
+from minigpt import check
+from minigpt.exercises.lesson import quiz, ready, source
+from minigpt.exercises.official import official
+from minigpt.pictures.cuts import text_cuts
+from tokenizer import CL100K_PATTERN, GPT2_PATTERN
+
+ready()
+lm = minigpt.load("storyteller", device="cpu")
+gpt2, cl100k = official("gpt2"), official("cl100k_base")
+print(f"GPT-2 {gpt2.n_vocab:,}, cl100k_base {cl100k.n_vocab:,}")
+
+# %% [markdown]
+# (Where these vocabularies are not on your machine, the project has the part of them that the texts of this lesson
+# need. For texts of your own, `tokenizer.Tokenizer.load("cl100k_base")` fetches the whole.)
+#
+# ## tiktoken
+#
+# `tiktoken` is OpenAI's library for tokenizing: byte-pair encoding as you have written it, in the language Rust and
+# therefore fast. What it calls an *encoding* is the four things that a tokenizer consists of: a name, a pattern for
+# the first cut, the ranks, the special tokens. If it is installed here, we give it ours and compare:
+
+# %%
+text = "Unbelievable tokenization powers! 🚀"
+try:
+    import tiktoken
+except ImportError:
+    print("tiktoken is not installed here")
+else:
+    for name, tok in {"gpt2": gpt2, "cl100k_base": cl100k}.items():
+        theirs = tiktoken.Encoding(
+            name, pat_str=tok.pattern, mergeable_ranks=dict(tok.ranks), special_tokens=dict(tok.special_tokens)
+        )
+        print(f"{name:11} {theirs.encode(text)}, the same as ours: {theirs.encode(text) == tok.encode(text)}")
+
+# %% [markdown]
+# ## One sentence in two vocabularies
+
+# %%
+star = "The 🌟 star-player scored 40 points!"
+both = {"GPT-2": gpt2, "cl100k_base": cl100k}
+text_cuts(
+    [(name, [tok.decode_bytes([i]) for i in tok.encode(star)], tok.encode(star)) for name, tok in both.items()],
+    "One sentence in two vocabularies",
+)
+
+# %% [markdown]
+# Eleven tokens in both! You may read, of this very sentence, that the newer one uses fewer. Here it has won one,
+# `-player`, and lost one: the space before *40* is now a token of its own. Neither has to do with the size of the
+# vocabulary. It is another *pattern*.
+#
+# ## The cut before the merges
+#
+# If all of a text were open to merging, *dog*, *dog!*, *dog.* and *dog,* would each become a token, and fill the
+# vocabulary with the same word. So a text is first cut into **pieces**, and no merge reaches over a cut. In lesson
+# 02 a piece was a word with its space. Real tokenizers have a **regular expression**, a pattern of text: a list of
+# rules with `|`, *or*, between them. At each place of the text the first rule that fits takes as much as it can. GPT-2
+# has six:
+
+# %%
+rules = [
+    r"'(?:[sdmt]|ll|ve|re)",  # the end of a contraction: 's 'd 'm 't 'll 've 're
+    r" ?\p{L}+",  # letters, with one space before them where there is one
+    r" ?\p{N}+",  # numbers, likewise
+    r" ?[^\s\p{L}\p{N}]+",  # anything else but white space, likewise
+    r"\s+(?!\S)",  # white space, but for its last character where something follows
+    r"\s+",  # white space
+]
+print("|".join(rules) == GPT2_PATTERN)
+print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
+
+# %% [markdown]
+# (The space that is left before *40* goes with it: that is what the last rule but one is for.) The signs:
+#
+# | in a pattern | means |
+# |---|---|
+# | `\p{L}`, `\p{N}`, `\s` | a letter, a digit or other number, white space (space, line end, tab), in any script |
+# | `\S` | anything but white space |
+# | `[…]`, `[^…]` | one of these; one that is none of these |
+# | `x?`, `x+`, `x{1,3}` | x or nothing; one x or more; one to three |
+# | `(?!\S)` | here, but only if no `\S` follows |
+# | `(?i:…)` | in capitals or small letters |
+#
+# ## Exercise 1: `split`
+#
+# Cut a text by either pattern. Python's own `re` does not know `\p{L}`; the package `regex` does, and its `findall`
+# gives all pieces in order. GPT-2's rules you have; those of cl100k_base are for you to write, from their
+# description: at the left are GPT-2's, at the right what is another.
+
+# %% exercise="split"
+
+# %%
+check(split)
+
+# %% [markdown]
+# The newer pattern, and both on one text. Each piece stands in quotes, a line end is `\n`:
+
+# %%
+print(CL100K_PATTERN, "\n")
+tricky = "We'll see: IT'S 12345678, isn't it?\n\n  Yes!"
+for pattern in ("gpt2", "cl100k_base"):
+    print(f"{pattern:11} {split(tricky, pattern)}")
+
+# %% [markdown]
+# - `'S`: GPT-2 knows contractions in small letters only. In capitals it cuts the apostrophe off, and *IT'S* has little
+#   to do with *it's*.
+# - Numbers: GPT-2 takes all digits at once, and then merges whatever was frequent. cl100k_base takes three at a time,
+#   from the left, without the space.
+# - Line ends: cl100k_base lets them go with the punctuation before them.
+
+# %%
+for number in ("1234567", "12345 + 678 = 13023"):
+    for name, tok in both.items():
+        print(f"{number:20} {name:12} {[tok.decode([i]) for i in tok.encode(number)]}")
+print()
+for name, tok in both.items():
+    ids = tok.encode("strawberry")
+    print(f"{'strawberry':20} {name:12} {[tok.decode([i]) for i in ids]!s:26} the model gets {ids}")
+
+# %% [markdown]
+# This is one reason why models are poor at long sums: they do not see digits, and which digits go together depends
+# on the number. It is also why they are poor at spelling. How many *r* has 301, 1831, 8396?
+#
+# ## Which texts become shorter?
+#
+# With the larger vocabulary:
+
+# %%
+code = "def even(n):\n    if n % 2 == 0:\n        return True\n    return False\n"
+samples = {
+    "Python code": code,
+    "capitals": "TOKENIZATION",
+    "a word": "unbelievable",
+    "the same in a sentence": " unbelievable",
+    "a question": "What is 2+2?",
+    "a prompt": "The future of artificial intelligence will involve",
+    "another": "When using LLMs,",
+    "a family emoji": "👨‍👩‍👧",
+}
+print(f"{'':22}  GPT-2  cl100k_base")
+for what, text in samples.items():
+    old, new = len(gpt2.encode(text)), len(cl100k.encode(text))
+    print(f"{what:22} {old:6} {new:12}  {'fewer' if new < old else 'more' if new > old else ''}")
+
+# %% [markdown]
+# Code gains a lot: to GPT-2 nearly each space of an indentation is a token, cl100k_base has tokens for many spaces at
+# once. English prose gains little, since its words were tokens already. And some texts become *longer*: another
+# pattern cuts them elsewhere, and each vocabulary was counted on other texts.
+
+# %%
+print([gpt2.decode([i]) for i in gpt2.encode(code)][:22])
+print([cl100k.decode([i]) for i in cl100k.encode(code)][:15])
+for name, tok in both.items():
+    print(f"{name:12} {[tok.decode([i]) for i in tok.encode('When using LLMs,')]}")
+
+# %% [markdown]
+# ## Five languages
+#
+# The first sentence of the Universal Declaration of Human Rights says the same in every language. How many tokens does
+# it take?
+
+# %%
+rights = {
+    "English": "All human beings are born free and equal in dignity and rights.",
+    "German": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
+    "Greek": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
+    "Hindi": "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।",
+    "Chinese": "人人生而自由，在尊严和权利上一律平等。",
+}
+for name, tok in both.items():
+    english = len(tok.encode(rights["English"]))
+    print(f"\n{name:12} tokens  per character  against English")
+    for language, text in rights.items():
+        n = len(tok.encode(text))
+        print(f"{language:12} {n:6} {n / len(text):14.2f} {n / english:14.1f} ×  {'▇' * round(n / 3)}")
+
+# %% [markdown]
+# *This* is what 100,277 tokens buy: the other languages. Not equality: the Hindi sentence still takes more than six
+# times the tokens of the English one. Whoever writes Hindi pays more for the same, and gets less into the context.
+#
+# More than one token per character means that characters are cut into bytes. Here is the first word in Hindi, whose
+# three characters have three bytes each:
+
+# %%
+from tokenizer.display import compare
+
+start = rights["Hindi"].split()[0]
+print(start, len(start), "characters,", len(start.encode()), "bytes")
+print(compare(start, both))
+
+# %% [markdown]
+# ## Why is one emoji three ids?
+#
+# A star is one character, but four bytes, and most emoji were too rare to be merged. Alone such a token is no
+# character; a decoder shows � for it:
+
+# %%
+ids = gpt2.encode(" 🌟")
+for i in ids:
+    data = gpt2.decode_bytes([i])
+    print(f"{i:6}  bytes {data.hex(' '):9}  decoded alone {gpt2.decode([i])!r}")
+print(repr(gpt2.decode(ids)))
+
+# %% [markdown]
+# Four bytes and the space before them in three tokens: space, `f0` and `9f` were merged, since most emoji begin with
+# these two. So never decode token by token and join the texts. A program that shows a text while it is being
+# written must wait until a character is whole; the project's `StreamDecoder` does:
+
+# %%
+from tokenizer import StreamDecoder
+
+stream = StreamDecoder(gpt2)
+print([stream.push(i) for i in gpt2.encode(star)])
+print(["👨‍👩‍👧", *"👨‍👩‍👧"], len("👨‍👩‍👧".encode()), "bytes")
+
+# %% [markdown]
+# And what looks like one emoji, as in the last line, can be several characters: the family is three people and two
+# invisible joiners, 18 bytes in all. Of it cl100k_base makes 13 tokens, as the table above has it.
+#
+# ## Ids mean nothing without their vocabulary
+#
+# The first 256 ids are the same in both, the single bytes. They are not in the order of their numbers: those that can
+# be printed come first, so that id 0 is `!`. After that each list goes its own way:
+
+# %%
+print(all(gpt2.decode_bytes([i]) == cl100k.decode_bytes([i]) for i in range(256)))
+for name, tok in both.items():
+    print(f"{name:12}", [(tok.decode([i]), i) for i in (0, 1, 2, 198, 50256)])
+question = gpt2.encode("What is 2+2?")
+print(question, "to the storyteller is", repr(lm.tokenizer.decode(question)))
+
+# %% [markdown]
+# 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. And with the wrong tokenizer there is no
+# error: the storyteller would read GPT-2's ids as a text, only not as yours.
+#
+# ## Special tokens
+#
+# `<|endoftext|>` is no text. It is a mark that stands between the documents of the training text: *here something new
+# begins*. A model that gives it says: I have finished. A model that gets it and nothing else begins a text of its
+# own:
+
+# %%
+print(lm.tokenizer.special_tokens)
+for seed in (1, 2):
+    print(repr(lm.generate("", max_new_tokens=16, seed=seed).text))  # an empty prompt is <|endoftext|>
+
+# %% [markdown]
+# Now suppose that a user types the characters `<|endoftext|>`. Is this the mark? It must not be, or everybody could
+# end a document, and in a chat (lesson 11) speak in the name of the assistant. So it is plain text, unless the
+# *program* allows it:
+
+# %%
+for name, tok in both.items():
+    plain, special = tok.encode("<|endoftext|>"), tok.encode("<|endoftext|>", allow_special="all")
+    print(f"{name:12} plain {plain}, allowed {special}")
+
+# %% [markdown]
+# ## Exercise 2: `encode_special`
+#
+# Here plain text simply gets the ids of its bytes, so that you can look at nothing but the special tokens. Find those
+# that are allowed, wherever they stand, even inside a word. Where two fit, the longer one counts.
+
+# %% exercise="encode_special"
+
+# %%
+check(encode_special)
+
+# %% [markdown]
+# All special tokens of cl100k_base; those with `fim`, *fill in the middle*, are for models that complete code between
+# two given parts. And which ids from the first of them to the last belong to nothing?
+
+# %%
+print(cl100k.special_tokens)
+first, last = min(cl100k.special_tokens.values()), max(cl100k.special_tokens.values())
+unused = sorted(set(range(first, last)) - set(cl100k.special_tokens.values()))
+print(f"{len(unused)} unused, from {unused[0]:,} to {unused[-1]:,}")
+
+# %% [markdown]
+# So 100,277 is not the number of tokens but the largest id and one more: as many rows as a model needs.
+#
+# ## What a larger vocabulary costs
+#
+# A model holds a row of numbers for each token, its *embedding* (lesson 04). In the smallest GPT-2 a row has 768
+# numbers, and the whole model 124 million:
+
+# %%
+everything_else = 124_439_808 - gpt2.n_vocab * 768  # what the smallest GPT-2 has beside it
+for name, tok in both.items():
+    n = tok.n_vocab * 768
+    print(f"{name:12} {tok.n_vocab:7,} × 768 = {n:10,} numbers, {n / (n + everything_else):.0%} of the model")
+
+# %% [markdown]
+# To a model a thousand times as large it hardly matters, so newer vocabularies are larger.
+#
+# Rare tokens have another price: a row that is hardly ever used is hardly ever trained. In GPT-2's vocabulary is the
+# name of a user of a web forum, one token; on seeing it, models of that time behaved strangely (Rumbelow and Watkins
+# 2023). The newer vocabulary does not have it:
+
+# %%
+for name, tok in both.items():
+    print(f"{name:12} {[tok.decode([i]) for i in tok.encode(' SolidGoldMagikarp')]}")
+
+# %% [markdown]
+# ## The same in the project
+#
+# The whole encoder: cut the text at special tokens, cut what is between into pieces, merge the bytes of each, look
+# up the ids.
+
+# %%
+from tokenizer import Tokenizer
+
+source(Tokenizer.encode_by_hand)
+
+# %% [markdown]
+# ## Your own texts
+#
+# Try emoji, code, other languages, your name. The storyteller's vocabulary is always here. If one of the others is
+# not, the error says how to fetch it. In the terminal, `minigpt tokens "any text"` does the same.
+
+# %%
+print(compare("The 🌟 star-player scored 40 points!", both | {"the storyteller": lm.tokenizer}))
+
+# %% [markdown]
+# ## What we have
+#
+# - **Words** are simple and know nothing new; **characters** know everything and are long; **byte-pair encoding** lies
+#   between, and is what nearly all language models use.
+# - A tokenizer is a pattern, ranks and special tokens. Everything odd about it comes from one of these.
+# - The number of tokens is what a model's context and price are measured in, and it depends on language and kind of
+#   text.
+#
+# ## Five questions
+
+# %%
+parts = [len(gpt2.decode_bytes([i])) for i in gpt2.encode("🌟")]
+quiz(
+    "🌟 without a space before it is four bytes, and three ids in GPT-2. How do the bytes lie in the tokens?",
+    ["2, 1, 1", "1, 1, 2", "1, 2, 1", "4, 0, 0"],
+    ", ".join(map(str, parts)),
+    "f0 9f, with which most emoji begin, is frequent enough to be a token",
+)
+
+# %%
+quiz(
+    "How does cl100k_base cut the number 1234567?",
+    ["123, 456, 7", "1, 234, 567", "1234567", "123, 45, 67"],
+    ", ".join(cl100k.decode([i]) for i in cl100k.encode("1234567")),
+    "up to three digits at a time, from the left",
+)
+
+# %%
+more = [t for t in ("When using LLMs,", code, rights["German"]) if len(cl100k.encode(t)) > len(gpt2.encode(t))]
+quiz(
+    "Which text has more tokens in cl100k_base than in GPT-2's vocabulary?",
+    ["the prompt about LLMs", "the Python function", "the sentence in German", "none: the vocabulary is larger"],
+    "the prompt about LLMs" if more == ["When using LLMs,"] else "none: the vocabulary is larger",
+    "GPT-2 has the tokens LL and Ms, cl100k_base cuts L, LM, s",
+)
+
+# %%
+quiz(
+    'A user types "<|endoftext|>" in a program that allows no special tokens. How many tokens are that in GPT-2?',
+    [7, 1, 13, 0],
+    len(gpt2.encode("<|endoftext|>")),
+    "it is plain text: <, |, end, of, text, |, >",
+)
+
+# %%
+quiz(
+    "By how much would the smallest GPT-2 grow with the vocabulary of cl100k_base?",
+    ["38 million numbers", "50,020 numbers", "77 million numbers", "768 numbers"],
+    f"{(cl100k.n_vocab - gpt2.n_vocab) * 768 // 10**6} million numbers",
+    "50,020 more rows of 768 numbers each",
+)

@@ -121,7 +121,7 @@ LOSS_OTHER: list[tuple[Part, set[str]]] = [
     (written(CALLS, C_IN, "logits[:, :-2].reshape(-1, V)", C_OUT, "ids[:, 2:].reshape(-1)"), set()),
     (written(CALLS, "answers)", "answers, ignore_index=0)"), set()),
     (written(CALLS, "answers)", "answers, reduction='none')"), set()),
-    (written(CALLS, C_END, C_END + ".item()"), set()),
+    (written(CALLS, C_END, C_END + ".item()"), {"detach"}),
     (written(CALLS, C_END, "F.mse_loss(predictions.softmax(-1), F.one_hot(answers, V).double())"), set()),
     (written(CALLS, C_IN, "logits.reshape(-1, V)"), set()),
     (written(CALLS, C_END, "(predictions.argmax(-1) == answers).double().mean()"), set()),

@@ -108,6 +108,6 @@ EXERCISE = Exercise(
         ),
         bug("sign", "has the wrong sign: training would make it worse", RETURN, "picked.mean()"),
         bug("perplexity", "gives the perplexity, e to the power of the loss", RETURN, "picked.mean().neg().exp()"),
-        bug("detach", "cuts the gradient off", RETURN, "-picked.detach().mean()"),
+        bug("detach", "cuts the gradient off: detach, .item(), .data or no_grad", RETURN, "-picked.detach().mean()"),
     ),
 )

@@ -36,6 +36,13 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "min_p": "min_p",
     "sample": "sample",
     "beam": "beam",
+    "cached_attention": "cached_attention",
+    "generate_cached": "generate_cached",
+    "chat_prompt": "chat_prompt",
+    "stop": "stop",
+    "loss": "loss",
+    "train_step": "train_step",
+    "batch": "batch",
 }
 
 

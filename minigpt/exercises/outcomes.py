@@ -86,8 +86,8 @@ def gradients(part: Any, exercise: Exercise, case: Case) -> Gradients:
         wanted |= dict(part.named_parameters(remove_duplicate=False))
     with torch.enable_grad():  # a part may write into its arguments, but not into a leaf
         given = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
-        value: Tensor = limited(lambda: exercise.use(part, *given))
-        if not value.requires_grad:
+        value = limited(lambda: exercise.use(part, *given))
+        if not isinstance(value, Tensor) or not value.requires_grad:
             return dict.fromkeys(wanted)
         noise = torch.linspace(0, 3, value.numel(), dtype=value.dtype).cos().reshape(value.shape)  # no two alike
         found = torch.autograd.grad((value * noise).sum(), list(wanted.values()), allow_unused=True)

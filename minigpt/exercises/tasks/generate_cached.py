@@ -1,0 +1,155 @@
+"""Lesson 10: generation with a KV cache."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minigpt.exercises import material
+from minigpt.exercises.exercise import Case, Exercise, bug
+
+Model = Callable[[Sequence[int], Any], tuple[Tensor, Any]]
+V, EOS, NEVER = 7, 4, 8  # ids below V; NEVER is none of them
+
+
+def generate_cached(model: Model, prompts: list[list[int]], n: int, eos: int) -> list[list[int]]:
+    """The new ids of each prompt, at most n, each the likeliest after all before it; at eos a text ends without it.
+
+    model(ids, cache) gives the logits (T, V) after each of the T ids, and the cache that holds these ids, too; None is
+    the empty cache. An id goes through the model once, and a text never sees another one's cache.
+    """
+    # BEGIN SOLUTION
+    texts = []
+    for prompt in prompts:
+        logits, cache = model(prompt, None)
+        new: list[int] = []
+        for _ in range(n):
+            best = int(logits[-1].argmax())
+            if best == eos:
+                break
+            new.append(best)
+            logits, cache = model([best], cache)
+        texts.append(new)
+    return texts
+    # END SOLUTION
+
+
+class Seen(tuple[int, ...]):
+    """The stand-in's cache: the ids that it has seen."""
+
+
+def model(ids: Sequence[int], cache: Any = None) -> tuple[Tensor, Seen]:
+    """A stand-in for a model: after each id a row of a table, which all ids so far choose together."""
+    table = material.numbers(101, V, seed=5)
+    new = [int(id) for id in torch.as_tensor(ids).flatten()]
+    if not new or not all(0 <= id < V for id in new):
+        raise ValueError(f"the model takes one or more ids from 0 to {V - 1}, not {new}")
+    if not isinstance(cache, Seen | None):
+        raise TypeError(f"the cache is None, or what the model gave, not {type(cache).__name__}")
+    row, rows = 0, []
+    for n, id in enumerate([*(cache or ()), *new]):
+        row = (7 * row + id + 1) % len(table)
+        if n >= len(cache or ()):
+            rows.append(table[row])
+    return torch.stack(rows), Seen((*(cache or ()), *new))
+
+
+def new_ids(part: Callable[..., Any], model: Model, prompts: list[list[int]], n: int, eos: int) -> Any:
+    """The ids as lists of numbers, and whether ids went through the model again."""
+    fed = 0
+
+    def counting(ids: Sequence[int], cache: Any = None) -> tuple[Tensor, Any]:
+        nonlocal fed
+        fed += int(torch.as_tensor(ids).numel())
+        return model(ids, cache)
+
+    counting.__name__ = "model"
+    texts = part(counting, prompts, n, eos)
+    if texts is None:
+        return None
+    again = n > 2 and fed > sum(len(prompt) + n + 1 for prompt in prompts)  # a last step that nobody needs is no crime
+    return {"ids": plain(texts), **({"computed": "the same ids again and again"} if again else {})}
+
+
+def plain(ids: Any) -> Any:
+    """Lists for tensors and tuples, at any depth."""
+    if isinstance(ids, Tensor):
+        return ids.tolist()
+    return [plain(id) for id in ids] if isinstance(ids, (list, tuple)) else ids
+
+
+def cases() -> list[Case]:
+    """One token after a text, none, some; eos at once, later, never, in the prompt; several texts: eos ends all of them
+    but the last, so that their caches are the same with and without a last step that nobody needs."""
+    alone = [([3], 1), ([2, 5], 0), ([2, 5], 1), ([5, 0, 2, 6], 4), ([1, 6], 5), ([5, EOS], 4)]
+    several = [([[1, 6], [2, 5]], 3), ([[3], [0, 1, 6], [2, 5]], 6), ([[1, 3], [6, EOS], [5], [6, 6, 6]], 5)]
+    return [
+        *(Case((model, [ids], n, eos)) for ids, n in alone for eos in (NEVER, EOS)),
+        *(Case((model, prompts, n, EOS)) for prompts, n in several),
+    ]
+
+
+PREFILL, STEP = "model(prompt, None)", "logits, cache = model([best], cache)"
+END, APPEND = "            if best == eos:\n                break\n", "            new.append(best)\n"
+
+EXERCISE = Exercise(
+    lesson="10",
+    part=generate_cached,
+    make_cases=cases,
+    use=new_ids,
+    hints=(
+        "First the whole prompt goes through the model, with an empty cache. What is left to do for each new token?",
+        "Each step gives the model the newest id alone, and the cache that the step before returned.",
+        "logits, cache = model(prompt, None); then best = logits[-1].argmax(); logits, cache = model([best], cache).",
+    ),
+    bugs=(
+        bug(
+            *("feeds_all", "gives the model the whole text, though the cache holds it already"),
+            *(STEP, STEP.replace("[best]", "prompt + new")),
+        ),
+        bug(
+            *("recomputes", "gives the model the whole text with an empty cache: right, but each id is computed anew"),
+            *(STEP, "logits, cache = model(prompt + new, None)"),
+        ),
+        bug("forgets", "gives the model the newest id without the cache", STEP, "logits, cache = model([best], None)"),
+        bug(
+            *("not_grown", "does not keep the cache that a step returns, so that it never grows beyond the prompt"),
+            *(STEP, "logits, _ = model([best], cache)"),
+        ),
+        bug("prompt_off_by_one", "leaves out the prompt's last id", PREFILL, "model(prompt[:-1], None)"),
+        bug("prompt_from_1", "leaves out the prompt's first id", PREFILL, "model(prompt[1:], None)"),
+        bug(
+            *("last_twice", "gives the model the prompt's last id twice"),
+            *(
+                f"logits, cache = {PREFILL}\n",
+                f"_, cache = {PREFILL}\n        logits, cache = model(prompt[-1:], cache)\n",
+            ),
+        ),
+        bug(
+            *("cache_shared_between_rows", "begins a text with the cache of the one before"),
+            *("texts = []", "texts, cache = [], None", PREFILL, "model(prompt, cache)"),
+        ),
+        bug(
+            *("new_shared", "collects the new ids of all prompts in one list"),
+            *("    texts = []", "    texts, new = [], []", "        new: list[int] = []\n", ""),
+        ),
+        bug("flat", "puts the ids of all prompts one after the other", "texts.append(new)", "texts.extend(new)"),
+        bug("eos", "goes on after eos as after any token", END, ""),
+        bug("eos_kept", "keeps eos at the end of the text", f"{END}{APPEND}", f"{APPEND}{END}"),
+        bug("one_too_many", "makes one token too many", "range(n)", "range(n + 1)"),
+        bug("one_too_few", "makes one token too few", "range(n)", "range(n - 1)"),
+        bug("prompt_counts", "counts the prompt into n", "range(n)", "range(n - len(prompt))"),
+        bug(
+            "prompt_included", "returns the prompts, too, not the new ids alone", "append(new)", "append(prompt + new)"
+        ),
+        bug("first_position", "looks at the logits after the first id", "logits[-1]", "logits[0]"),
+        bug("all_positions", "takes the best of the logits after all ids", "logits[-1].argmax()", "logits.argmax()"),
+        bug(
+            "mean_position",
+            "takes the mean of the logits after all ids",
+            "logits[-1].argmax()",
+            "logits.mean(0).argmax()",
+        ),
+    ),
+)

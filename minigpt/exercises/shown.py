@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from minigpt.exercises.exercise import Exercise
@@ -59,6 +58,19 @@ def numbers(values: Any) -> str:
     return f"{values:.4g}" if isinstance(values, float) else str(values)
 
 
+def place_of(n: int, shape: Sequence[int]) -> list[int]:
+    """Where the n-th number of a tensor stands (torch.unravel_index needs a second of imports).
+
+    >>> place_of(7, (2, 3, 4))
+    [0, 1, 3]
+    """
+    place: list[int] = []
+    for size in reversed(shape):
+        n, i = divmod(n, size)
+        place.insert(0, i)
+    return place
+
+
 def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | None) -> list[str]:
     """What a part gave on a case, and what is right."""
     if wanted is None or found.failed or wanted.failed:
@@ -67,7 +79,7 @@ def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | 
     if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and b.numel() > FEW:
         gap = (a.double() - b.double()).abs().nan_to_num(nan=math.inf)
         gap = gap.masked_fill((a == b) | (a.isnan() & b.isnan()), 0.0)
-        place = [int(i) for i in torch.unravel_index(gap.argmax(), gap.shape)]
+        place = place_of(int(gap.argmax()), gap.shape)
         share = f"{int((gap > EXACT).sum())} of {gap.numel()} numbers are wrong"
         yours, right = (numbers(t[*place].item()) for t in (a, b))
         if yours == right:

@@ -8,9 +8,17 @@ from tokenizer.suggest import did_you_mean
 
 TASKS: dict[str, str] = {  # the name of the function or class: its file in tasks/
     "merge": "merge",
+    "Linear": "linear",
+    "embed": "embed",
     "attention": "attention",
     "CausalSelfAttention": "causal_self_attention",
     "LayerNorm": "layer_norm",
+    "gelu": "gelu",
+    "MLP": "mlp",
+    "Block": "block",
+    "count_parameters": "count_parameters",
+    "load": "load",
+    "GPT2": "gpt2",
     "top_p": "top_p",
 }
 

@@ -16,6 +16,7 @@ from minigpt.exercises.sandbox import TooLong, limited
 from minigpt.exercises.trace import own_line
 
 BLANK = "not implemented yet"
+FEW = 6  # parameters that a report names
 SHORT, LONG = 0.05, 20.0  # seconds that a solution gets for a case with a bug that is endless, and else
 
 
@@ -39,12 +40,12 @@ def run_cases(checked: Checked) -> Report | None:
     """Gates 2 and 3: builds and runs the part on every case; a report where that already says enough."""
     name = checked.exercise.name
     built: dict[int, Any] = {}
-    for case in checked.exercise.cases:
+    for n, case in enumerate(checked.exercise.cases):
         try:
             if id(case.state) not in built:
                 built[id(case.state)] = limited(partial(checked.runnable, case))
         except Unbuilt as error:
-            return Report(name, False, error.says, lines=error.lines)
+            return other_parameters(checked.exercise, n, error)
         except NotImplementedError:
             return Report(name, False, BLANK, blank=True)
         except TooLong:
@@ -66,6 +67,27 @@ def run_cases(checked: Checked) -> Report | None:
     return None
 
 
+def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
+    """The report on a part that could not be built; the bug with which alone the solution fails so gives its name."""
+    bugs = [bug for bug in exercise.bugs if unbuilt(exercise, n, bug.name) == error.lines != []]
+    lines = [*error.lines[:FEW], *([f"… and {len(error.lines) - FEW} more"] if len(error.lines) > FEW else [])]
+    if len(bugs) != 1:
+        return Report(exercise.name, False, error.says, lines=lines)
+    return Report(exercise.name, False, f"it {bugs[0].does}", bugs[0].name, [f"{error.says}:", *lines])
+
+
+def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:
+    """The parameters that are not the checkpoint's where the solution of a case has a bug."""
+    case = exercise.cases[n]
+    try:
+        build(exercise.with_bugs(bug), case.build, case.state or {}, torch.float64)
+    except Unbuilt as error:
+        return error.lines
+    except Exception:
+        return []
+    return []
+
+
 def in_dtype(case: Case, dtype: torch.dtype) -> Case:
     """A case with its floating-point arguments in another precision."""
     if dtype == torch.float64:
@@ -75,14 +97,15 @@ def in_dtype(case: Case, dtype: torch.dtype) -> Case:
 
 
 def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
-    """What the solution does on a case, with bugs in it or without; None where two bugs exclude each other."""
+    """What the solution does on a case, with bugs in it or without; None where there is none:
+    two bugs exclude each other, or the parameters are not the checkpoint's."""
     if (bugs, n) not in exercise.known:
         case = exercise.cases[n]
         try:
             part: Any = exercise.with_bugs(*bugs)
             if case.state is not None:
                 part = build(part, case.build, case.state, torch.float64)
-        except ValueError:
+        except (ValueError, Unbuilt):  # what cannot be built does nothing that a part could do
             exercise.known[bugs, n] = None
         except Exception as error:  # a bug may be one that cannot be built
             exercise.known[bugs, n] = Outcome(error=error)

@@ -3,7 +3,7 @@
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from minigpt.analysis.activations import record
 from minigpt.models.config import GPT2Config
@@ -64,3 +64,8 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 def random_state(shapes: dict[str, tuple[int, ...]], seed: int = 1) -> dict[str, Tensor]:
     """Random parameters, a tenth of which would do, so that nothing is near zero or one."""
     return {name: numbers(*shape, seed=seed + n) * 0.3 for n, (name, shape) in enumerate(shapes.items())}
+
+
+def random_parameters(module: nn.Module, seed: int = 1) -> dict[str, Tensor]:
+    """Random values for all of a module's parameters, by their names."""
+    return random_state({name: tuple(value.shape) for name, value in module.named_parameters()}, seed)

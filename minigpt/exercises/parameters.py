@@ -35,7 +35,7 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
     if "_parameters" not in vars(module):
         raise Unbuilt("its __init__ does not call super().__init__(), so that it cannot hold parameters")
     module.to(dtype).eval()
-    own = dict(module.named_parameters())
+    own = parameters_of(module, state)
     lines = [line for name in dict.fromkeys([*state, *own]) if (line := difference(name, own, state, module))]
     if lines:
         raise Unbuilt("its parameters are not the checkpoint's", *lines)
@@ -43,6 +43,15 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
         for name, parameter in own.items():
             parameter.copy_(state[name])
     return module
+
+
+def parameters_of(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, nn.Parameter]:
+    """A module's parameters; one that has two names counts once, by the checkpoint's, as a tied lm_head by wte's."""
+    found: dict[int, tuple[str, nn.Parameter]] = {}
+    named = module.named_parameters(remove_duplicate=False)
+    for name, parameter in sorted(named, key=lambda item: item[0] not in state):
+        found.setdefault(id(parameter), (name, parameter))
+    return dict(found.values())
 
 
 def check_constructor(part: Any, args: tuple[Any, ...]) -> None:
@@ -76,6 +85,9 @@ def reason(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], mo
         for part in path:
             at = getattr(at, part, None)
         held = getattr(at, last, None)
+        twin = next((o for o, p in own.items() if p is held), None)
+        if twin:
+            return f"the same parameter as {twin}"
         if isinstance(held, Tensor):
             return "a plain tensor or a buffer: wrap it in nn.Parameter"
         other = next((o for o, usual in OTHER_NAMES.items() if usual == last and ".".join([*path, o]) in own), None)

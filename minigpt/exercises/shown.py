@@ -1,13 +1,14 @@
 """Calls and values in a sentence."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from minigpt.exercises.exercise import Exercise
-from minigpt.exercises.outcomes import EXACT, Outcome
+from minigpt.exercises.outcomes import EXACT, Outcome, same
 from tokenizer.display import clip
 
 FEW = 8  # numbers of a tensor that are printed
@@ -26,6 +27,8 @@ def value(arg: Any, longest: int = LONGEST) -> str:
     """A value in short.
 
     >>> import torch
+    >>> value({"a": torch.ones(2), "b": 3})
+    "{'a': [1, 1], 'b': 3}"
     >>> value([1, 2]), value(torch.zeros(2, 30)), value(torch.tensor([1.0, -torch.inf])), value("a" * 99)[-3:]
     ('[1, 2]', 'x of (2, 30)', '[1, -inf]', "a…'")
     """
@@ -35,6 +38,10 @@ def value(arg: Any, longest: int = LONGEST) -> str:
         return type(arg).__name__
     if isinstance(arg, str):
         return repr(clip(arg, longest))
+    if isinstance(arg, Mapping) and len(arg) > FEW and longest <= LONGEST:
+        return f"a dict of {len(arg)}"
+    if isinstance(arg, Mapping):
+        return clip(f"{{{', '.join(f'{key!r}: {value(item)}' for key, item in arg.items())}}}", longest)
     if callable(arg):
         return str(getattr(arg, "__name__", "f"))
     text = repr(arg)
@@ -63,5 +70,11 @@ def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | 
         place = [int(i) for i in torch.unravel_index(gap.argmax(), gap.shape)]
         share = f"{int((gap > EXACT).sum())} of {gap.numel()} numbers are wrong"
         yours, right = (numbers(t[*place].item()) for t in (a, b))
+        if yours == right:
+            yours, right = (f"{t[*place].item():.12g}" for t in (a, b))
         return [f"on {called(exercise, n)} {share}: at {place} {yours}, right is {right}"]
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = [key for key in dict.fromkeys([*b, *a]) if key not in a or key not in b or not same(a[key], b[key])]
+        yours, right = (value(m[keys[0]], 200) if keys[0] in m else "nothing" for m in (a, b))
+        return [f"{called(exercise, n)}: at {keys[0]!r} you have {yours}", f"right is {right}"] if keys else []
     return [f"{called(exercise, n)} gives {value(a, 200)}", f"right is {value(b, 200)}"]

@@ -45,6 +45,7 @@ def cases() -> list[Case]:
     return [
         Case((material.numbers(2, 4, C),), (small,), few, grad=True),
         Case((material.numbers(1, 1, C),), (small,), few),
+        Case((material.numbers(1, small.n_head, C),), (small,), few, crafted=True),  # as many tokens as heads
         Case((material.numbers(1, small.n_ctx, C),), (small,), few),
         Case((seen["h.1.ln_1"],), (config,), state),
     ]
@@ -83,12 +84,19 @@ EXERCISE = Exercise(
         bug("mask_zero", "sets what may not be seen to 0, not to -inf", "future, -math.inf", "future, 0.0"),
         bug("mask_off_by_one", "lets each token see one that comes after it", ".triu(1)", ".triu(2)"),
         bug("mask_self", "hides each token from itself, too", ".triu(1)", ".triu(0)"),
+        bug(
+            *("mask_self_finite", "hides each token from itself, too, so that the first one sees all alike"),
+            *(MASKED, "scores = scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(0), -1e9)"),
+        ),
+        bug("mask_inverted", "hides what may be seen, and shows what may not", ".triu(1)", ".tril(0)"),
         bug("mask_past", "hides the past, not the future", ".triu(1)", ".tril(-1)"),
         bug("softmax_axis", "takes the softmax over the queries, not over the keys", SOFTMAX, "scores.softmax(dim=-2)"),
         bug("softmax_heads", "takes the softmax over the heads, not over the keys", SOFTMAX, "scores.softmax(dim=1)"),
+        bug("no_softmax", "leaves out the softmax", SOFTMAX, "scores.masked_fill(future, 0.0)"),
+        bug("no_softmax_inf", "leaves out the softmax, so that -inf goes into the mean", SOFTMAX, "scores"),
         bug(
             *("running_mean", "takes the mean of all values so far, whatever the scores"),
-            *(SOFTMAX, "(~future / (~future).sum(-1, keepdim=True)).to(x.dtype)"),
+            *(SOFTMAX, "(~future).to(x.dtype) / (~future).sum(-1, keepdim=True)"),
         ),
         bug("qk_swapped", "has query and key swapped", CHUNKS, "k, q, v = self"),
         bug("qv_swapped", "has query and value swapped", CHUNKS, "v, k, q = self"),
@@ -97,6 +105,13 @@ EXERCISE = Exercise(
             *("heads_not_transposed", "lets the heads of a token attend to one another: transpose(1, 2) is missing"),
             *(SPLIT, "t.view(B, T, self.n_head, D)", BACK, ".reshape(B, T, C)"),
             *(MASKED, "future = torch.ones(self.n_head, self.n_head, dtype=torch.bool).triu(1)\n        " + MASKED),
+        ),
+        bug(
+            *(
+                "heads_not_transposed_tokens",
+                "lets heads attend to heads, behind a mask for tokens: transpose(1, 2) is missing",
+            ),
+            *(SPLIT, "t.view(B, T, self.n_head, D)", BACK, ".reshape(B, T, C)"),
         ),
         bug(
             *("view_for_transpose", "cuts the heads by a view alone, which mixes tokens with channels"),

@@ -75,6 +75,9 @@ EXERCISE = Exercise(
         bug("swap_w_b", "has weight and bias swapped", RESULT, "centred / std * self.bias + self.weight"),
         bug("bias_first", "adds the bias before it scales", RESULT, "(centred / std + self.bias) * self.weight"),
         bug("one_plus_w", "scales by 1 + weight", RESULT, "centred / std * (1 + self.weight) + self.bias"),
-        bug("detach", "cuts the gradient off at the mean or the variance", MEAN, MEAN + ".detach()"),
+        bug("detach", "cuts the gradient off at the mean", MEAN, MEAN + ".detach()"),
+        bug(
+            "detach_variance", "cuts the gradient off at the variance", ROOT, "torch.sqrt(variance.detach() + self.eps)"
+        ),
     ),
 )

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · Attention: how does a token look back?
 #
-# *Forty minutes. You need matrices, and lesson 04's `Linear`.*
+# *Fifty minutes. You need matrices, and lesson 04's `Linear`.*
 #
 # In "the cat sat on the mat because **it** was tired", what does *it* mean? Whoever reads the word looks back and
 # finds the cat. **Attention** is how a transformer looks back: each token takes a weighted mean of what stands
@@ -28,14 +28,15 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## Query, key and value
 #
-# Every token brings three vectors, each made from its place in the residual stream by a linear layer:
+# The model holds a row of C numbers for each token (its *channels*; lesson 06 calls them the residual stream). From
+# these numbers three linear layers make three vectors:
 #
 # - a **query** `q`: what am I looking for?
 # - a **key** `k`: what do I have to offer?
 # - a **value** `v`: what do I hand over to whoever looks at me?
 #
 # How much token *i* looks at token *j* is decided by the dot product of its query with *j*'s key, the **score**.
-# Three tokens, two numbers each:
+# Three tokens, two numbers each (T = 3, D = 2):
 
 # %%
 q = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # (T, D)
@@ -50,8 +51,17 @@ scores
 #
 # Three things are still missing.
 #
-# **Scale.** A dot product of *D* numbers grows with *D*: for random numbers of variance 1 its variance is *D*.
-# Large scores make the softmax nearly one-hot, and its gradient vanishes. So scores are divided by √D:
+# **Softmax.** The scores of a row must become weights that sum to 1. Softmax makes of each score *s* the number
+# eˢ, divided by the sum of all of them: all are positive, and larger scores get much more.
+
+# %%
+for row in ([1.0, 0.0], [8.0, 0.0], [1.0, 1.0, -math.inf]):
+    print(row, "->", torch.tensor(row).softmax(dim=0).round(decimals=4).tolist())
+
+# %% [markdown]
+# **Scale.** With scores of 8 and 0 nearly all weight goes to one token, and a small change of a score changes
+# nothing: training has nothing to go by. And scores do become large. A dot product is a sum of *D* products; of
+# random numbers of variance 1 its variance is *D*, its standard deviation √D. So scores are divided by √D:
 
 # %%
 numbers = torch.Generator().manual_seed(0)
@@ -61,15 +71,16 @@ for D in (4, 64, 1024):
 
 # %% [markdown]
 # **No look ahead.** GPT-2 is trained to say the next token at every place at once. A token that saw the next one
-# would have nothing to learn. So what lies after a token gets the score −∞, of which the softmax makes exactly 0:
-# the **causal mask**.
+# would have nothing to learn. So what lies after a token gets the score −∞, of which softmax makes exactly 0: the
+# **causal mask**.
 #
-# **Softmax.** It turns a row of scores into weights that sum to 1.
+# All three together:
 
 # %%
 T = len(q)
 future = torch.ones(T, T, dtype=torch.bool).triu(1)  # True above the diagonal
-masked = (scores / math.sqrt(2)).masked_fill(future, -math.inf)
+D = q.shape[-1]
+masked = (scores / math.sqrt(D)).masked_fill(future, -math.inf)
 weights = masked.softmax(dim=-1)
 print(masked.round(decimals=2), weights.round(decimals=2), weights @ v, sep="\n\n")
 
@@ -77,7 +88,10 @@ print(masked.round(decimals=2), weights.round(decimals=2), weights @ v, sep="\n\
 # The first row is 1, 0, 0: the first token can see nothing but itself. The result `weights @ v` is, for each
 # token, a mean of the values that it may see.
 #
-# Here are three masks of three kinds of transformers, on a real prompt. GPT-2's is the first:
+# Other transformers have other masks. Here are four on a real prompt: GPT-2's; that of a model which reads a text
+# whole (BERT, lesson 13), with the crossed columns of `[PAD]`, for which lesson 01's *attention mask* is named;
+# GPT-2's once more, while it writes with a cache (lesson 10); and that of a model with two halves, one of which looks
+# at the other (T5, lesson 13).
 
 # %%
 lm.show.masks("The cat sat on it")
@@ -85,9 +99,9 @@ lm.show.masks("The cat sat on it")
 # %% [markdown]
 # ## Exercise 1: `attention`
 #
-# The same for a whole batch and all heads at once. `q`, `k` and `v` are (B, H, T, D): B texts, H heads, T tokens,
-# D numbers each. Matrix products and `softmax` work on the last two dimensions and leave the others alone, so the
-# code is hardly longer.
+# The same for a whole batch and all heads at once. `q`, `k` and `v` are (B, H, T, D): B texts, H heads, T tokens, D
+# numbers each. `@` works on the last two dimensions and leaves the others alone, `softmax(dim=-1)` on the last one.
+# `.T` does not do: it reverses *all* dimensions; `k.transpose(-2, -1)` swaps the last two.
 
 # %% exercise="attention"
 
@@ -101,14 +115,16 @@ check(attention)
 # ## Heads
 #
 # One set of weights can look in one way only. GPT-2 has several **heads** in each layer (12 in the smallest
-# model), each with its own slice of the channels: one may look at the token before, another at the subject of the
-# sentence. This is what all heads of the embedded storyteller do with one sentence, a row for each layer:
+# model), each with its own share of the C numbers: one may look at the token before, another at the subject of the
+# sentence. This is what all heads of the storyteller do with one sentence, a row for each layer:
 
 # %%
 lm.show.attention("The old king had three sons")
 
 # %% [markdown]
-# And one of them large. Each row is a token that looks, each column one that is looked at:
+# Many heads look mostly at the first token, the dark column at the left: a head that finds nothing to look at must
+# still give its weights to something, and the first token is always there. One head large; each row is a token that
+# looks, each column one that is looked at:
 
 # %%
 lm.show.attention("The old king had three sons", layer=1, head=2)
@@ -116,16 +132,18 @@ lm.show.attention("The old king had three sons", layer=1, head=2)
 # %% [markdown]
 # ## Exercise 2: `CausalSelfAttention`
 #
-# Now the module, with the names that GPT-2's checkpoint has. `c_attn` makes query, key and value in one product,
+# Now the module, with the names that GPT-2's weight files have. Each token comes with C = `config.n_embd` numbers,
+# there are H = `config.n_head` heads, so each has D = C / H. `c_attn` makes query, key and value in one product,
 # C → 3C; `c_proj` mixes what the heads found, C → C. Between them:
 #
-# 1. cut the 3C numbers into q, k and v, C each;
-# 2. cut each into heads: (B, T, C) → (B, T, H, D) → (B, H, T, D);
+# 1. cut the 3C numbers into q, k and v, C each (`chunk(3, dim=-1)`);
+# 2. cut each into heads: (B, T, C) → (B, T, H, D) by `view`, then → (B, H, T, D) by `transpose`;
 # 3. attend, as above;
-# 4. put the heads side by side again: (B, H, T, D) → (B, T, C).
+# 4. put the heads side by side again: (B, H, T, D) → (B, T, H, D) → (B, T, C).
 #
-# The likeliest mistake is in step 2: `view` alone cannot bring the heads before the tokens, `transpose` must. A
-# `view` of the wrong shape raises no error, it mixes tokens with channels.
+# The likeliest mistake is in step 2. Going straight to (B, H, T, D) with `view` fails, and torch then advises
+# `reshape`: that raises no error and mixes tokens with channels. In step 4, `reshape` after the `transpose` back is
+# right.
 
 # %% exercise="CausalSelfAttention"
 
@@ -133,15 +151,15 @@ lm.show.attention("The old king had three sons", layer=1, head=2)
 check(CausalSelfAttention)
 
 # %% [markdown]
-# Your attention inside the storyteller, all other parts being its own:
+# Your attention inside the storyteller, all other parts being its own, and the storyteller's own for the same seed:
 
 # %%
 check.play(CausalSelfAttention, "Once upon a time", n=40)
+check.play(minigpt.models.gpt2.CausalSelfAttention, "Once upon a time", n=40)
 
 # %% [markdown]
-# What would it write without the causal mask, which it was trained with? Each token now sees the ones after it,
-# of which there are none while it writes; but those before it have been computed from what came later, which they
-# never were in training.
+# What would it write without the causal mask, with which it was trained? Earlier tokens would also look at later ones,
+# which they never did in training.
 
 
 # %%
@@ -151,27 +169,65 @@ class WithoutMask(nn.Module):
         self.c_attn, self.c_proj = Linear(config.n_embd, 3 * config.n_embd), Linear(config.n_embd, config.n_embd)
         self.n_head = config.n_head
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, _cache: None = None) -> Tensor:
         q, k, v = (t.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for t in self.c_attn(x).chunk(3, dim=-1))
         weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
         return self.c_proj((weights @ v).transpose(1, 2).flatten(2))
 
 
-report = check(WithoutMask, "attention")
 check.play(WithoutMask, "Once upon a time", "attention", n=40)
-report
+check(WithoutMask, "attention")
+
+# %% [markdown]
+# It hardly reads worse. Numbers say more: how surprised is the model by the next token of a tale, in bits, with the
+# mask and without? Each beginning of the tale is read by itself, since a token that looks ahead would know the next.
+
+# %%
+open_eyed = minigpt.load("storyteller", device="cpu")
+for block in open_eyed.model.h:
+    part = WithoutMask(open_eyed.model.config)
+    part.load_state_dict(block.attn.state_dict())
+    block.attn = part
+tale = lm.encode(
+    "In olden times when wishing still helped one, there lived a king whose daughters were all beautiful, but the "
+    "youngest was so beautiful that the sun itself, which has seen so much, was astonished whenever it shone in her face."
+)
+for name, model in (("with the mask", lm.model), ("without", open_eyed.model)):
+    bits = []
+    for n in range(1, len(tale)):
+        with torch.no_grad():
+            logits = model(torch.tensor([tale[:n]]))[0, -1]
+        bits.append(-logits.log_softmax(dim=-1)[tale[n]].item() / math.log(2))
+    print(f"{sum(bits) / len(bits):.2f} bits a token {name}")
 
 # %% [markdown]
 # ## The same in the project
 #
-# What you wrote is what runs when the storyteller writes. The project keeps the core apart, since Llama shares
-# it, and lets it see a cache (lesson 10):
+# What you wrote is what runs when the storyteller writes. The project keeps the core apart, since Llama shares it, and
+# lets it see a cache (lesson 10). Read S as T and ignore H_kv, which is Llama's; its mask is True where a token *may*
+# look, the opposite of `future`:
 
 # %%
 source(minigpt.models.attention.Attention)
 
 # %% [markdown]
+# ## What we have
+#
+# | part | shape after it | what it does |
+# |---|---|---|
+# | `c_attn` | (B, T, 3C) | query, key and value of each token |
+# | heads | (B, H, T, D) each | several looks at once, D = C / H |
+# | scores | (B, H, T, T) | dot products of queries and keys, divided by √D |
+# | mask, softmax | (B, H, T, T) | no look ahead; each row sums to 1 |
+# | `@ v` | (B, H, T, D) | a weighted mean of what may be seen |
+# | `c_proj` | (B, T, C) | mixes what the heads found |
+#
+# Attention alone knows no order: shuffle the tokens, and without a mask its results are shuffled in the same way.
+# GPT-2 therefore adds to each token a vector for its position (lesson 04).
+#
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 some = torch.randn(1, 1, 4, 8, generator=torch.Generator().manual_seed(1))
@@ -180,24 +236,23 @@ with minigpt.record(lm.model) as seen, torch.no_grad():
 seen_weights = seen["h.0.attn.weights"]
 quiz(
     "Row 0 of the attention weights of a causal model is always",
-    ["1, 0, 0, …", "the same number everywhere", "different for each text", "all zeros"],
+    ["different for each text", "the same number everywhere", "1, 0, 0, …", "all zeros"],
     "1, 0, 0, …" if all(float(head[0, 0]) == 1 for head in seen_weights[0]) else "different for each text",
     "the first token may see nothing but itself, and a softmax over one score is 1",
 )
 
 # %%
 quiz(
-    "A text has T = 10 tokens, a layer 12 heads. How many weights has its attention, masked ones included?",
-    [120, 1200, 540, 100],
+    "A text has T = 10 tokens, a layer 12 heads. How many attention weights does it compute, masked ones included?",
+    [120, 540, 100, 1200],
     12 * 10 * 10,
     "each head has a T x T matrix",
 )
 
 # %%
-heads = lm.model.config
 quiz(
     "How wide is one head of GPT-2's smallest model, with C = 768 and 12 heads?",
-    [64, 768, 12, 2304],
+    [768, 12, 2304, 64],
     768 // 12,
     "the heads share the channels: D = C / H",
 )
@@ -206,7 +261,7 @@ quiz(
 scaled = torch.tensor([8.0, 0.0]).div(8).softmax(0)
 quiz(
     "Scores 8 and 0, D = 64. What does the division by √D make of the larger weight, which is 0.9997 without it?",
-    ["0.73", "0.50", "0.9997", "1.00"],
+    ["0.50", "0.73", "0.9997", "1.00"],
     f"{scaled[0]:.2f}",
     "8 / √64 is 1, and softmax(1, 0) is 0.73, 0.27: still a preference, no longer all or nothing",
 )
@@ -216,8 +271,8 @@ order = torch.randperm(4, generator=torch.Generator().manual_seed(2))
 mixed = torch.nn.functional.scaled_dot_product_attention(some[:, :, order], some[:, :, order], some[:, :, order])
 plain = torch.nn.functional.scaled_dot_product_attention(some, some, some)[:, :, order]
 quiz(
-    "Without mask and positions: the tokens of a text are shuffled. What happens to the results of attention?",
-    ["they are shuffled alike", "they all change", "nothing", "they become equal"],
-    "they are shuffled alike" if torch.allclose(mixed, plain, atol=1e-5) else "they all change",
+    "Attention without mask and positions: the tokens of a text are shuffled. What happens to its results?",
+    ["they all change", "nothing", "they are shuffled in the same way", "they become equal"],
+    "they are shuffled in the same way" if torch.allclose(mixed, plain, atol=1e-5) else "they all change",
     "attention is a mean over a set and knows no order: that is why GPT-2 adds positions to its tokens",
 )

@@ -58,7 +58,7 @@ def run(notebook: Any) -> None:
     that it gives the same everywhere; outputs are left in it, without what changes."""
     with TemporaryDirectory() as empty:
         places = {"MINIGPT_CACHE": empty, "HF_HOME": empty, "HF_HUB_OFFLINE": "1"}
-        env = os.environ | places | {"MINIGPT_PNG": "1", "TQDM_DISABLE": "1", "COLUMNS": "100"}
+        env = os.environ | places | {"MINIGPT_PNG": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
         folder = {"metadata": {"path": str(HERE)}}
         NotebookClient(notebook, timeout=SECONDS, coalesce_streams=True, resources=folder).execute(env=env)
     notebook.metadata = {"kernelspec": KERNEL}

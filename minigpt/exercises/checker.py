@@ -20,7 +20,7 @@ class Check:
     ...     return [new if (a, b) == pair else a for a, b in zip(ids, ids[1:])]
     >>> check(merge).bug
     ✗ merge: it keeps the second id of the pair as well and loses the last id where it is not merged
-      on all 244 inputs it does what the solution does with these changes alone
+      the solution with just these two mistakes gives the same as yours on all 244 inputs
       merge([1], (1, 2), 9) gives []
       right is [1]
     'no_skip+no_tail'

@@ -67,8 +67,8 @@ def judge(checked: Checked) -> Report:
     bugs = identify(exercise, outcomes)
     if bugs:
         does = " and ".join(bug.does for bug in exercise.bugs if bug.name in bugs)
-        change = "this change alone" if len(bugs) == 1 else "these changes alone"
-        proof = f"on all {len(outcomes)} inputs it does what the solution does with {change}"
+        mistakes = "this mistake" if len(bugs) == 1 else "these two mistakes"
+        proof = f"the solution with just {mistakes} gives the same as yours on all {len(outcomes)} inputs"
         lines = difference_of(exercise, wrong[0], outcomes[wrong[0]], expected(exercise, wrong[0]))
         return Report(name, False, f"it {does}", "+".join(bugs), [proof, *lines])
     report = failed(checked, wrong)
@@ -84,7 +84,7 @@ def judge_gradients(checked: Checked) -> Report:
     for bug in exercise.bugs:
         same_values = all(right(exercise, n, found, bug.name) for n, found in enumerate(outcomes))
         if same_values and not wrong_gradients(checked, bug.name):
-            proof = "its results are right, its gradients are those of the solution with this change alone"
+            proof = "the results are right; the solution with just this mistake gives the same gradients as yours"
             return Report(exercise.name, False, f"it {bug.does}", bug.name, [proof])
     cut = all(gradient is None for gradient in wrong.values())
     why = "none arrives: something cuts it off, such as detach, .data, no_grad or .item()" if cut else "it differs"

@@ -45,6 +45,7 @@ EXERCISE = Exercise(
     lesson="04",
     part=Linear,
     make_cases=cases,
+    built_from=lambda linear, _config: tuple(linear.weight.shape[::-1]),
     hints=(
         "Each output is a weighted sum of all inputs, plus a number of its own. How many numbers are that?",
         "weight is (n_out, n_in): one row per output. x is (..., n_in): what must be turned, so that they multiply?",

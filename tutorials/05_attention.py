@@ -190,7 +190,7 @@ for block in open_eyed.model.h:
     block.attn = part
 tale = lm.encode(
     "In olden times when wishing still helped one, there lived a king whose daughters were all beautiful, but the "
-    "youngest was so beautiful that the sun itself, which has seen so much, was astonished whenever it shone in her face."
+    "youngest was so beautiful that the sun itself, which has seen so much, was astonished when it shone in her face."
 )
 for name, model in (("with the mask", lm.model), ("without", open_eyed.model)):
     bits = []

@@ -15,11 +15,10 @@ def split(text: str, pattern: str) -> list[str]:
 
     "gpt2":                                             "cl100k_base":
     's 't 'd 'm 'll 've 're                             the same, small or capital
-    letters, with one space before them                 letters, with any one character before them that is no
-                                                          letter, number or line end (\r or \n)
-    numbers, with one space before them                 one to three numbers
-    anything else but white space, with one space       the same, with the line ends behind them
-      before it
+    letters, with one space before them (where there    letters, with any one character before them (where there
+      is one)                                             is one) that is no letter, number or line end (\r or \n)
+    numbers, likewise                                   one to three numbers
+    anything else but white space, likewise             the same, with the line ends behind them (where there are)
                                                         line ends, with the white space before and between them
     white space, but for its last character where       the same
       something follows

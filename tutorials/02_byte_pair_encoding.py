@@ -125,9 +125,9 @@ print(newest)
 # Two things come before the counting:
 #
 # - the text is cut into words, each with the space before it, and no pair reaches over a cut. Else `e t` in "th**e
-#   t**ree" would become a token, and the vocabulary would fill with pairs of words. What cuts is the pattern `r" ?\S+"`:
-#   a space if there is one, then everything up to the next white space. Line ends and second spaces are dropped here;
-#   GPT-2 keeps them (lesson 03);
+#   t**ree" would become a token, and the vocabulary would fill with pairs of words. What cuts is the pattern
+#   `r" ?\S+"`: a space if there is one, then everything up to the next white space. Line ends and second spaces are
+#   dropped here; GPT-2 keeps them (lesson 03);
 # - `<|endoftext|>` stands between the documents of a training text. It is a **special token**, no text: cut there, and
 #   count none of its letters.
 #
@@ -357,9 +357,8 @@ print(show(gpt2, gpt2.encode("Unbelievable tokenization powers! 🚀"), raw=True
 # The trainer: count, merge, count again. It numbers the bytes as GPT-2 does (`BYTES` has them in that order), so ties
 # may fall differently from yours; its *n* counts merges, yours counts tokens.
 #
-# Then the merges of one piece, step by step, as the picture above shows them.
-# Beside these the project has fast forms, which count only what a merge has changed; its tests hold them equal to the
-# plain ones.
+# Then the merges of one piece, step by step, as the picture above shows them. Beside these the project has fast forms,
+# which count only what a merge has changed; its tests hold them equal to the plain ones.
 
 # %%
 from tokenizer.merging import merge_steps

@@ -51,7 +51,7 @@ def read(path: Path, solved: bool) -> Any:
             task = exercise(name)
             cell.source = (task.solution() if solved else task.blank()).rstrip()
         metadata: dict[str, Any] = {"exercise": name} if name else {}
-        if not name and "quiz(" in cell.source:
+        if cell.cell_type == "code" and not name and "quiz(" in cell.source:
             metadata = copy.deepcopy(FOLDED)
         new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
         cells.append(new(cell.source, id=f"{path.stem[:2]}-{n:02d}", metadata=metadata))

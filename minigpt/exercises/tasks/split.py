@@ -63,6 +63,10 @@ def cases() -> list[Case]:
             "1\t!\t2\n3",
             "(word",
             "\ta\r\nb \n",
+            "a  \nb",
+            "a!\r\nb",
+            "a\rb",
+            "2½",
             "GPT2345 4all",
             "snake_case_1",
         ),
@@ -135,6 +139,19 @@ EXERCISE = Exercise(
         bug(
             *("newline_joined", "joins line ends with the white space behind them, where cl100k_base cuts"),
             *(r'r"\s*[\r\n]+",', ""),
+        ),
+        bug(
+            *("space_cut_off", "cuts white space off the line ends behind it, where cl100k_base keeps them together"),
+            *(r'r"\s*[\r\n]+"', r'r"[\r\n]+"'),
+        ),
+        bug(
+            *("newline_only", "takes \\n alone for a line end, where cl100k_base has \\r, too"),
+            *(CL_WORD, CL_WORD.replace(r"\r", ""), CL_OTHER, CL_OTHER.replace(r"\r", "")),
+            *(r'r"\s*[\r\n]+"', r'r"\s*\n+"'),
+        ),
+        bug(
+            *("digits_only", "takes digits alone for numbers, as \\d does: \\p{N} has ½, too"),
+            *(RULES, RULES + r'.replace(r"\p{N}", r"\d")'),
         ),
         bug(
             *("newline_cut_off", "cuts line ends off the marks before them, where cl100k_base keeps them together"),

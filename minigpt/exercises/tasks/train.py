@@ -108,6 +108,10 @@ EXERCISE = Exercise(
             *("tie_by_last_seen", "takes, of equally frequent pairs, the one that comes last in the text"),
             *(BEST, "max(reversed(counts), key=lambda pair: counts[pair])"),
         ),
+        bug(
+            *("tie_by_bytes", "compares, of equally frequent pairs, the bytes of the tokens, not their ids"),
+            *(BEST, "min(counts, key=lambda pair: (-counts[pair], [tokens[i] for i in pair]))"),
+        ),
         bug("least_frequent", "merges the least frequent pair", "(-counts[pair], pair)", "(counts[pair], pair)"),
         bug("smallest_pair", "merges the pair with the smallest ids, however rare", "(-counts[pair], pair)", "pair"),
         bug(

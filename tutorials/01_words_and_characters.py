@@ -283,7 +283,8 @@ text_cuts(
 # %% [markdown]
 # Words make few tokens but do not know *powers!* with its exclamation mark, nor the rocket. Characters make 35. What
 # GPT-2 does lies in between, and nothing is unknown: the orange boxes are the bytes of the rocket, with those of the
-# space before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above).
+# space before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above). The ids of single bytes
+# are not their numbers; lesson 02 says why.
 #
 # Length matters twice. A model reads a limited number of tokens at once, its **context**: 512 for the storyteller,
 # 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05). That makes 1 + 2 + … + n

@@ -64,8 +64,8 @@ for word, times in words.items():
     print(f"{times} ×  {' '.join(word):12} {list(word.encode())}")
 
 # %% [markdown]
-# Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (So does
-# `s t`; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are the bytes.
+# Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (`s t`
+# has 9, too; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are the bytes.
 # Now `es t` is the most frequent pair, and so on. Each round is a **merge**.
 #
 # A round has two steps: count all pairs, then replace one of them. These are the first two exercises.
@@ -193,8 +193,8 @@ print("longest", [token.decode() for token in sorted(tokens, key=len)[-8:]])
 merge_tree(derivation(gpt2, "unbelievable"), gpt2.whole, "GPT-2 merges 'unbelievable'")
 
 # %% [markdown]
-# The lowest rank is 293, `le`, so it goes first, although it stands at the end. `bel`, though farther left, has a high
-# rank, 6667, and comes late.
+# The lowest rank is 293, `le`, so it goes first, although it stands at the end. `bel`, though farther left, comes
+# only when six merges are done: its rank is 6667.
 #
 # ## Exercise 4: `encode`
 #

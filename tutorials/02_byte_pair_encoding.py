@@ -65,8 +65,8 @@ for word, times in words.items():
 
 # %% [markdown]
 # Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (`s t`
-# has 9, too; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are the bytes.
-# Now `es t` is the most frequent pair, and so on. Each round is a **merge**.
+# has 9, too; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are
+# the bytes. Now `es t` is the most frequent pair, and so on. Each round is a **merge**.
 #
 # A round has two steps: count all pairs, then replace one of them. These are the first two exercises.
 #

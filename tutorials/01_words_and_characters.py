@@ -3,15 +3,18 @@
 #
 # *Thirty-five minutes. You need Python, and nothing else.*
 #
-# A neural network multiplies and adds numbers. It has never seen a letter. So before anything else can happen, text
+# A language model multiplies and adds numbers. It has never seen a letter. So before anything else can happen, text
 # must become numbers, and at the end numbers must become text again. How this is done decides what a model can
 # read, how much of it at once, and at what price.
 #
 # You will write two **tokenizers** here, one for words and one for characters, and see what each of them loses.
-# Lesson 02 then builds the one that GPT-2 has. But first: what are the numbers for?
+# Lesson 02 then builds the one of GPT-2, a language model of 2019 that anyone may download. But first: what are the
+# numbers for?
 #
 # Run the cells from above, each with Shift+Enter; this first one loads what the lesson needs. Where a cell raises
-# `NotImplementedError("your turn")`, put your own lines in the place of that one.
+# `NotImplementedError("your turn")`, put your own lines in the place of that one. The first line printed may say that
+# GPT-2's weights are missing; this lesson does not need them. The outputs that you see before you run anything, with
+# their ✓, are from a finished run.
 
 # %%
 import minigpt
@@ -33,14 +36,15 @@ lm = minigpt.load("storyteller", device="cpu")
 # after "The king had three"?
 
 # %%
-for next_one in lm.next_tokens("The king had three", k=5):
+for next_one in lm.next_tokens("The king had three", k=5):  # k=5: the five likeliest
     print(f"{next_one.text!r:>12}  {next_one.probability:.1%}")
 everything = lm.next_tokens("The king had three", k=lm.model.config.vocab_size)
-print(f"and {len(everything) - 5:,} more, all together {sum(one.probability for one in everything):.0%}")
+print(f"with the other {len(everything) - 5:,}, all together {sum(one.probability for one in everything):.0%}")
 
 # %% [markdown]
 # These numbers are **probabilities**: of every 100 texts that go on from here, the model expects daughters in about 8.
-# (The space before each belongs to it: what comes next is a space and a word.)
+# (The space before each belongs to it: what comes next is a space and a word. A piece need not be a word: below `,`
+# and `'s` are pieces, too.)
 #
 # A function that says what comes next can write: take the likeliest, put it behind the text, and ask again.
 
@@ -54,8 +58,8 @@ for _ in range(8):
 # This is called **completion**, and the way to pick the next piece is called **decoding** (lesson 09; taking the
 # likeliest is the simplest way, not the best). A chat assistant writes its answers in the same way.
 #
-# The function consists almost wholly of additions and multiplications with fixed numbers, its **parameters**, which
-# were found in **training**. The *large* in "large language model" means: very many of them.
+# The function is a **neural network**: it consists almost wholly of additions and multiplications with fixed numbers,
+# its **parameters**, which were found in **training**. The *large* in "large language model" means: very many of them.
 
 # %%
 n_parameters = sum(part.numel() for part in lm.model.parameters())  # numel: how many numbers there are in it
@@ -74,16 +78,17 @@ print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million"
 # out is a *base model* or *foundation model*, such as GPT-2. Lesson 14 trains one.
 #
 # *Post-training* goes on from there with far fewer, chosen examples. A first step, **fine-tuning**, is the same
-# training on conversations. Then people compare answers, and the model is moved toward the preferred ones
-# (reinforcement learning from human feedback, RLHF); in *constitutional AI* another model compares them, by a list of
-# written principles. What comes out is a chat model. Showing a model some examples *in the prompt* ("few-shot") is
-# none of this: no parameter changes. Lesson 11 compares the two kinds of models.
+# training on conversations. In a second step the model is moved toward those answers that people prefer (RLHF is the
+# usual name), or another model in their place (as in *constitutional AI*). What comes out is a chat model. Showing a
+# model some examples in the text that goes in, the *prompt* ("few-shot"), is none of this: no parameter changes.
+# Lesson 11 compares the two kinds of models.
 #
 # Our storyteller has had pre-training only. Ask it something, and it does what it has learnt: it goes on with the
 # text.
 
 # %%
-answer = lm.generate("What is 2+2?", max_new_tokens=25, temperature=0)  # temperature 0: always the likeliest
+# 25 pieces, then it stops, even within a sentence; temperature 0: always the likeliest piece
+answer = lm.generate("What is 2+2?", max_new_tokens=25, temperature=0)
 print("What is 2+2?" + answer.text)
 
 # %% [markdown]
@@ -129,6 +134,9 @@ print(len(words), words)
 #
 # Fill in the three methods. The text of the class says what is wanted; `check` tells you whether you have it, and if
 # not, what is wrong. `split()` without an argument cuts at any white space.
+#
+# Stuck? `check.hint("WordTokenizer")` gives a nudge; called again, a stronger one; `check.solution("WordTokenizer")`
+# shows it all. To go on without having solved it, paste the solution in: the cells below use it.
 
 # %% exercise="WordTokenizer"
 
@@ -136,9 +144,6 @@ print(len(words), words)
 check(WordTokenizer)
 
 # %% [markdown]
-# Stuck? `check.hint("WordTokenizer")` gives a nudge, again a stronger one; `check.solution("WordTokenizer")` shows it
-# all.
-#
 # Yours at work, on a sentence with a word that is not in the corpus:
 
 # %%
@@ -161,19 +166,22 @@ for sentence in ("The brown unicorn jumps", "the brown kangaroo   JUMPS", "The d
 # are lost, too. And since a word is what stands between spaces, *dog!* is not *dog*, and *dogs* is another word
 # altogether.
 #
-# Three sentences are a small corpus. Does it get better with more? Let the storyteller write two stories, and make the
-# vocabulary from the first:
+# Three sentences are a small corpus. Does it get better with more? Let the storyteller write three stories. The last
+# one is encoded, with words from half the first story, from all of it, and from two stories:
 
 # %%
 # 200 pieces each; the seed says which of the many stories that it could tell
-first, second = (
-    start + lm.generate(start, max_new_tokens=200, seed=3).text for start in ("There was a poor", "The old king")
-)
-print(first[:70], second[:70], sep=" …\n", end=" …\n\n")
-from_story = WordTokenizer([first])
-unknown = sum(i == 1 for i in from_story.encode(second))
-print(f"{len(set(first.lower().split()))} different words in the first story")
-print(f"{unknown} of the {len(second.split())} words of the second one are not among them")
+starts = ("There was a poor", "The wolf came", "The old king")
+first, second, last = (start + lm.generate(start, max_new_tokens=200, seed=3).text for start in starts)
+print(first[:70], second[:70], last[:70], sep=" …\n", end=" …\n\n")
+for name, text in {
+    "half a story": first[: len(first) // 2],
+    "a story": first,
+    "two stories": f"{first} {second}",
+}.items():
+    ids = WordTokenizer([text]).encode(last)
+    n_words = len(set(text.lower().split()))
+    print(f"{name:12} {n_words:4} different words; unknown in the last story: {ids.count(1) / len(ids):.0%}")
 
 # %% [markdown]
 # This is the **out-of-vocabulary problem**. A larger corpus makes it smaller, but it makes the vocabulary larger,
@@ -196,7 +204,7 @@ print(padded, mask, [mine.decode(row) for row in padded], sep="\n")
 # ## Characters
 #
 # If words are too many, take something of which there are few: letters. English has 26, twice that with capitals,
-# and with `[PAD]` and `[UNK]` in front the vocabulary is complete, for ever:
+# and with `[PAD]` and `[UNK]` in front the vocabulary is complete, it seems, for ever:
 
 # %%
 from string import ascii_lowercase, ascii_uppercase
@@ -222,7 +230,7 @@ print(chars.encode("Hello"), chars.decode([35, 6, 13, 13, 16]))
 # %% [markdown]
 # *Hello* is five ids, both *l* the same one. With words it would have been one id.
 #
-# You will read that with characters nothing is ever unknown. Is that so?
+# You will read elsewhere that with characters nothing is ever unknown. Is that so?
 
 # %%
 ids = chars.encode("Hello, world! 🚀")
@@ -233,8 +241,8 @@ print(ids, chars.decode(ids), sep="\n")
 # decides, not the method. And a list of all characters is long: Unicode, the list that computers use, has room for
 # more than a million, and new ones are added nearly every year.
 #
-# There is a way out. In a computer's memory every character is a few **bytes**, numbers from 0 to 255, by a rule
-# called UTF-8. There are 256 bytes, and there will never be more:
+# There is a way out. When text is stored or sent by the rule UTF-8, every character is one to four **bytes**, numbers
+# from 0 to 255. There are 256 bytes, and there will never be more:
 
 # %%
 import sys
@@ -275,18 +283,21 @@ text_cuts(
 # %% [markdown]
 # Words make few tokens but do not know *powers!* with its exclamation mark, nor the rocket. Characters make 35. What
 # GPT-2 does lies in between, and nothing is unknown: the orange boxes are the bytes of the rocket, with those of the
-# space before it, written in hexadecimal.
+# space before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above). The ids of single bytes
+# are not their numbers; lesson 02 says why.
 #
 # Length matters twice. A model reads a limited number of tokens at once, its **context**: 512 for the storyteller,
-# 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05), so a text of twice as many
-# tokens takes about four times as many looks. Whoever pays for a model by the token pays for length, too.
+# 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05). That makes 1 + 2 + … + n
+# looks for n tokens, which is n · (n + 1) / 2, and about four times as many for twice as many tokens: compare
+# the last two lines. Whoever pays for a model by the token pays for length, too.
 
 # %%
 text = "The future of artificial intelligence will involve"
 n_ctx = lm.model.config.n_ctx
 lengths = {"words": len(text.split()), "GPT-2's tokens": len(gpt2.encode(text)), "bytes": len(text.encode())}
+lengths["bytes, text twice"] = 2 * lengths["bytes"]
 for name, n in lengths.items():
-    print(f"{n:3} {name:14}  {n * (n + 1) // 2:5,} looks; a context of {n_ctx} holds the text {n_ctx // n:2} times")
+    print(f"{n:3} {name:17}  {n * (n + 1) // 2:5,} looks; a context of {n_ctx} holds that {n_ctx // n:2} times")
 
 # %% [markdown]
 # ## What we have
@@ -294,13 +305,14 @@ for name, n in lengths.items():
 # | | for it | against it |
 # |---|---|---|
 # | **words** | short lists of ids; a token means something | endless vocabulary; unknown words |
-# | **characters** | tiny vocabulary; hardly anything unknown | long lists of ids; a token alone means nothing |
-# | **bytes** | 256 tokens; nothing unknown, in any language | longer still |
+# | **characters** | a tiny vocabulary, or hardly anything unknown: not both | long lists; a token alone means nothing |
+# | **bytes** | 256 tokens; nothing unknown, in any language | as long in English, longer in most languages |
 # | **subwords** (lesson 02) | frequent words whole, rare ones in parts | must be learnt from text; some cuts look odd |
 #
 # ## The same in the project
 #
-# The project has both tokenizers, for comparison. Its words are these:
+# The project has both tokenizers, for comparison. Its words are these. (`string` and `look_up` check what comes in,
+# and `Ids` is a list of ids or anything like it; yours need no checks.)
 
 # %%
 import tokenizer
@@ -317,6 +329,8 @@ print(ours.encode("A fox"), theirs.encode("A fox"), theirs.n_vocab)
 
 # %% [markdown]
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 tok = tokenizer.WordTokenizer(["A cat", "a dog"])
@@ -332,13 +346,14 @@ tok = tokenizer.WordTokenizer(corpus)
 there_and_back = tok.decode(tok.encode("The  LAZY cat"))
 quiz(
     'What comes back when "The  LAZY cat" is encoded and decoded with the words of our corpus?',
-    ["the lazy [UNK]", "The  LAZY cat", "The LAZY [UNK]", "the lazy"],
+    ["The  LAZY cat", "The LAZY [UNK]", "the lazy [UNK]", "the lazy"],
     there_and_back,
     "all is lowered, there is one space between words, and cat is not in the corpus",
 )
 
 # %%
-pairs = {"fox": "Fox", "fox jumps": "fox over", "quick brown fox": "lazy brown fox", "a unicorn": "a kangaroo"}
+tok = tokenizer.WordTokenizer(corpus)
+pairs = {"fox": "Fox", "fox jumps": "fox over", "a unicorn": "a kangaroo", "quick brown fox": "lazy brown fox"}
 quiz(
     "Which two texts have the same ids, although they are about different things?",
     [f"{one} / {two}" for one, two in list(pairs.items())[1:]],
@@ -347,18 +362,19 @@ quiz(
 )
 
 # %%
+tok = tokenizer.WordTokenizer(corpus)
 longer = len(tokenizer.CharTokenizer().encode("next token")) / len(tok.encode("next token"))
 quiz(
-    'How many times as many ids does "next token" have by characters as by words?',
-    ["5", "2", "10", "4.5"],
+    'By characters, "next token" has how many times as many ids as by words?',
+    ["2", "4.5", "10", "5"],
     f"{longer:g}",
     "ten characters, of which the space is one, and two words",
 )
 
 # %%
 quiz(
-    "A model pads three texts of 3, 5 and 4 tokens to a batch. How many [PAD] are in it?",
-    [3, 5, 12, 15],
+    "Three texts of 3, 5 and 4 tokens become one batch. How many [PAD] does it need?",
+    [5, 3, 12, 15],
     sum(5 - n for n in (3, 5, 4)),
     "all are filled up to the longest, which has 5: two, none and one",
 )

@@ -64,16 +64,16 @@ for word, times in words.items():
     print(f"{times} ×  {' '.join(word):12} {list(word.encode())}")
 
 # %% [markdown]
-# Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. So `es`
-# becomes a token, and gets the next free id: 256, since 0 to 255 are the bytes. Now `es t` is the most frequent
-# pair, and so on. Each round is a **merge**.
+# Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (`s t`
+# has 9, too; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are
+# the bytes. Now `es t` is the most frequent pair, and so on. Each round is a **merge**.
 #
 # A round has two steps: count all pairs, then replace one of them. These are the first two exercises.
 #
 # ## Exercise 1: `count_pairs`
 #
-# The words are bytes: `"né".encode()` is three of them. (That the basic pieces are "characters (bytes)", as one reads,
-# is not quite so: é is one character, but two bytes.) A word that occurs five times counts five times. Pairs overlap:
+# The words are bytes: `"né".encode()` is three of them. (You may read that the basic pieces are characters. They are
+# bytes: é is one character, but two bytes.) A word that occurs five times counts five times. Pairs overlap:
 # *aaa* has the pair *aa* twice.
 
 # %% exercise="count_pairs"
@@ -91,8 +91,8 @@ for pair, n in sorted(counts.items(), key=lambda item: -item[1])[:6]:
 
 # %% [markdown]
 # `es` and `st` have the same count. Such ties are frequent, and a rule must decide, or two trainers make two
-# vocabularies of one text. Ours: of equally frequent pairs the smaller one goes first, as Python compares tuples.
-# (101, 115) is smaller than (115, 116).
+# vocabularies of one text. Ours: of equally frequent pairs that with the smaller ids goes first, as Python
+# compares tuples. (101, 115) is smaller than (115, 116).
 #
 # ## Exercise 2: `merge`
 #
@@ -125,11 +125,16 @@ print(newest)
 # Two things come before the counting:
 #
 # - the text is cut into words, each with the space before it, and no pair reaches over a cut. Else `e t` in "th**e
-#   t**ree" would become a token, and the vocabulary would fill with pairs of words;
+#   t**ree" would become a token, and the vocabulary would fill with pairs of words. What cuts is the pattern
+#   `r" ?\S+"`: a space if there is one, then everything up to the next white space. Line ends and second spaces are
+#   dropped here; GPT-2 keeps them (lesson 03);
 # - `<|endoftext|>` stands between the documents of a training text. It is a **special token**, no text: cut there, and
 #   count none of its letters.
 #
-# Your `merge` may help.
+# Your `merge` helps. `count_pairs` takes words as text; after the first merge they are lists of ids, so count the pairs
+# of those.
+#
+# Stuck? As in lesson 01: `check.hint("train")`, the same again for a stronger hint, `check.solution("train")` for all.
 
 # %% exercise="train"
 
@@ -188,7 +193,8 @@ print("longest", [token.decode() for token in sorted(tokens, key=len)[-8:]])
 merge_tree(derivation(gpt2, "unbelievable"), gpt2.whole, "GPT-2 merges 'unbelievable'")
 
 # %% [markdown]
-# The lowest rank is 293, `le`, so it goes first, wherever it stands. `bel`, at the left, comes late: 6667.
+# The lowest rank is 293, `le`, so it goes first, although it stands at the end. `bel`, though farther left, comes
+# only when six merges are done: its rank is 6667.
 #
 # ## Exercise 4: `encode`
 #
@@ -200,9 +206,9 @@ merge_tree(derivation(gpt2, "unbelievable"), gpt2.whole, "GPT-2 merges 'unbeliev
 check(encode)
 
 # %% [markdown]
-# Your function with GPT-2's own 50,257 tokens gives GPT-2's own ids. (Where the vocabulary is not on your machine,
-# the project has the few hundred tokens that the texts of these lessons need: only tokens that stand within a piece can
-# matter for it.)
+# Your function with GPT-2's own 50,256 tokens (all but the special one) gives GPT-2's own ids. (Where the vocabulary
+# is not on your machine, the project has the few hundred tokens that the texts of these lessons need: a token can only
+# come up where its bytes stand in the piece.)
 
 # %%
 for piece in ("Unbelievable", " tokenization", " powers", " 🚀"):
@@ -211,8 +217,9 @@ for piece in ("Unbelievable", " tokenization", " powers", " 🚀"):
 
 # %% [markdown]
 # Nothing can be unknown: what no merge joins stays a byte, and every byte is a token. Of the rocket's four bytes two
-# were merged with the space before it, the others stayed alone. **Decoding** is easy: put the bytes of the tokens
-# one behind the other.
+# were merged with the space before it, the others stayed alone. (Their ids are 248 and 222, not 154 and 128: GPT-2
+# numbers the 256 bytes in an order of its own, printable ones first, so that `!` is 0. Your `train` takes the plain
+# order.) **Decoding** is easy: put the bytes of the tokens one behind the other.
 
 # %%
 ids = gpt2.encode("Unbelievable tokenization powers! 🚀")
@@ -246,14 +253,15 @@ for word in (" goldsmith", " breakfast", " seaside"):
 # model must be given the tokens that it was trained on: tokenizer and model belong together.
 #
 # And since ranks come from counting, the cuts follow frequency, not meaning. One may guess that *LLMs* is cut before
-# the plural *s*. Look:
+# the plural *s*. Look; each line is one merge, its rank and the pieces after it:
 
 # %%
 for rank, parts in gpt2.trace(" LLMs")[0][1]:
     print(f"{rank:6}  {[part.decode() for part in parts]}")
 
 # %% [markdown]
-# `M` and `s` were joined first, at rank 10128: *Ms* is frequent in English, *LLM* was not a word when GPT-2 was made.
+# `M` and `s` were joined at rank 10128, and after that no `M` was left for an `LLM`: *Ms* is frequent in English, *LLM*
+# was not a word when GPT-2 was made.
 #
 # ## Two relatives in miniature
 #
@@ -274,6 +282,8 @@ print("BPE merges first      ", bytes(most).decode())
 print("WordPiece merges first", bytes(max(score, key=score.get)).decode())
 
 # %% [markdown]
+# `i` and `d` occur only in *widest*, always together: 3 / (3 · 3); `es` has 9 / (17 · 9).
+#
 # It encodes by taking the longest token that fits, as above; `##` marks a token that goes on with a word. If nothing
 # fits, the whole word is `[UNK]`. With the right vocabulary it finds those nice parts:
 
@@ -295,9 +305,11 @@ print(wordpiece("unbelievable", {"un", "##believ", "##able"}), wordpiece("unbeli
 
 # %% [markdown]
 # **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and throws away those
-# that are missed least. A text is cut so that the product of the probabilities is greatest: below, `▁un` `able` has
-# 0.02 · 0.04, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04. With a dictionary of the best cut of each
-# beginning of the word, that is short:
+# whose loss makes the text least improbable. A text is cut so that the product of the probabilities is greatest: below,
+# `▁un` `able` has 0.02 · 0.04 = 0.0008, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04 = 0.00012.
+#
+# The best cut of a word is a last token behind the best cut of what stands before it. So keep the best cut of each
+# beginning, short ones first:
 
 
 # %%
@@ -320,6 +332,8 @@ print(unigram("▁unable", {"▁": 0.1, "▁un": 0.02, "un": 0.03, "able": 0.04,
 # `▁` stands for a space: **SentencePiece** writes it so. SentencePiece is not one more method but a library: it trains
 # BPE or Unigram on a text as it is, without cutting it into words first, which suits languages that write no spaces.
 #
+# All three side by side (BERT, T5 and BART are other well-known models):
+#
 # | | vocabulary by | a text is cut | unknown | used by |
 # |---|---|---|---|---|
 # | **BPE** on bytes | merging the most frequent pair | by rank | never | GPT-2, GPT-4, BART |
@@ -328,9 +342,9 @@ print(unigram("▁unable", {"▁": 0.1, "▁un": 0.02, "un": 0.03, "able": 0.04,
 #
 # ## What vocabulary files say
 #
-# One more thing, in case you look into GPT-2's files. They are text, and most bytes have no character of their own, so
-# each byte got one: the space is written `Ġ`, a line end `Ċ`. What other libraries print as tokens, transformers'
-# `convert_ids_to_tokens` for one, looks like this:
+# One more thing, in case you look into GPT-2's files. They are text, and many bytes cannot be printed, so each
+# of those got a printable character: the space is written `Ġ`, a line end `Ċ`. What other libraries print as tokens,
+# transformers' `convert_ids_to_tokens` for one, looks like this:
 
 # %%
 from tokenizer.display import show
@@ -340,9 +354,11 @@ print(show(gpt2, gpt2.encode("Unbelievable tokenization powers! 🚀"), raw=True
 # %% [markdown]
 # ## The same in the project
 #
-# The trainer: count, merge, count again. And the merges of one piece, step by step, as the picture above shows them.
-# Beside these the project has fast forms, which count only what a merge has changed; its tests hold them equal to the
-# plain ones.
+# The trainer: count, merge, count again. It numbers the bytes as GPT-2 does (`BYTES` has them in that order), so ties
+# may fall differently from yours; its *n* counts merges, yours counts tokens.
+#
+# Then the merges of one piece, step by step, as the picture above shows them. Beside these the project has fast forms,
+# which count only what a merge has changed; its tests hold them equal to the plain ones.
 
 # %%
 from tokenizer.merging import merge_steps
@@ -354,11 +370,13 @@ source(merge_steps)
 
 # %% [markdown]
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 quiz(
     "How often did the trainer of GPT-2's vocabulary merge a pair?",
-    ["50,000 times", "50,257 times", "50,256 times", "256 times"],
+    ["50,257 times", "50,256 times", "50,000 times", "256 times"],
     f"{gpt2.n_vocab - 256 - len(gpt2.special_tokens):,} times",
     "256 bytes and one special token were there without a merge",
 )
@@ -366,7 +384,7 @@ quiz(
 # %%
 quiz(
     "The pair (1, 1) is replaced by 9. What becomes of 1, 1, 1, 1, 1?",
-    ["9, 9, 1", "9, 9, 9, 9", "1, 9, 9", "9, 1, 9"],
+    ["9, 9, 9, 9", "9, 9, 1", "1, 9, 9", "9, 1, 9"],
     ", ".join(map(str, replace_pair([1, 1, 1, 1, 1], (1, 1), 9))),
     "from the left, and what is merged is gone",
 )
@@ -375,7 +393,7 @@ quiz(
 some = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ca": 4, b"ab": 5}
 quiz(
     "The tokens a, b, c, bc, ca, ab have the ids 0, 1, 2, 3, 4, 5. How is the piece abca encoded?",
-    ["0, 3, 0", "5, 4", "0, 1, 4", "5, 2, 0"],
+    ["5, 4", "0, 1, 4", "5, 2, 0", "0, 3, 0"],
     ", ".join(str(some[token]) for token in list(merge_steps(b"abca", some))[-1][1]),
     "bc has the lowest rank of ab, bc and ca; after it no two neighbours make a token",
 )
@@ -393,8 +411,8 @@ unseen = "zxqv"
 quiz(
     f'GPT-2 is given "{unseen}", a word of no language. What does it do?',
     [
-        "it cuts it into known tokens",
         "it gives the id of [UNK]",
+        "it cuts it into known tokens",
         "it takes the id of the most similar word",
         "it raises an error",
     ],

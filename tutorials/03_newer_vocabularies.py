@@ -34,7 +34,7 @@ print(f"GPT-2 {gpt2.n_vocab:,}, cl100k_base {cl100k.n_vocab:,}")
 # ## tiktoken
 #
 # `tiktoken` is OpenAI's library for tokenizing: byte-pair encoding as you have written it, in the language Rust and
-# therefore fast. What it calls an *encoding* is the four things that a tokenizer consists of: a name, a pattern for
+# therefore fast. What it calls an *encoding* is a name and the three things that a tokenizer consists of: a pattern for
 # the first cut, the ranks, the special tokens. If it is installed here, we give it ours and compare:
 
 # %%
@@ -87,7 +87,8 @@ print("|".join(rules) == GPT2_PATTERN)
 print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 
 # %% [markdown]
-# (The space that is left before *40* goes with it: that is what the last rule but one is for.) The signs:
+# The last rule but one, `\s+(?!\S)`, takes as many spaces as it can, and where something else follows, one less. Of the
+# two spaces before *40* it takes the first; the second is left for ` 40`. The signs:
 #
 # | in a pattern | means |
 # |---|---|
@@ -102,7 +103,7 @@ print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 #
 # Cut a text by either pattern. Python's own `re` does not know `\p{L}`; the package `regex` does, and its `findall`
 # gives all pieces in order. GPT-2's rules you have; those of cl100k_base are for you to write, from their
-# description: at the left are GPT-2's, at the right what is another.
+# description: at the left are GPT-2's, at the right its own.
 
 # %% exercise="split"
 
@@ -162,7 +163,7 @@ for what, text in samples.items():
 # %% [markdown]
 # Code gains a lot: to GPT-2 nearly each space of an indentation is a token, cl100k_base has tokens for many spaces at
 # once. English prose gains little, since its words were tokens already. And some texts become *longer*: another
-# pattern cuts them elsewhere, and each vocabulary was counted on other texts.
+# pattern cuts them elsewhere, and each vocabulary was learnt from other texts.
 
 # %%
 print([gpt2.decode([i]) for i in gpt2.encode(code)][:22])
@@ -173,8 +174,8 @@ for name, tok in both.items():
 # %% [markdown]
 # ## Five languages
 #
-# The first sentence of the Universal Declaration of Human Rights says the same in every language. How many tokens does
-# it take?
+# The first sentence of Article 1 of the Universal Declaration of Human Rights says the same in every language. How
+# many tokens does it take?
 
 # %%
 rights = {
@@ -196,7 +197,7 @@ for name, tok in both.items():
 # times the tokens of the English one. Whoever writes Hindi pays more for the same, and gets less into the context.
 #
 # More than one token per character means that characters are cut into bytes. Here is the first word in Hindi, whose
-# three characters have three bytes each:
+# three characters (the last is a vowel sign) have three bytes each:
 
 # %%
 from tokenizer.display import compare
@@ -208,8 +209,8 @@ print(compare(start, both))
 # %% [markdown]
 # ## Why is one emoji three ids?
 #
-# A star is one character, but four bytes, and most emoji were too rare to be merged. Alone such a token is no
-# character; a decoder shows � for it:
+# A star is one character, but four bytes, and most emoji were too rare to be merged. So its tokens are parts of a
+# character; decoded alone, a part shows as �:
 
 # %%
 ids = gpt2.encode(" 🌟")
@@ -247,8 +248,9 @@ question = gpt2.encode("What is 2+2?")
 print(question, "to the storyteller is", repr(lm.tokenizer.decode(question)))
 
 # %% [markdown]
-# 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. And with the wrong tokenizer there is no
-# error: the storyteller would read GPT-2's ids as a text, only not as yours.
+# 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. And a wrong tokenizer need not raise an error.
+# Where the ids happen to be small enough, as here (the storyteller's go to 4,095), the storyteller would read GPT-2's
+# ids as a text, only not as yours. (`+`, `2` and `?` are right, since single bytes have the same ids in both.)
 #
 # ## Special tokens
 #
@@ -275,7 +277,8 @@ for name, tok in both.items():
 # ## Exercise 2: `encode_special`
 #
 # Here plain text simply gets the ids of its bytes, so that you can look at nothing but the special tokens. Find those
-# that are allowed, wherever they stand, even inside a word. Where two fit, the longer one counts.
+# that are allowed, wherever they stand, even inside a word. Where two fit, the longer one counts. In a pattern `|`
+# means *or*: if you build a pattern from names, `re.escape` each of them.
 
 # %% exercise="encode_special"
 
@@ -284,13 +287,14 @@ check(encode_special)
 
 # %% [markdown]
 # All special tokens of cl100k_base; those with `fim`, *fill in the middle*, are for models that complete code between
-# two given parts. And which ids from the first of them to the last belong to nothing?
+# two given parts. The other tokens have the ids from 0 to 100,255. Which ids up to the last one belong to nothing?
 
 # %%
 print(cl100k.special_tokens)
-first, last = min(cl100k.special_tokens.values()), max(cl100k.special_tokens.values())
-unused = sorted(set(range(first, last)) - set(cl100k.special_tokens.values()))
-print(f"{len(unused)} unused, from {unused[0]:,} to {unused[-1]:,}")
+special = set(cl100k.special_tokens.values())
+unused = sorted(set(range(100_256, max(special))) - special)
+print(f"{len(unused)} unused: {unused[0]:,}, and from {unused[1]:,} to {unused[-1]:,}")
+print(f"{max(special) + 1:,} ids, {max(special) + 1 - len(unused):,} tokens")
 
 # %% [markdown]
 # So 100,277 is not the number of tokens but the largest id and one more: as many rows as a model needs.
@@ -305,9 +309,12 @@ everything_else = 124_439_808 - gpt2.n_vocab * 768  # what the smallest GPT-2 ha
 for name, tok in both.items():
     n = tok.n_vocab * 768
     print(f"{name:12} {tok.n_vocab:7,} × 768 = {n:10,} numbers, {n / (n + everything_else):.0%} of the model")
+n = cl100k.n_vocab * 12_288  # the largest GPT-3 has rows of 12,288 numbers, and 175 billion numbers in all
+print(f"GPT-3 with cl100k_base: {n:,} numbers, {n / 175e9:.1%} of the model")
 
 # %% [markdown]
-# To a model a thousand times as large it hardly matters, so newer vocabularies are larger.
+# To a model a thousand times as large as the smallest GPT-2 it hardly matters, as the last line shows, so newer
+# vocabularies are larger.
 #
 # Rare tokens have another price: a row that is hardly ever used is hardly ever trained. In GPT-2's vocabulary is the
 # name of a user of a web forum, one token; on seeing it, models of that time behaved strangely (Rumbelow and Watkins
@@ -320,8 +327,9 @@ for name, tok in both.items():
 # %% [markdown]
 # ## The same in the project
 #
-# The whole encoder: cut the text at special tokens, cut what is between into pieces, merge the bytes of each, look
-# up the ids.
+# The encoder of what lies between special tokens: cut it into pieces, merge the bytes of each, look up the ids.
+# `self.whole` is the dict of tokens and ids; this `merge` takes a piece and the ranks, and is not your `merge` of
+# lesson 02.
 
 # %%
 from tokenizer import Tokenizer
@@ -347,12 +355,14 @@ print(compare("The 🌟 star-player scored 40 points!", both | {"the storyteller
 #   text.
 #
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 parts = [len(gpt2.decode_bytes([i])) for i in gpt2.encode("🌟")]
 quiz(
-    "🌟 without a space before it is four bytes, and three ids in GPT-2. How do the bytes lie in the tokens?",
-    ["2, 1, 1", "1, 1, 2", "1, 2, 1", "4, 0, 0"],
+    "🌟 without a space before it is four bytes, and three ids in GPT-2. How many bytes has each token, in order?",
+    ["1, 1, 2", "1, 2, 1", "2, 1, 1", "4, 0, 0"],
     ", ".join(map(str, parts)),
     "f0 9f, with which most emoji begin, is frequent enough to be a token",
 )
@@ -360,7 +370,7 @@ quiz(
 # %%
 quiz(
     "How does cl100k_base cut the number 1234567?",
-    ["123, 456, 7", "1, 234, 567", "1234567", "123, 45, 67"],
+    ["1, 234, 567", "123, 456, 7", "1234567", "123, 45, 67"],
     ", ".join(cl100k.decode([i]) for i in cl100k.encode("1234567")),
     "up to three digits at a time, from the left",
 )
@@ -369,15 +379,15 @@ quiz(
 more = [t for t in ("When using LLMs,", code, rights["German"]) if len(cl100k.encode(t)) > len(gpt2.encode(t))]
 quiz(
     "Which text has more tokens in cl100k_base than in GPT-2's vocabulary?",
-    ["the prompt about LLMs", "the Python function", "the sentence in German", "none: the vocabulary is larger"],
+    ["the Python function", "the sentence in German", "none: the vocabulary is larger", "the prompt about LLMs"],
     "the prompt about LLMs" if more == ["When using LLMs,"] else "none: the vocabulary is larger",
     "GPT-2 has the tokens LL and Ms, cl100k_base cuts L, LM, s",
 )
 
 # %%
 quiz(
-    'A user types "<|endoftext|>" in a program that allows no special tokens. How many tokens are that in GPT-2?',
-    [7, 1, 13, 0],
+    'A user types "<|endoftext|>" in a program that allows no special tokens. How many tokens is that in GPT-2?',
+    [1, 13, 7, 0],
     len(gpt2.encode("<|endoftext|>")),
     "it is plain text: <, |, end, of, text, |, >",
 )
@@ -385,7 +395,7 @@ quiz(
 # %%
 quiz(
     "By how much would the smallest GPT-2 grow with the vocabulary of cl100k_base?",
-    ["38 million numbers", "50,020 numbers", "77 million numbers", "768 numbers"],
+    ["50,020 numbers", "38 million numbers", "77 million numbers", "768 numbers"],
     f"{(cl100k.n_vocab - gpt2.n_vocab) * 768 // 10**6} million numbers",
     "50,020 more rows of 768 numbers each",
 )

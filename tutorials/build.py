@@ -5,6 +5,7 @@
 
 A source is in the percent format. A cell that is marked `# %% exercise="merge"` gets the exercise of that name: its
 blank in one notebook, its solution in the other. The solved one is run; its outputs are also what the first one shows.
+The code of a question is folded away: it names the answer.
 """
 
 import argparse
@@ -28,6 +29,7 @@ HERE = Path(__file__).parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SECONDS = 120  # for one cell
 IMAGE = "image/png"
+FOLDED = {"jupyter": {"source_hidden": True}}  # a question's cell: its code names the answer
 
 
 def lessons(numbers: list[str]) -> list[Path]:
@@ -48,8 +50,11 @@ def read(path: Path, solved: bool) -> Any:
         if name:
             task = exercise(name)
             cell.source = (task.solution() if solved else task.blank()).rstrip()
+        metadata: dict[str, Any] = {"exercise": name} if name else {}
+        if cell.cell_type == "code" and not name and "quiz(" in cell.source:
+            metadata = copy.deepcopy(FOLDED)
         new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
-        cells.append(new(cell.source, id=f"{path.stem[:2]}-{n:02d}", metadata={"exercise": name} if name else {}))
+        cells.append(new(cell.source, id=f"{path.stem[:2]}-{n:02d}", metadata=metadata))
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
 
 

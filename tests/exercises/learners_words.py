@@ -283,6 +283,16 @@ class CharTokenizer:
             ),
             "pad_unk_swapped": ('["[PAD]", "[UNK]"] +', '["[UNK]", "[PAD]"] +'),
             "specials_last": (CHARS, 'list(string.ascii_lowercase + string.ascii_uppercase) + ["[PAD]", "[UNK]"]'),
+            "one_string": (
+                CHARS,
+                '"[PAD][UNK]" + string.ascii_letters',
+                "{idx: ch for ch, idx in self.char2id.items()}",
+                "vocab",
+                'unk = self.char2id["[UNK]"]',
+                "unk = 1",
+                'if i != self.char2id["[PAD]"]',
+                "if i",
+            ),
             "no_capitals": (" + string.ascii_uppercase", ""),
             "lower": ("for ch in text", "for ch in text.lower()"),
             "space_known": ("string.ascii_uppercase", 'string.ascii_uppercase + " "'),
@@ -441,6 +451,20 @@ class CharTokenizer:
 ]
 
 WRONG += [
+    Wrong(
+        *("CharTokenizer", "one_string"),
+        """
+class CharTokenizer:
+    def __init__(self):
+        self.chars = "[PAD][UNK]abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+    def encode(self, text):
+        return [1 if self.chars.rfind(c) < 0 else self.chars.rfind(c) for c in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids if i > 0)
+""",
+    ),
     Wrong(
         *("CharTokenizer", "specials_last"),
         """

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (the lines of learners)
 """Answers to the exercises of lesson 02 as learners write them: pairs, merges, the trainer, the encoder."""
 
-from tests.exercises.learners_words import Style, Wrong
+from tests.exercises.learners_words import Style, Wrong, changed
 
 JOINED = '("".join(w * n for w, n in words.items()), 1)'
 PAIR = "pair = (b[i], b[i + 1])"
@@ -165,6 +165,10 @@ def merge(ids, pair, new):
             ),
             "first_of_pair": (" and ids[n + 1] == pair[1]", ""),
             "keeps_both": ("result.append(new)", "result += [token, ids[n + 1], new]"),
+            "list_and_tuple": (
+                "n + 1 < len(ids) and token == pair[0] and ids[n + 1] == pair[1]",
+                "ids[n : n + 2] == pair",
+            ),
             "past_the_end": ("n + 1 < len(ids) and ", ""),
         },
         {
@@ -209,6 +213,7 @@ def merge(ids, pair, new):
             "either_order": ("== pair", "in (pair, pair[::-1])"),
             "first_of_pair": ("(out[-1], one) == pair", "out[-1] == pair[0]"),
             "keeps_both": ("out[-1] = new", "out += [one, new]"),
+            "list_and_tuple": ("(out[-1], one) == pair", "[out[-1], one] == pair"),
         },
         {
             "second of the pair": ("(out[-1], one) == pair", "one == pair[1]"),
@@ -329,6 +334,10 @@ def train(text, n):
         {
             "tie_by_first_seen": (PICK, "pair = max(stats, key=stats.get)"),
             "tie_by_larger": (PICK, PICK.replace("min", "max")),
+            "tie_by_bytes": (
+                PICK,
+                "pair = min((p for p in stats if stats[p] == top), key=lambda p: (vocab[p[0]], vocab[p[1]]))",
+            ),
             "tie_by_last_seen": (PICK, "pair = [p for p in stats if stats[p] == top][-1]"),
             "least_frequent": ("top = max", "top = min"),
             "smallest_pair": (PICK, "pair = min(stats)"),
@@ -414,6 +423,7 @@ def train(text, n):
             "tie_by_first_seen": ("(-pairs[p], ranks[p[0]], ranks[p[1]])", "-pairs[p]"),
             "tie_by_larger": (B_KEY, "max(pairs, key=lambda p: (pairs[p], ranks[p[0]], ranks[p[1]]))"),
             "tie_by_last_seen": (B_KEY, "sorted(pairs, key=pairs.get)[-1]"),
+            "tie_by_bytes": ("ranks[p[0]], ranks[p[1]]", "p"),
             "least_frequent": ("(-pairs[p]", "(pairs[p]"),
             "smallest_pair": ("(-pairs[p], ", "("),
             "256_forgotten": ("len(ranks) < n", "len(ranks) < n + 256"),
@@ -593,6 +603,21 @@ def encode(piece, ranks):
         "encode",
         """
 def encode(piece, ranks):
+    if piece in ranks:  # as tiktoken does
+        return [ranks[piece]]
+    parts = [piece[i:i + 1] for i in range(len(piece))]
+    while known := {a + b for a, b in zip(parts, parts[1:])} & set(ranks):
+        token = min(known, key=ranks.get)
+        i = next(i for i in range(len(parts)) if parts[i] + parts[i + 1] == token)
+        parts[i:i + 2] = [token]
+    return [*map(ranks.get, parts)]
+""",
+        {"highest_rank": ("min(known", "max(known")},
+        {"by name": (", key=ranks.get", "")},
+    ),
+]
+IN_ORDER = """
+def encode(piece, ranks):
     parts = [piece[i:i + 1] for i in range(len(piece))]
     for token in sorted(ranks, key=ranks.get):
         i = 0
@@ -601,15 +626,28 @@ def encode(piece, ranks):
                 parts[i:i + 2] = [token]
             i += 1
     return [*map(ranks.get, parts)]
-""",
-        {"bytes_only": ("key=ranks.get)", "key=len, reverse=True)")},  # no longer token is there when its turn comes
-        {
-            "replayed backwards": ("key=ranks.get)", "key=ranks.get, reverse=True)"),
-            "replayed by name": ("key=ranks.get)", "key=bytes)"),
-        },
-    ),
-]
+"""
 ENCODE_WRONG = [
+    Wrong("encode", "in_order", IN_ORDER),
+    Wrong("encode", "bytes_only", changed(IN_ORDER, ("key=ranks.get)", "key=len, reverse=True)"))),  # longest first
+    Wrong("encode", None, changed(IN_ORDER, ("key=ranks.get)", "key=ranks.get, reverse=True)"))),
+    Wrong("encode", None, changed(IN_ORDER, ("key=ranks.get)", "key=bytes)"))),
+    Wrong(
+        *("encode", "in_order"),
+        """
+def encode(piece, ranks):
+    parts = tuple(bytes([b]) for b in piece)
+    for token, _ in sorted(ranks.items(), key=lambda item: item[1]):
+        out = []
+        for part in parts:
+            if out and out[-1] + part == token:
+                out[-1] = token
+            else:
+                out.append(part)
+        parts = out
+    return [ranks[part] for part in parts]
+""",
+    ),
     Wrong(
         *("encode", "longest_match"),
         """

@@ -21,7 +21,7 @@ BY_STEPS = r"""
 import re
 
 def split(text, pattern):
-    L, N, S = r"[^\W\d_]", r"\d", r"(?:[^\w\s]|_)"
+    L, N, S = r"[^\W\d_½]", r"[\d½]", r"(?:[^\w\s]|_)"
     if pattern == "gpt2":
         rules = ["'s|'t|'re|'ve|'m|'ll|'d", f" ?{L}+", f" ?{N}+", f" ?{S}+", r"\s+(?!\S)", r"\s+"]
     else:
@@ -79,6 +79,8 @@ SPLIT = [
             "digits_by_three": (r" ?\p{N}+", r" ?\p{N}{1,3}"),
             "newline_joined": (r"|\s*[\r\n]+", ""),
             "newline_cut_off": (r"]+[\r\n]*", "]+"),
+            "space_cut_off": (r"|\s*[\r\n]+", r"|[\r\n]+"),
+            "newline_only": (r"[^\r\n\p{L}", r"[^\n\p{L}", r"]+[\r\n]*", r"]+\n*", r"\s*[\r\n]+", r"\s*\n+"),
             "no_lookahead": (r"\p{N}]+|\s+(?!\S)", r"\p{N}]+", r"[\r\n]+|\s+(?!\S)", r"[\r\n]+"),
             "always_gpt2": ('"cl100k_base": CL100K', '"cl100k_base": GPT2'),
             "always_cl100k": ('"gpt2": GPT2', '"gpt2": CL100K'),
@@ -124,19 +126,29 @@ SPLIT = [
             "digits_by_three": ('f" ?{N}+"', '" ?" + N + "{1,3}"'),
             "newline_joined": ('r"\\s*[\\r\\n]+", ', ""),
             "newline_cut_off": (' + "[\\r\\n]*"', ""),
+            "space_cut_off": ('r"\\s*[\\r\\n]+"', 'r"[\\r\\n]+"'),
+            "newline_only": (
+                MARK,
+                "(?:[^\\w\\n]|_)?",
+                '"[\\r\\n]*"',
+                '"\\n*"',
+                'r"\\s*[\\r\\n]+"',
+                'r"\\s*\\n+"',
+            ),
+            "digits_only": ("[^\\W\\d_½]", "[^\\W\\d_]", "[\\d½]", "\\d"),
             "no_lookahead": ('f" ?{S}+", r"\\s+(?!\\S)"', 'f" ?{S}+"', '[\\r\\n]+", r"\\s+(?!\\S)"', '[\\r\\n]+"'),
             "always_gpt2": ('if pattern == "gpt2"', 'if pattern in ("gpt2", "cl100k_base")'),
             "always_cl100k": ('if pattern == "gpt2"', 'if pattern == "gpt-2"'),
             "patterns_swapped": ('if pattern == "gpt2"', 'if pattern == "cl100k_base"'),
             "ascii_letters": (
-                'r"[^\\W\\d_]"',
+                'r"[^\\W\\d_½]"',
                 '"[a-zA-Z]"',
                 "(?:[^\\w\\s]|_)",
-                "(?:(?![a-zA-Z])[^\\d\\s])",
+                "(?:(?![a-zA-Z])[^\\d½\\s])",
                 MARK,
-                "(?:(?![a-zA-Z\\r\\n])\\D)?",
+                "(?:(?![a-zA-Z\\r\\n])[^\\d½])?",
             ),
-            "underscore": ("[^\\W\\d_]", "[^\\W\\d]", "(?:[^\\w\\s]|_)", "[^\\w\\s]", MARK, "[^\\w\\r\\n]?"),
+            "underscore": ("[^\\W\\d_½]", "[^\\W\\d½]", "(?:[^\\w\\s]|_)", "[^\\w\\s]", MARK, "[^\\w\\r\\n]?"),
         },
         {
             "stops at a line end": (APPEND, APPEND + '        if "\\n" in match[0]:\n            break\n'),
@@ -198,6 +210,7 @@ INSIDE = BY_PATTERN.replace(r"[^\s\p{L}", r"[^\sA-Za-z").replace(r"[^\r\n\p{L}",
 SCORED = BY_PATTERN.replace(r"[^\s\p{L}", r"[^\s\p{L}_").replace(r"[^\r\n\p{L}", r"[^\r\n\p{L}_")
 SPLIT_WRONG = [
     Wrong("split", "ascii_letters", INSIDE.replace(r"\p{L}", "[A-Za-z]")),
+    Wrong("split", "digits_only", BY_PATTERN.replace(r"\p{N}", r"\d")),
     Wrong("split", "underscore", SCORED.replace(r"\p{L}+", r"[\p{L}_]+")),
     Wrong(
         *("split", "captured"),
@@ -205,10 +218,10 @@ SPLIT_WRONG = [
 import re
 
 def split(text, pattern):
-    letters, marks = r"[^\W\d_]+", r"(?:[^\w\s]|_)+"
+    letters, marks = r"[^\W\d_½]+", r"(?:[^\w\s]|_)+"
     if pattern == "gpt2":
-        return re.findall(rf"('s|'t|'re|'ve|'m|'ll|'d)| ?{letters}| ?\d+| ?{marks}|\s+(?!\S)|\s+", text)
-    found = re.finditer(rf"('(?i:s|t|re|ve|m|ll|d))|(?:[^\w\r\n]|_)?{letters}|\d{{1,3}}| ?{marks}[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", text)
+        return re.findall(rf"('s|'t|'re|'ve|'m|'ll|'d)| ?{letters}| ?[\d½]+| ?{marks}|\s+(?!\S)|\s+", text)
+    found = re.finditer(rf"('(?i:s|t|re|ve|m|ll|d))|(?:[^\w\r\n]|_)?{letters}|[\d½]{{1,3}}| ?{marks}[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", text)
     return [match[1] or "" for match in found]
 """,
     ),
@@ -218,10 +231,10 @@ def split(text, pattern):
 import re
 
 def split(text, pattern):
-    letters, marks = r"[^\W\d_]+", r"(?:[^\w\s]|_)+"
+    letters, marks = r"[^\W\d_½]+", r"(?:[^\w\s]|_)+"
     if pattern == "gpt2":
-        return re.findall(rf"'([sdmt]|re|ve|ll)| ?{letters}| ?\d+| ?{marks}|\s+(?!\S)|\s+", text)
-    return re.findall(rf"'((?i:[sdmt]|re|ve|ll))|(?:[^\w\r\n]|_)?{letters}|\d{{1,3}}| ?{marks}[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", text)
+        return re.findall(rf"'([sdmt]|re|ve|ll)| ?{letters}| ?[\d½]+| ?{marks}|\s+(?!\S)|\s+", text)
+    return re.findall(rf"'((?i:[sdmt]|re|ve|ll))|(?:[^\w\r\n]|_)?{letters}|[\d½]{{1,3}}| ?{marks}[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", text)
 """,
     ),
 ]

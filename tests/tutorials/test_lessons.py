@@ -86,6 +86,15 @@ def test_the_longest_option_is_right_no_more_often_than_chance() -> None:
     assert longest <= 0.4 * total + 1, f"{longest} of {total}"
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_the_code_of_a_question_is_folded_away_and_no_other(path: Path) -> None:
+    """It names the answer."""
+    for solved in (False, True):
+        for cell in build.read(path, solved).cells:
+            hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            assert hidden == (cell.cell_type == "code" and re.search(r"^quiz\(", cell.source, re.MULTILINE) is not None)
+
+
 def test_a_question_has_one_right_option_in_an_order_of_its_own() -> None:
     orders = {tuple(quiz(f"Question {n}?", [1, 2, 3], 1, "").options) for n in range(30)}
     assert len(orders) == 6

@@ -81,6 +81,10 @@ EXERCISE = Exercise(
         ),
         bug("pad_unk_swapped", "has [PAD] and [UNK] swapped", '"[PAD]", "[UNK]",', '"[UNK]", "[PAD]",'),
         bug("specials_last", "puts [PAD] and [UNK] behind the letters", VOCAB, '[*letters, "[PAD]", "[UNK]"]'),
+        bug(
+            *("one_string", "has each character of [PAD] and [UNK] in its vocabulary: begin a list with the two"),
+            *(VOCAB, '"[PAD][UNK]" + letters', 'self.ids["[UNK]"]', "1", "for i in ids]", "for i in ids if i != 0]"),
+        ),
         bug("no_capitals", "knows no capital letters", LETTERS, "letters = ascii_lowercase"),
         bug("lower", "lowers the text, which loses the capitals", "in text]", "in text.lower()]"),
         bug("space_known", "has the space among its letters", LETTERS, f'{LETTERS} + " "'),

@@ -48,6 +48,10 @@ EXERCISE = Exercise(
             *("out, i = [], 0", "ids, pair, out, i = ids[::-1], pair[::-1], [], 0", "return out", "return out[::-1]"),
         ),
         bug("no_tail", "loses the last id where it is not merged", "while i < len(ids):", "while i < len(ids) - 1:"),
+        bug(
+            *("list_and_tuple", "merges nothing: a list such as ids[i : i + 2] never equals the tuple pair"),
+            *(HIT, "i + 1 < len(ids) and ids[i : i + 2] == pair"),
+        ),
         bug("either_order", "merges the pair in the other order, too", "== pair:", "in (pair, pair[::-1]):"),
         bug("any_member", "replaces each id of the pair by itself", HIT, "ids[i] in pair", "i += 2", "i += 1"),
         bug("first_of_pair", "looks at the first id of the pair alone", HIT, "i + 1 < len(ids) and ids[i] == pair[0]"),

@@ -15,11 +15,10 @@ def split(text: str, pattern: str) -> list[str]:
 
     "gpt2":                                             "cl100k_base":
     's 't 'd 'm 'll 've 're                             the same, small or capital
-    letters, with one space before them                 letters, with any one character before them that is no
-                                                          letter, number or line end (\r or \n)
-    numbers, with one space before them                 one to three numbers
-    anything else but white space, with one space       the same, with the line ends behind them
-      before it
+    letters, with one space before them (where there    letters, with any one character before them (where there
+      is one)                                             is one) that is no letter, number or line end (\r or \n)
+    numbers, likewise                                   one to three numbers
+    anything else but white space, likewise             the same, with the line ends behind them (where there are)
                                                         line ends, with the white space before and between them
     white space, but for its last character where       the same
       something follows
@@ -64,6 +63,10 @@ def cases() -> list[Case]:
             "1\t!\t2\n3",
             "(word",
             "\ta\r\nb \n",
+            "a  \nb",
+            "a!\r\nb",
+            "a\rb",
+            "2½",
             "GPT2345 4all",
             "snake_case_1",
         ),
@@ -136,6 +139,19 @@ EXERCISE = Exercise(
         bug(
             *("newline_joined", "joins line ends with the white space behind them, where cl100k_base cuts"),
             *(r'r"\s*[\r\n]+",', ""),
+        ),
+        bug(
+            *("space_cut_off", "cuts white space off the line ends behind it, where cl100k_base keeps them together"),
+            *(r'r"\s*[\r\n]+"', r'r"[\r\n]+"'),
+        ),
+        bug(
+            *("newline_only", "takes \\n alone for a line end, where cl100k_base has \\r, too"),
+            *(CL_WORD, CL_WORD.replace(r"\r", ""), CL_OTHER, CL_OTHER.replace(r"\r", "")),
+            *(r'r"\s*[\r\n]+"', r'r"\s*\n+"'),
+        ),
+        bug(
+            *("digits_only", "takes digits alone for numbers, as \\d does: \\p{N} has ½, too"),
+            *(RULES, RULES + r'.replace(r"\p{N}", r"\d")'),
         ),
         bug(
             *("newline_cut_off", "cuts line ends off the marks before them, where cl100k_base keeps them together"),

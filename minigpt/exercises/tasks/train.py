@@ -17,7 +17,7 @@ from minigpt.exercises.tasks.merge import merge
 def train(text: str, n: int) -> dict[bytes, int]:
     r"""A vocabulary of n tokens: the 256 bytes, then a token for every merge of the most frequent pair, with their ids.
 
-    Of equally frequent pairs the smaller one, as Python compares them, comes first. It ends early where no pair is
+    Of equally frequent pairs that with the smaller ids, compared as tuples, comes first. It ends early where no pair is
     left. The text is cut at <|endoftext|>, then into words, each with the space before it, by re.findall(r" ?\S+", …);
     no pair reaches across a cut. train("low lower lowest", 259) has b"lo" at 256, b"low" at 257, b" low" at 258.
     """
@@ -107,6 +107,10 @@ EXERCISE = Exercise(
         bug(
             *("tie_by_last_seen", "takes, of equally frequent pairs, the one that comes last in the text"),
             *(BEST, "max(reversed(counts), key=lambda pair: counts[pair])"),
+        ),
+        bug(
+            *("tie_by_bytes", "compares, of equally frequent pairs, the bytes of the tokens, not their ids"),
+            *(BEST, "min(counts, key=lambda pair: (-counts[pair], [tokens[i] for i in pair]))"),
         ),
         bug("least_frequent", "merges the least frequent pair", "(-counts[pair], pair)", "(counts[pair], pair)"),
         bug("smallest_pair", "merges the pair with the smallest ids, however rare", "(-counts[pair], pair)", "pair"),

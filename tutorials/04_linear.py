@@ -338,6 +338,8 @@ source(minigpt.models.layers.Embedding)
 # checkpoint. And the bias can be left out, as Llama does.
 #
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 quiz(

@@ -56,7 +56,7 @@ scores
 
 # %%
 for row in ([1.0, 0.0], [8.0, 0.0], [1.0, 1.0, -math.inf]):
-    print(row, "->", torch.tensor(row).softmax(dim=0).round(decimals=4).tolist())
+    print(row, "->", [f"{weight:.4f}" for weight in torch.tensor(row).softmax(dim=0)])
 
 # %% [markdown]
 # **Scale.** With scores of 8 and 0 nearly all weight goes to one token, and a small change of a score changes
@@ -175,8 +175,8 @@ class WithoutMask(nn.Module):
         return self.c_proj((weights @ v).transpose(1, 2).flatten(2))
 
 
-check.play(WithoutMask, "Once upon a time", "attention", n=40)
-check(WithoutMask, "attention")
+check.play(WithoutMask, "Once upon a time", "CausalSelfAttention", n=40)
+check(WithoutMask, "CausalSelfAttention")
 
 # %% [markdown]
 # It hardly reads worse. Numbers say more: how surprised is the model by the next token of a tale, in bits, with the

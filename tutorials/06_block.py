@@ -366,6 +366,8 @@ source(gpt2.MLP)
 # | residual connection | adds, and never replaces | numbers and gradients get through |
 #
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 normal = norm(torch.randn(1, 256, generator=torch.Generator().manual_seed(3)))

@@ -333,6 +333,8 @@ source(minigpt.models.gpt2.GPT2)
 # `weights/families/gpt2.py`.
 #
 # ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
 
 # %%
 quiz(

@@ -65,8 +65,9 @@ class Quiz:
 
     def _repr_html_(self) -> str:
         options = "".join(f"<div>{LETTERS[n]}&emsp;{escape(option)}</div>" for n, option in enumerate(self.options))
+        options = f"<div style='white-space:pre-wrap'>{options}</div>"
         fold = f"<summary>the answer</summary>{LETTERS[self.right]}: {escape(self.why)}"
-        return f"<p><b>{escape(self.question)}</b></p>{options}<details>{fold}</details>"
+        return f"<p style='white-space:pre-wrap'><b>{escape(self.question)}</b></p>{options}<details>{fold}</details>"
 
 
 def quiz(question: str, options: Sequence[Any], answer: Any, why: str) -> Quiz:
@@ -84,4 +85,5 @@ def quiz(question: str, options: Sequence[Any], answer: Any, why: str) -> Quiz:
     if n_right != 1:
         raise ValueError(f"{question!r}: {n_right} of its options are {answer!r}, expected 1")
     order = sorted(options, key=lambda option: sha256(f"{question}{option}".encode()).digest())
-    return Quiz(question, [str(option) for option in order], order.index(answer), why)
+    shown = [f"{option:,}" if type(option) is int else str(option) for option in order]
+    return Quiz(question, shown, order.index(answer), why)

@@ -34,11 +34,8 @@ class Report:
     def _repr_html_(self) -> str:
         color = "#1a7f37" if self.ok else "#59636e" if self.blank else "#b45309"
         head, *rest = str(self).split("\n")
-        more = (
-            f"<pre style='margin:.4em 0 0 1.2em;word-break:normal;overflow-wrap:anywhere'>{escape(chr(10).join(rest))}</pre>"
-            if rest
-            else ""
-        )
+        look = "margin:.4em 0 0 1.2em;word-break:normal;overflow-wrap:anywhere"
+        more = f"<pre style='{look}'>{escape(chr(10).join(rest))}</pre>" if rest else ""
         return f"<div style='border-left:4px solid {color};padding:.3em .8em'><b>{escape(head)}</b>{more}</div>"
 
     def raise_if_wrong(self) -> None:

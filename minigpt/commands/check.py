@@ -36,7 +36,7 @@ def once(path: Path) -> int:
         tries = note_progress(path, reports) if reports else {}
     width = columns()
     for report in reports:
-        print("\n".join(line for line in lines_of(report, tries.get(report.name, 0), width)))
+        print("\n".join(lines_of(report, tries[report.name], width)))
     for line in trouble:
         print("\n".join(wrap(plain(f"not run: {line}"), width, indent=2)))
     if not reports:

@@ -1,7 +1,7 @@
 """A learner's part as it is run on the cases, and the solution beside it, with bugs in it or without."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,8 @@ class Checked:
 
     part: Any
     exercise: Exercise
-    dtype: torch.dtype
-    outcomes: list[Outcome]
+    dtype: torch.dtype = torch.float64
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def runnable(self, case: Case) -> Callable[..., Any]:
         """The part as a case uses it: a module built from the case, else the part itself."""
@@ -80,9 +80,8 @@ def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
 
 def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:
     """The parameters that are not the checkpoint's where the solution of a case has a bug."""
-    case = exercise.cases[n]
     try:
-        build(exercise.with_bugs(bug), case.build, case.state or {}, torch.float64)
+        Checked(exercise.with_bugs(bug), exercise).runnable(exercise.cases[n])
     except Unbuilt as error:
         return error.lines
     except Exception:
@@ -104,7 +103,7 @@ def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
     if (bugs, n) not in exercise.known:
         case = exercise.cases[n]
         try:
-            part = Checked(exercise.with_bugs(*bugs), exercise, torch.float64, []).runnable(case)
+            part = Checked(exercise.with_bugs(*bugs), exercise).runnable(case)
         except (ValueError, Unbuilt):  # what cannot be built does nothing that a part could do
             exercise.known[bugs, n] = None
         except Exception as error:  # a bug may be one that cannot be built
@@ -125,7 +124,7 @@ def right(exercise: Exercise, n: int, found: Outcome, *bugs: str) -> bool:
 def wrong_gradients(checked: Checked, *bugs: str) -> Gradients:
     """The gradients that are not those of the solution, with bugs in it or without, in the first case that has some."""
     exercise = checked.exercise
-    solution = Checked(exercise.with_bugs(*bugs), exercise, torch.float64, [])
+    solution = Checked(exercise.with_bugs(*bugs), exercise)
     for case in (case for case in exercise.cases if case.grad):
         wrong = wrong_among(*(gradients(one.runnable(case), exercise, case) for one in (checked, solution)))
         if wrong:

@@ -74,8 +74,7 @@ def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        with suppress(IndexError):
-            found.trouble.append("; ".join(own_line(error)[:2]))
+        found.trouble.append("; ".join(own_line(error)[:2]))
 
 
 def check_file(path: Path) -> tuple[list[Report], list[str]]:

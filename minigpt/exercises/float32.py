@@ -35,7 +35,7 @@ def in_float32(checked: Checked) -> Report | None:
     """The verdict on a part that rounds to float32: by cases of real numbers, and none where two bugs are as near."""
     exercise, name = checked.exercise, checked.exercise.name
     if any(found.failed for found in checked.outcomes):  # it cannot do float64 at all
-        checked = Checked(checked.part, exercise, torch.float32, [])
+        checked = Checked(checked.part, exercise, torch.float32)
         if run_cases(checked) is not None or len(checked.outcomes) < len(exercise.cases):
             return None
     real = [n for n, case in enumerate(exercise.cases) if not case.crafted]

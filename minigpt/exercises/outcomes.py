@@ -141,7 +141,21 @@ def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
         return a.keys() == b.keys() and all(same(a[key], b[key], tolerance) for key in a)
     if sequence(a) and sequence(b):
         return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
+    return type(a) is type(b) and comparable(a) and bool(a == b)
+
+
+def comparable(value: Any) -> bool:
+    """Whether equality says something of a value: of numbers, texts, tensors and what holds them; a NumPy array and
+    an object that equals itself alone are neither right nor another each time.
+
+    >>> comparable([1, {"a": "b"}]), comparable(object())
+    (True, False)
+    """
+    if isinstance(value, Mapping):
+        return all(map(comparable, value.values()))
+    if sequence(value) or isinstance(value, (set, frozenset)):
+        return all(map(comparable, value))
+    return value is None or isinstance(value, (Tensor, int, float, str, bytes))
 
 
 def sequence(value: Any) -> bool:

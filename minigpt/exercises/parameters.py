@@ -93,7 +93,7 @@ def reason(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], mo
         other = next((o for o, usual in OTHER_NAMES.items() if usual == last and ".".join([*path, o]) in own), None)
         if other:
             return f"you call it {other}"
-        if any(s in name for s in ("c_attn",)) and any(k in n for n in own for k in ("q_proj", "query", "W_q", "wq")):
+        if "c_attn" in name and any(k in n for n in own for k in ("q_proj", "query", "W_q", "wq")):
             return "query, key and value are one matrix here, c_attn"
         return "missing" if last != "bias" else "missing: this layer has a bias"
     last = OTHER_NAMES.get(last, last)

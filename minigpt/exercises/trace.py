@@ -8,7 +8,6 @@ import linecache
 import math
 import sys
 import sysconfig
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -48,13 +47,15 @@ class Trace(TorchFunctionMode):
         self.steps: list[Step] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
         frame = own_frame(sys._getframe(1))
-        if frame is not None and any(isinstance(arg, Tensor) for arg in args):  # not a constant, such as a mask
+        given = (*args, *kwargs.values())
+        if frame is not None and any(isinstance(arg, Tensor) for arg in given):  # not a constant, such as a mask
             file, line, text = expression(frame)
             parts = [(text, part) for part in (out if isinstance(out, (tuple, list)) else [out])]
             if func is F.scaled_dot_product_attention:
-                inside = opened(*args, **(kwargs or {}))
+                inside = opened(*args, **kwargs)
                 parts = [*((f"the {name} in {text}", part) for name, part in inside.items()), *parts]
             for what, part in parts:
                 if isinstance(part, Tensor) and part.is_floating_point() and not isinstance(part._base, nn.Parameter):
@@ -94,19 +95,19 @@ def expression(frame: FrameType) -> tuple[str, int, str]:
 
 
 def opened(
-    q: Tensor,
-    k: Tensor,
-    _v: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,  # noqa: ARG001  (the names and the order are torch's: learners use either)
     attn_mask: Tensor | None = None,
-    _dropout: float = 0.0,
+    dropout_p: float = 0.0,  # noqa: ARG001
     is_causal: bool = False,
     scale: float | None = None,
     **_others: Any,
 ) -> dict[str, Tensor]:
     """What torch's scaled_dot_product_attention computes on its way, as its documentation writes it out."""
-    raw = q @ k.transpose(-2, -1)
-    scaled = raw * (q.shape[-1] ** -0.5 if scale is None else scale)
-    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril() if is_causal else attn_mask
+    raw = query @ key.transpose(-2, -1)
+    scaled = raw * (query.shape[-1] ** -0.5 if scale is None else scale)
+    mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril() if is_causal else attn_mask
     if mask is None:
         masked = scaled
     else:
@@ -177,21 +178,14 @@ def narrowing(steps: list[Step]) -> Step | None:
 
 def own_line(error: BaseException) -> list[str]:
     """The learner's line where an error arose, with what it says and the shapes of the tensors there."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if own_file(frame.f_code.co_filename)]
     message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    if isinstance(error, SyntaxError) or not frames:
-        return [message]
-    tb = [tb for tb in walk(error) if tb.tb_frame is frames[-1]][-1]
-    code, line = frames[-1].f_code, tb.tb_lineno
-    shapes = {n: tuple(v.shape) for n, v in tb.tb_frame.f_locals.items() if isinstance(v, Tensor)}
-    lines = [f"line {line}: {linecache.getline(code.co_filename, line).strip()}", message]
-    return [*lines, "shapes there: " + ", ".join(f"{n} {s}" for n, s in shapes.items())] if shapes else lines
-
-
-def walk(error: BaseException) -> list[Any]:
-    """The entries of an error's traceback."""
-    found, tb = [], error.__traceback__
+    tb, own = error.__traceback__, None
     while tb:
-        found.append(tb)
+        own = tb if own_file(tb.tb_frame.f_code.co_filename) else own
         tb = tb.tb_next
-    return found
+    if isinstance(error, SyntaxError) or own is None:
+        return [message]
+    file, line = own.tb_frame.f_code.co_filename, own.tb_lineno
+    shapes = {n: tuple(v.shape) for n, v in own.tb_frame.f_locals.items() if isinstance(v, Tensor)}
+    lines = [f"line {line}: {linecache.getline(file, line).strip()}", message]
+    return [*lines, "shapes there: " + ", ".join(f"{n} {s}" for n, s in shapes.items())] if shapes else lines

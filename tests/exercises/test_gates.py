@@ -113,6 +113,49 @@ def test_gradients_count() -> None:
     assert "c_attn.weight" in report.says
 
 
+class Normed(nn.Module):
+    def __init__(self, n: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n)), eps
+
+
+class NumPy(Normed):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(torch.from_numpy(x.numpy()), x.shape[-1:], self.weight, self.bias, self.eps)
+
+
+class SlowInTraining(Normed):
+    def forward(self, x: Tensor) -> Tensor:
+        while torch.is_grad_enabled():
+            pass
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
+
+
+@pytest.mark.parametrize(("part", "told"), [(NumPy, "it fails"), (SlowInTraining, "it does not end")])
+def test_what_fails_where_gradients_are_wanted_is_one_report(part: Any, told: str) -> None:
+    report = check(part, "LayerNorm")
+    assert report.says == f"the result is right, but {told} where gradients are wanted, as in training"
+    assert report.lines[0].startswith("line ")
+
+
+@pytest.mark.parametrize("kind", [lambda v: v.numpy(), lambda v: [object() for _ in v]])
+def test_values_without_equality_are_neither_right_nor_chance(kind: Any) -> None:
+    report = check(lambda scores, _p: kind(scores), "top_p")
+    assert not report
+    assert report.bug is None
+    assert "a tensor is asked for" in report.says
+
+
+class ByKeyword(Heads):
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x)
+        return self.joined(F.scaled_dot_product_attention(query=q.flip(-1), key=k, value=v, is_causal=True))
+
+
+def test_fused_attention_is_opened_however_it_is_called() -> None:
+    assert "scaled_dot_product_attention" in "\n".join(check(ByKeyword, "attention").lines)
+
+
 def test_what_rounds_to_float32_is_right_and_says_so() -> None:
     for part in (Narrow, Rounded):
         report = check(part, "attention")

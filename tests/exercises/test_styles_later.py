@@ -1,4 +1,4 @@
-"""Lessons 10, 11 and 14 as learners write them: what is right passes, every bug gets its name, and none a wrong one."""
+"""Lessons 08 to 14 as learners write them: right in other styles passes, every bug gets its name, none a wrong one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,24 @@ from minigpt import check
 from minigpt.exercises.catalog import exercise
 from tests.exercises import learners_cache as caches
 from tests.exercises import learners_chat as chats
+from tests.exercises import learners_filters as filters
+from tests.exercises import learners_logits as logits
+from tests.exercises import learners_search as search
 from tests.exercises import learners_training as training
 
 Part = Callable[..., Any]
 
 RIGHT: dict[str, list[Part]] = {
+    "next_probs": logits.NEXT_PROBS_RIGHT,
+    "perplexity": logits.PERPLEXITY_RIGHT,
+    "logit_lens": logits.LOGIT_LENS_RIGHT,
+    "temperature": filters.TEMPERATURE_RIGHT,
+    "top_k": filters.TOP_K_RIGHT,
+    "top_p": filters.TOP_P_RIGHT,
+    "min_p": filters.MIN_P_RIGHT,
+    "sample": filters.SAMPLE_RIGHT,
+    "greedy": search.GREEDY_RIGHT,
+    "beam": search.BEAM_RIGHT,
     "cached_attention": caches.CACHED_RIGHT,
     "generate_cached": caches.GENERATE_RIGHT,
     "chat_prompt": chats.CHAT_RIGHT,
@@ -23,6 +36,16 @@ RIGHT: dict[str, list[Part]] = {
     "batch": training.BATCH_RIGHT,
 }
 NAMED: dict[str, dict[str, list[Part]]] = {
+    "next_probs": logits.NEXT_PROBS,
+    "perplexity": logits.PERPLEXITY,
+    "logit_lens": logits.LOGIT_LENS,
+    "temperature": filters.TEMPERATURE,
+    "top_k": filters.TOP_K,
+    "top_p": filters.TOP_P,
+    "min_p": filters.MIN_P,
+    "sample": filters.SAMPLE,
+    "greedy": search.GREEDY,
+    "beam": search.BEAM,
     "cached_attention": caches.CACHED,
     "generate_cached": caches.GENERATE,
     "chat_prompt": chats.CHAT,
@@ -32,6 +55,16 @@ NAMED: dict[str, dict[str, list[Part]]] = {
     "batch": training.BATCH,
 }
 OTHER: dict[str, list[tuple[Part, set[str]]]] = {
+    "next_probs": logits.NEXT_PROBS_OTHER,
+    "perplexity": logits.PERPLEXITY_OTHER,
+    "logit_lens": logits.LOGIT_LENS_OTHER,
+    "temperature": filters.TEMPERATURE_PAIRS + filters.TEMPERATURE_OTHER,
+    "top_k": filters.TOP_K_OTHER,
+    "top_p": filters.TOP_P_OTHER,
+    "min_p": filters.MIN_P_OTHER,
+    "sample": filters.SAMPLE_OTHER,
+    "greedy": search.GREEDY_OTHER,
+    "beam": search.BEAM_OTHER,
     "cached_attention": caches.CACHED_OTHER,
     "generate_cached": caches.GENERATE_OTHER,
     "chat_prompt": chats.CHAT_OTHER,

@@ -83,5 +83,5 @@ def exercise_for(part: Any, name: str | None) -> Exercise:
         return exercise(wanted)
     except ValueError as error:
         if name is None:
-            raise ValueError(f'{error}; name it, as in check({own}, "attention")') from None
+            raise ValueError(f'{error} (name it, as in check({own}, "attention"))') from None
         raise

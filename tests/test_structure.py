@@ -68,6 +68,15 @@ def test_the_path_is_short() -> None:
     assert max(sizes.values()) <= 150, sizes
 
 
+def test_a_file_of_the_path_names_its_lesson_and_the_lesson_the_file() -> None:
+    for file in (*PATH, "tokenizer/simple.py"):
+        numbers = re.findall(r"lesson (\d\d)", (ROOT / file).read_text("utf-8").split("\n")[0])
+        assert numbers, f"{file}: its first line names no lesson"
+        for number in numbers:
+            (lesson,) = (ROOT / "tutorials").glob(f"{number}_*.py")
+            assert file in lesson.read_text("utf-8"), f"{lesson.name} does not name {file}"
+
+
 def test_the_readme_leads_along_the_path() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     table = re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The merge loop: from the bytes of one piece to its tokens, by the lowest rank first.
+"""The merge loop: from the bytes of one piece to its tokens, by the lowest rank first (lesson 02).
 
 A vocabulary is one table, `ranks`: the bytes of every token to its id. Ids were given in the order in which
 the trainer found the merges, so the pair to merge next is the one whose joined bytes have the lowest id.

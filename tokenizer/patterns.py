@@ -1,4 +1,4 @@
-r"""Where a text may be cut before any merging: the patterns of four vocabularies, part by part.
+r"""Where a text may be cut before any merging: the patterns of four vocabularies, part by part (lesson 03).
 
 A merge never crosses a cut, so "dog", "dog!" and "dog." share the piece "dog" instead of filling the
 vocabulary with variants. A pattern is a list of alternatives; the first that fits at a place wins.

@@ -1,4 +1,4 @@
-"""The first two steps of the lessons: a tokenizer of whole words, and one of single characters.
+"""The first two steps of the lessons: a tokenizer of whole words, and one of single characters (lesson 01).
 
 What they lack is what byte-pair encoding brings: the first knows no word it has not met, the second needs five
 ids for "Hello", and neither gives the text back as it was.

@@ -1,4 +1,4 @@
-r"""Cutting a text by a pattern into pieces. Python's `re` lacks \p{L} and \p{N}, so these classes are written out."""
+r"""Cutting a text by a pattern into pieces (lesson 03). Python's `re` lacks \p{L} and \p{N}: these are written out."""
 
 import re
 from collections.abc import Iterator

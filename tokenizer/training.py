@@ -1,4 +1,4 @@
-"""The trainer: count the pairs, merge the most frequent, count anew, until the vocabulary is full.
+"""The trainer: count the pairs, merge the most frequent, count anew, until the vocabulary is full (lesson 02).
 
 Source: Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1; on bytes, Radford et al. 2019 (the GPT-2 report, 2.2).
 """

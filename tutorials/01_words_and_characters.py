@@ -311,8 +311,8 @@ for name, n in lengths.items():
 #
 # ## The same in the project
 #
-# The project has both tokenizers, for comparison. Its words are these. (`string` and `look_up` check what comes in,
-# and `Ids` is a list of ids or anything like it; yours need no checks.)
+# The project has both tokenizers, for comparison, in `tokenizer/simple.py`. Its words are these. (`string` and
+# `look_up` check what comes in, and `Ids` is a list of ids or anything like it; yours need no checks.)
 
 # %%
 import tokenizer

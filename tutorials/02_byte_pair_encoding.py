@@ -354,10 +354,11 @@ print(show(gpt2, gpt2.encode("Unbelievable tokenization powers! 🚀"), raw=True
 # %% [markdown]
 # ## The same in the project
 #
-# The trainer: count, merge, count again. It numbers the bytes as GPT-2 does (`BYTES` has them in that order), so ties
-# may fall differently from yours; its *n* counts merges, yours counts tokens.
+# The trainer, `tokenizer/training.py`: count, merge, count again. It numbers the bytes as GPT-2 does (`BYTES` has them
+# in that order), so ties may fall differently from yours; its *n* counts merges, yours counts tokens.
 #
-# Then the merges of one piece, step by step, as the picture above shows them. Beside these the project has fast forms,
+# Then the merges of one piece, `tokenizer/merging.py`, step by step, as the picture above shows them; the tokenizer
+# that looks up the results is `tokenizer/bpe.py`. Beside these the project has fast forms,
 # which count only what a merge has changed; its tests hold them equal to the plain ones.
 
 # %%

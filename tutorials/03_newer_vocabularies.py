@@ -327,6 +327,8 @@ for name, tok in both.items():
 # %% [markdown]
 # ## The same in the project
 #
+# The patterns stand in `tokenizer/patterns.py`, part by part; what cuts by them is `tokenizer/splitting.py`.
+#
 # The encoder of what lies between special tokens: cut it into pieces, merge the bytes of each, look up the ids.
 # `self.whole` is the dict of tokens and ids; this `merge` takes a piece and the ranks, and is not your `merge` of
 # lesson 02.

@@ -327,6 +327,8 @@ print("the same:", torch.allclose(x, seen["h.0.in"]))
 # nothing ever takes its place. It is called the **residual stream**, and the next two lessons add to it.
 #
 # ## The same in the project
+#
+# In `minigpt/models/layers.py`:
 
 # %%
 source(minigpt.models.layers.Linear)

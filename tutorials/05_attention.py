@@ -203,7 +203,8 @@ for name, model in (("with the mask", lm.model), ("without", open_eyed.model)):
 # %% [markdown]
 # ## The same in the project
 #
-# What you wrote is what runs when the storyteller writes. The project keeps the core apart, since Llama shares it, and
+# What you wrote is what runs when the storyteller writes. The project keeps the core apart, in
+# `minigpt/models/attention.py`, since Llama shares it, and
 # lets it see a cache (lesson 10). Read S as T and ignore H_kv, which is Llama's; its mask is True where a token *may*
 # look, the opposite of `future`:
 

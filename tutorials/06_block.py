@@ -349,6 +349,8 @@ print("the storyteller was trained with p =", model.config.dropout, "and is in t
 
 # %% [markdown]
 # ## The same in the project
+#
+# LayerNorm and GELU stand in `minigpt/models/layers.py`, the block in `minigpt/models/gpt2.py`:
 
 # %%
 source(gpt2.Block)

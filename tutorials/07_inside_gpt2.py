@@ -313,6 +313,8 @@ else:
 # GPT-2 is a decoder without cross-attention, for there is no encoder to look at. Lesson 13 builds the relatives.
 #
 # ## The same in the project
+#
+# In `minigpt/models/gpt2.py`, its sizes in `minigpt/models/config.py`:
 
 # %%
 source(minigpt.models.gpt2.GPT2)
@@ -329,8 +331,9 @@ source(minigpt.models.gpt2.GPT2)
 # | LayerNorm and residual stream | one size to read, and adding | numbers and gradients get through many blocks |
 #
 # The project's is your model, with three things more: dropout, first numbers for training (lesson 14), and the cache
-# (lesson 10). The loader stands in `weights/loading.py`, and what it must know of GPT-2's files in
-# `weights/families/gpt2.py`.
+# (lesson 10). Of the loader, `weights/formats/safetensors.py` reads the file, `weights/loading.py` turns and compares,
+# `weights/families/gpt2.py` has what it must know of GPT-2's files, and `weights/checkpoint.py` keeps
+# the model together with its tokenizer and its settings.
 #
 # ## Five questions
 #

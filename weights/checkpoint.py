@@ -1,4 +1,4 @@
-"""A checkpoint: a model with everything that comes with it, loaded from a folder or by a registered name."""
+"""A checkpoint (lesson 07): a model with all that comes with it, loaded from a folder or by a registered name."""
 
 from dataclasses import dataclass
 from pathlib import Path

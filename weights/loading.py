@@ -1,4 +1,4 @@
-"""From the tensors of files to the parameters of a model: rename, compare shapes, transpose, leave nothing over."""
+"""From a file's tensors to a model's parameters: rename, compare shapes, transpose, leave nothing over (lesson 07)."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From logits to the next token: temperature and filters, softmax, a draw; or simply the most likely token.
+"""From logits to the next token: temperature and filters, softmax, a draw; or just the most likely token (lesson 09).
 
 Every filter is a pure function on scores (B, V) that sets what it drops to -inf. Their order is that of transformers:
 penalties and bans (`constraints`), temperature, top-k, top-p, min-p, and rarer ones (`cutoffs`). B batch, V vocabulary.

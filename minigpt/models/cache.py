@@ -1,4 +1,4 @@
-"""The KV cache: keys and values of the tokens already seen, so that each is computed once.
+"""The KV cache: keys and values of the tokens already seen, so that each is computed once (lesson 10).
 
 B batch, T new tokens, S slots, L layers, H heads of keys and values, D head size.
 """

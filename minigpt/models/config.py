@@ -1,4 +1,4 @@
-"""The sizes of a model, under one set of names; what each file calls them is translated where it is read."""
+"""The sizes of a model, under one set of names (lesson 07); what each file calls them is translated on reading."""
 
 from dataclasses import dataclass
 

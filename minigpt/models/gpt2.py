@@ -1,4 +1,4 @@
-"""GPT-2 (Radford et al. 2019; openai/gpt-2, src/model.py), whole. Modules carry the names of the official files.
+"""GPT-2, whole (Radford et al. 2019; openai/gpt-2, src/model.py; lesson 07). Modules carry the official files' names.
 
 B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabulary.
 """

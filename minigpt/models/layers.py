@@ -1,5 +1,5 @@
-"""The small parts by hand: Linear, Embedding, LayerNorm, GELU, softmax, Dropout. Matrices are made empty: a model's
-`init_weights` fills them when it is to be trained, a checkpoint when it is loaded.
+"""The small parts by hand: Linear, Embedding (lesson 04), LayerNorm, GELU (lesson 06), softmax, Dropout. Matrices are
+made empty: a model's `init_weights` fills them when it is to be trained, a checkpoint when it is loaded.
 
 B batch, T new tokens, C channels, V vocabulary; `...` is any shape in front.
 """

@@ -1,4 +1,4 @@
-"""GPT-2's dialects: the official files with bare names and mask buffers, and what transformers saves."""
+"""GPT-2's dialects (lesson 07): the official files with bare names and mask buffers, and what transformers saves."""
 
 import re
 from collections.abc import Mapping

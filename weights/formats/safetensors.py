@@ -1,4 +1,4 @@
-"""Reading safetensors files by hand: eight bytes with the header's length, a JSON header, then the numbers.
+"""Reading safetensors files by hand (lesson 07): eight bytes with the header's length, a JSON header, the numbers.
 
 The format: https://github.com/huggingface/safetensors, section "Format".
 """

@@ -1,4 +1,4 @@
-"""The tokenizer: text to ids and back (lesson 02). Cut the text into pieces, merge each one's bytes, look up the ids."""
+"""The tokenizer (lesson 02): text to ids and back. Cut the text into pieces, merge each one's bytes, look up ids."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property

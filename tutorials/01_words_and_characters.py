@@ -136,7 +136,8 @@ print(len(words), words)
 # not, what is wrong. `split()` without an argument cuts at any white space.
 #
 # Stuck? `check.hint("WordTokenizer")` gives a nudge; called again, a stronger one; `check.solution("WordTokenizer")`
-# shows it all. To go on without having solved it, paste the solution in: the cells below use it.
+# shows it all, and `check.solution(WordTokenizer)`, without the quotes, what you wrote beside it, line by line. To go
+# on without having solved it, paste the solution in: the cells below use it.
 
 # %% exercise="WordTokenizer"
 

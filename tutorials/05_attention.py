@@ -110,7 +110,7 @@ check(attention)
 
 # %% [markdown]
 # Stuck? `check.hint("attention")` gives a nudge, again a stronger one; `check.solution("attention")` shows it
-# all.
+# all, `check.solution(attention)` what you wrote beside it.
 #
 # ## Heads
 #

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from minigpt.exercises.catalog import exercise, exercise_for
+from minigpt.exercises.difference import difference
 from minigpt.exercises.gates import check_part
 from minigpt.exercises.parameters import Unbuilt
 from minigpt.exercises.report import Report
@@ -46,9 +47,13 @@ class Check:
         self.hints[found.name] += 1
         print(f"hint {n + 1} of {len(found.hints)}: {found.hints[n]}")
 
-    def solution(self, name: str) -> None:
-        """Prints an exercise's solution."""
-        print(exercise(name).solution(), end="")
+    def solution(self, part: Any, name: str | None = None) -> None:
+        """Prints the solution of the exercise that is named; for a part, as a difference: what stands only in the
+        part begins with "-", what only in the solution with "+"."""
+        if isinstance(part, str):
+            print(exercise(part).solution(), end="")
+        else:
+            print(difference(part, exercise_for(part, name).solution()), end="")
 
     def reset(self, name: str) -> None:
         """Prints an exercise as it was before anything was written."""
@@ -74,7 +79,9 @@ class Check:
         print(text)
 
     def __repr__(self) -> str:
-        return "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
+        return (
+            "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
+        )
 
 
 def report_on(part: Any, name: str | None = None) -> Report:

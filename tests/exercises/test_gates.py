@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from IPython.core.interactiveshell import InteractiveShell
 from torch import Tensor, nn
 
 from minigpt import check
+from minigpt.exercises.catalog import exercise
 from minigpt.exercises.sandbox import TooLong, limited
 
 
@@ -334,6 +336,44 @@ def test_a_report_is_text_html_and_an_error() -> None:
     assert "<b>✗ merge" in report._repr_html_()
     with pytest.raises(AssertionError, match="it returns None"):
         report.raise_if_wrong()
+
+
+NORM = """class LayerNorm(nn.Module):
+    def __init__(self, n_embd: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_embd))
+        self.bias = nn.Parameter(torch.zeros(n_embd))
+
+    def forward(self, x):
+        return (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True) * self.weight + self.bias
+"""
+
+
+def test_the_solution_beside_a_part_as_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    """Undone, line by line, it gives both: the learner's text, as it was typed into a notebook, and the solution's."""
+    shell = InteractiveShell.instance()
+    cell = f"import torch\nfrom torch import nn\n\n{NORM}"
+    shell.run_cell(cell)
+    capsys.readouterr()
+    check.solution(shell.user_ns["LayerNorm"])
+    lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    for sign, text in (("-", NORM), ("+", exercise("layer_norm").solution())):
+        assert [line[2:] for line in lines if line[:1] in (sign, " ", "")] == text.rstrip().split("\n")
+    assert "+         self.eps = eps" in lines
+    assert "          super().__init__()" in lines
+
+
+def test_what_has_nothing_in_common_or_no_source_gets_the_solution_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    space: dict[str, Any] = {}
+    exec("def merge(ids, pair, new):\n    pass", space)
+    for part, name in ((space["merge"], None), (space["merge"], "gelu"), (len, "merge"), (tells_nothing, "layer_norm")):
+        check.solution(part, name)
+        assert capsys.readouterr().out == exercise(name or "merge").solution()
+
+
+def tells_nothing() -> None:
+    print("a line of its own")
+    print("and another")
 
 
 def test_hint_solution_and_reset(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,61 @@
+"""A learner's part beside the solution, line by line."""
+
+import ast
+import difflib
+import inspect
+import linecache
+import textwrap
+from types import CodeType, FunctionType
+from typing import Any
+
+LIKE = 0.3  # from this part of lines in common on, a difference is easier to read than the whole
+
+
+def difference(part: Any, solution: str) -> str:
+    """What stands only in the part ("-"), only in the solution ("+"), in both (" "); the solution alone where the
+    part's source is not known or has little in common with it.
+
+    >>> print(difference(difference, "x = 1\\n"), end="")
+    x = 1
+    """
+    own = written(part)
+    if own is None:
+        return solution
+    yours, right = own.rstrip().split("\n"), solution.rstrip().split("\n")
+    if difflib.SequenceMatcher(None, yours, right).ratio() < LIKE:
+        return solution
+    lines = [line.rstrip() for line in difflib.ndiff(yours, right) if not line.startswith("?")]
+    return "\n".join(lines) + "\n"
+
+
+def written(part: Any) -> str | None:
+    """The source of a function or class, in a notebook's cell too, where `inspect` finds no class.
+
+    >>> print(str(written(written)).split("\\n")[0])
+    def written(part: Any) -> str | None:
+    """
+    code = first_code(part)
+    if code is None:
+        return None
+    text = "".join(linecache.getlines(code.co_filename))
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    kinds = (ast.ClassDef,) if inspect.isclass(part) else (ast.FunctionDef,)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and node.name == part.__name__ and holds(node, code.co_firstlineno):
+            return textwrap.dedent("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]))
+    return None
+
+
+def holds(node: ast.ClassDef | ast.FunctionDef, line: int) -> bool:
+    """Whether a line belongs to a definition, its decorators included."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return node.end_lineno is not None and first <= line <= node.end_lineno
+
+
+def first_code(part: Any) -> CodeType | None:
+    """The compiled code of a function, or of a class's first method."""
+    functions = [part] if isinstance(part, FunctionType) else list(vars(part).values()) if inspect.isclass(part) else []
+    return next((found.__code__ for found in functions if isinstance(found, FunctionType)), None)

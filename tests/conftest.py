@@ -17,6 +17,12 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import Phase
+from hypothesis import settings as hypothesis_settings
+
+# Without the phase that explains a failure, for which every line of every example is traced: the suite is much faster.
+hypothesis_settings.register_profile("suite", phases=[phase for phase in Phase if phase != Phase.explain])
+hypothesis_settings.load_profile("suite")
 
 if "slipcover" in sys.modules:  # it sees ordinary imports, not those of pytest's importlib mode
     for package in map(importlib.import_module, ("tokenizer", "minigpt", "weights")):

@@ -79,9 +79,7 @@ class Check:
         print(text)
 
     def __repr__(self) -> str:
-        return (
-            "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
-        )
+        return "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
 
 
 def report_on(part: Any, name: str | None = None) -> Report:

@@ -68,7 +68,7 @@ class Exercise:
     use: Callable[..., Any] = call
     others: Sequence[Callable[..., Any]] = ()
     built_from: Callable[..., tuple[Any, ...]] = configured  # a model's own module, its config: what it is built from
-    acts: Callable[..., Any] | None = None  # puts a function into a model, or gives what it does to scores
+    acts: Callable[..., None] | None = None  # puts a function into the place of a step of `play.Writer`
     made: dict[tuple[str, ...], Callable[..., Any]] = field(default_factory=dict, repr=False)  # solutions with bugs
     known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
 

@@ -1,19 +1,22 @@
 """The learner's part at work: in the storyteller, generating."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from minigpt.exercises.exercise import Exercise
-from minigpt.exercises.parameters import build
+from minigpt.exercises.parameters import Unbuilt, build
 from minigpt.models.gpt2 import GPT2
 
 if TYPE_CHECKING:
     from minigpt.language_model import LanguageModel
 
-Choose = Callable[[Tensor], Tensor]  # scores (1, V) to scores, before the draw
+
+def probs(logits: Tensor) -> Tensor:
+    """How likely each token is to come next, at temperature 0.7: (1, T, V) -> (1, V)."""
+    return (logits[:, -1] / 0.7).softmax(dim=-1)
 
 
 class Alone(nn.Module):
@@ -27,45 +30,68 @@ class Alone(nn.Module):
         return self.part(x)
 
 
-def put_in(lm: "LanguageModel", part: Any, exercise: Exercise) -> int:
+class Writer:
+    """Generation at its simplest, the whole text through the model for each token. Each step is an attribute, so that
+    a learner's part can take its place: an exercise's `acts` puts it there."""
+
+    def __init__(self, lm: "LanguageModel", seed: int) -> None:
+        assert isinstance(lm.model, GPT2)
+        assert lm.tokenizer
+        self.model, self.tokenizer = lm.model, lm.tokenizer
+        self.numbers = torch.Generator().manual_seed(seed)
+        self.eos = lm.tokenizer.special_tokens["<|endoftext|>"]
+        self.forward: Callable[[Tensor], Tensor] = lm.model  # ids (1, T) to logits (1, T, V)
+        self.encode: Callable[[str], list[int]] = lm.encode
+        self.probs: Callable[[Tensor], Tensor] = probs  # logits (1, T, V) to probabilities (1, V)
+        self.draw: Callable[[Tensor], Any] = lambda probs: torch.multinomial(probs, 1, generator=self.numbers)
+        self.write: Callable[[list[int], int], list[int]] = self.sampled  # ids and how many to new ids
+
+    def logits(self, ids: list[int]) -> Tensor:
+        """After each token of a text, or of the last ones that the model can see, (1, T, V)."""
+        return self.forward(torch.tensor([ids[-self.model.config.n_ctx :]]))
+
+    def scores(self, ids: Sequence[int]) -> Tensor:
+        """Of the next token, (V,)."""
+        return self.logits(list(ids))[0, -1]
+
+    def sampled(self, ids: list[int], n: int) -> list[int]:
+        """New ids, drawn one by one."""
+        new: list[int] = []
+        for _ in range(n):
+            new.append(int(self.draw(self.probs(self.logits(ids + new)))))
+        return new
+
+
+def put_in(writer: Writer, part: Any, exercise: Exercise) -> int:
     """Puts a learner's module into the place of every one of its kind in a model, with its weights; how many.
 
     Raises `Unbuilt` where its parameters are others.
     """
-    assert isinstance(lm.model, GPT2)
-    places = [(name, old) for name, old in lm.model.named_modules() if type(old).__name__ == exercise.name and name]
+    model = writer.model
+    places = [(name, old) for name, old in model.named_modules() if type(old).__name__ == exercise.name]
     for name, old in places:
         state = {key: value.detach() for key, value in old.named_parameters()}
-        new = Alone(build(part, exercise.built_from(old, lm.model.config), state, torch.float32))
+        new = Alone(build(part, exercise.built_from(old, model.config), state, torch.float32))
         path, _, last = name.rpartition(".")
-        lm.model.get_submodule(path)._modules[last] = new
+        if name:
+            model.get_submodule(path)._modules[last] = new
+        else:
+            writer.forward = new
     return len(places)
 
 
+@torch.no_grad()
 def play(part: Any, exercise: Exercise, prompt: str, n: int, seed: int) -> str:
-    """What the storyteller writes after a prompt with a learner's part in it.
+    """What the storyteller writes after a prompt with a learner's part in it: n tokens.
 
-    Raises `Unbuilt` for a module whose parameters are others, and ValueError for a part that has no place in a model.
+    Raises `Unbuilt` for a module whose parameters are others, and for a part that has no place in a model.
     """
     from minigpt.language_model import load
 
-    lm = load("storyteller", device="cpu", plain=True)
-    choose: Choose | None = None
+    writer = Writer(load("storyteller", device="cpu", plain=True), seed)
     if exercise.acts is not None:
-        choose = exercise.acts(lm, part)
-    elif not put_in(lm, part, exercise):
-        raise ValueError(f"{exercise.name} has no place in a model that writes: check.play is for parts of a model")
-    return write(lm, prompt, n, seed, choose or (lambda scores: scores / 0.7))
-
-
-@torch.no_grad()
-def write(lm: "LanguageModel", prompt: str, n: int, seed: int, choose: Choose) -> str:
-    """n tokens after a prompt, the whole text through the model for each, as the first lesson does it."""
-    model, ids = lm.model, torch.tensor([lm.encode(prompt)])
-    assert isinstance(model, GPT2)
-    numbers = torch.Generator().manual_seed(seed)
-    for _ in range(n):
-        scores = choose(model(ids[:, -model.config.n_ctx :])[:, -1])  # (1, V)
-        ids = torch.cat([ids, torch.multinomial(scores.softmax(dim=-1), 1, generator=numbers)], dim=1)
-    assert lm.tokenizer
-    return lm.tokenizer.decode(ids[0].tolist())
+        exercise.acts(writer, part)
+    elif not put_in(writer, part, exercise):
+        raise Unbuilt("it has no place in a model that writes: check.play is for what reads, computes or draws there")
+    ids = writer.encode(prompt)
+    return writer.tokenizer.decode([*ids, *writer.write(ids, n)])

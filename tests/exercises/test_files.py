@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ import minigpt
 from minigpt import check
 from minigpt.cli import main
 from minigpt.exercises.catalog import exercise
-from minigpt.exercises.tasks.causal_self_attention import CausalSelfAttention
+from minigpt.exercises.play import Writer
 
 MERGE = exercise("merge").solution()
 SCRIPT = f"""import math
@@ -92,27 +93,68 @@ def test_watching_checks_again_after_a_save(tmp_path: Path) -> None:
     assert "✓ merge: right" in seen
 
 
-def test_a_part_writes_inside_the_model(capsys: pytest.CaptureFixture[str]) -> None:
-    """A right one writes what the model itself writes, a wrong one something else."""
-    prompt = "Once upon a time"
-    check.play(CausalSelfAttention, prompt, n=12)
-    right = capsys.readouterr().out
-    assert right.startswith(prompt)
-    check.play(exercise("attention").part, prompt, "attention", n=12)
-    assert capsys.readouterr().out == right
-    check.play(exercise("LayerNorm").part, prompt, n=12)
-    assert capsys.readouterr().out == right
-    check.play(exercise("attention").with_bugs("no_mask"), prompt, "attention", n=12)
-    assert capsys.readouterr().out != right
-    check.play(exercise("top_p").part, prompt, n=12)
-    assert capsys.readouterr().out.startswith(prompt)
-    check.play(exercise("attention").with_bugs("softmax_axis"), prompt, "attention", n=12)
-    wrong = capsys.readouterr().out
-    assert wrong != right
-    check.play(lambda q, k, v: q @ k @ v, prompt, "attention")
+PROMPT = "Once upon a time"
+SAME = {  # right ones write what the model itself writes; with this bug they do not
+    "Linear": "no_bias",
+    "embed": "positions_missing",
+    "attention": "no_scale",
+    "CausalSelfAttention": "no_scale",
+    "LayerNorm": "no_sqrt",
+    "gelu": "relu",
+    "MLP": "relu",
+    "Block": "no_residual",
+    "GPT2": "no_ln_f",
+    "cached_attention": "position_from_0",
+    "encode": "one_pass",
+    "split": "strip",
+    "temperature": "multiplied",
+}
+OTHER = {  # right ones draw otherwise, or not at all
+    "next_probs": "first_position",
+    "top_k": "zero_for_inf",
+    "top_p": "ascending",
+    "min_p": "no_softmax",
+    "sample": "argmax",
+    "greedy": "only_newest",
+    "beam": "logits_for_logprobs",
+    "generate_cached": "forgets",
+}
+
+
+def played(part: Any, name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    check.play(part, PROMPT, name, n=6)
+    return capsys.readouterr().out.rstrip("\n")
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_right_part_writes_what_the_model_writes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lm = minigpt.load("storyteller", device="cpu", plain=True)
+    own = Writer(lm, seed=0).write(lm.encode(PROMPT), 6)
+    assert lm.tokenizer
+    assert played(exercise(name).part, name, capsys) == PROMPT + lm.tokenizer.decode(own)
+
+
+@pytest.mark.parametrize(("name", "bug"), [*SAME.items(), *OTHER.items()])
+def test_a_wrong_part_writes_something_else(name: str, bug: str, capsys: pytest.CaptureFixture[str]) -> None:
+    right = played(exercise(name).part, name, capsys)
+    wrong = played(exercise(name).with_bugs(bug), name, capsys)
+    assert right.startswith(PROMPT)
+    assert right != wrong
+    assert "✗" not in wrong
+
+
+@pytest.mark.parametrize("name", ["greedy", "generate_cached"])
+def test_the_likeliest_text_is_that_of_the_project(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lm = minigpt.load("storyteller", device="cpu")
+    settings = {"temperature": 0, "repetition_penalty": 1.0, "max_new_tokens": 6}
+    assert played(exercise(name).part, name, capsys) == PROMPT + lm.generate(PROMPT, **settings).text
+
+
+def test_what_cannot_write_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    check.play(lambda q, k, v: q @ k @ v, PROMPT, "attention")
     assert "it fails inside the model" in capsys.readouterr().out
-    check.play(exercise("merge").part, prompt)
-    assert "no place in a model" in capsys.readouterr().out
+    check.play(exercise("merge").part, PROMPT)
+    assert capsys.readouterr().out.startswith("✗ merge: it has no place in a model that writes")
 
 
 def test_importing_minigpt_imports_none_of_this() -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,14 @@ class Worker:
         if self.process is None:
             pipe = subprocess.PIPE
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=ALONE, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+                self.command,
+                cwd=ROOT,
+                env=ALONE,
+                text=True,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
             self.lines = queue.SimpleQueue()
             threading.Thread(target=pass_on, args=(self.process.stdout, self.lines), daemon=True).start()
@@ -89,10 +97,11 @@ class Worker:
         return ""
 
     def stop(self) -> None:
-        """Ends the process."""
+        """Ends the process and those that it started, which would keep its pipe open."""
         if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
             self.process = None
 
 
@@ -129,7 +138,7 @@ def campaign(numbers: list[int], seed: str, code: str = "", workers: int = WORKE
                     if answer["verdict"] == "WRONG":
                         report.wrong.append(answer)
 
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(workers)]
+        threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(workers)]
         for thread in threads:
             thread.start()
         for thread in threads:

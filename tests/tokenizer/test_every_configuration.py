@@ -168,3 +168,12 @@ def test_most_are_obeyed():
     if not sum(SEEN.values()):
         pytest.skip("counts what the test above saw")
     assert SEEN["obeyed"] > 0.25 * sum(SEEN.values()), SEEN
+
+
+def test_a_piece_that_is_spelled_like_an_added_token_is_none_after_saving():
+    """Prepend makes "▁the" of it, so "the" within a text is a piece, which ignore_merges must not find by its name."""
+    theirs = tokenizers.Tokenizer(models.BPE(*trained(True), ignore_merges=True))
+    theirs.normalizer, theirs.pre_tokenizer = normalizers.Prepend("▁"), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.decoder = decoders.ByteLevel()
+    theirs.add_tokens([tokenizers.AddedToken(name, normalized=True) for name in ("<x>", "the")])
+    check(theirs, ["<x>the ", "the", "<x>"])

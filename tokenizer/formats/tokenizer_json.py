@@ -51,7 +51,7 @@ def to_json(vocabulary: Vocabulary) -> Json:
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": len(vocabulary.whole) > len(ranks),
-            "vocab": vocab_of(vocabulary),
+            "vocab": model_vocab(vocabulary),
             "merges": [[bytes_to_unicode(a), bytes_to_unicode(b)] for a, b in recover_merges(ranks)],
         },
     }
@@ -68,6 +68,21 @@ def vocab_of(vocabulary: Vocabulary) -> dict[str, int]:
         if vocab.setdefault(name, i) != i:
             raise ValueError(f"special token {name!r:.80} is spelled like token {vocab[name]}: a file cannot hold both")
     return dict(by_id(vocab))
+
+
+def model_vocab(vocabulary: Vocabulary) -> dict[str, int]:
+    """`vocab_of`, but where whole pieces are looked up without the special tokens at its end: a piece that is spelled
+    like one of them, and is none, as `single_word` or a normalizer may have it, would be found there.
+
+    >>> model_vocab(Vocabulary({b"a": 0}, special_tokens={"ab": 2}, unmerged={b"aa": 1}))
+    {'a': 0, 'aa': 1}
+    """
+    vocab, whole = vocab_of(vocabulary), vocabulary.whole
+    if len(whole) > len(vocabulary.ranks):
+        for name, i in reversed(by_id(vocabulary.special_tokens)):
+            if i == len(vocab) - 1 and name.encode() not in whole:
+                del vocab[name]
+    return vocab
 
 
 def by_id(vocab: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -31,9 +31,9 @@ def cases() -> list[Case]:
     return [Case(few, grad=True), Case(tuple(t[:, :, :1] for t in few)), Case(real, grad=True)]
 
 
-def acts(lm: Any, part: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+def acts(writer: Any, part: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """Every head of a model attends by the learner's function."""
-    for block in lm.model.h:
+    for block in writer.model.h:
         block.attn.attention.forward = lambda q, k, v, _mask=None: part(q, k, v)
 
 

@@ -80,9 +80,9 @@ class Remembering:
         return self.done
 
 
-def acts(lm: Any, part: Part) -> None:
+def acts(writer: Any, part: Part) -> None:
     """Every block of a model attends by the learner's function, with a cache of its own."""
-    for block in lm.model.h:
+    for block in writer.model.h:
         block.attn.attention.forward = Remembering(part)
 
 

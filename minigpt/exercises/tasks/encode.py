@@ -3,10 +3,13 @@
 Whoever looks the whole piece up first, as tiktoken does, is right: where merges can make every token it is the same.
 """
 
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from minigpt.exercises.exercise import Case, Exercise, bug
+from tokenizer.splitting import split as cut
 
 
 def encode(piece: bytes, ranks: dict[bytes, int]) -> list[int]:
@@ -53,6 +56,12 @@ def cut_to(piece: bytes, ranks: dict[bytes, int]) -> dict[bytes, int]:
     return {token: rank for token, rank in ranks.items() if token in piece}
 
 
+def acts(writer: Any, part: Callable[[bytes, dict[bytes, int]], list[int]]) -> None:
+    """The prompt's tokens are those that the learner's merges find."""
+    ranks, pattern = writer.tokenizer.ranks, writer.tokenizer.pattern
+    writer.encode = lambda text: [id for piece in cut(text, pattern) for id in part(piece.encode(), ranks)]
+
+
 def cases() -> list[Case]:
     """One byte, two, none; then crafted ranks, in which every rule gives something else; then real words and ranks."""
     few = [Case((piece, cut_to(piece, RANKS))) for piece in (b"b", b"bc", b"ba", b"", b"abc", b"aaa", b"cabab")]
@@ -96,6 +105,7 @@ EXERCISE = Exercise(
     lesson="02",
     part=encode,
     make_cases=cases,
+    acts=acts,
     hints=(
         "Begin with single bytes. Which neighbours, joined, are a token? Join those of lowest id, and look again.",
         "piece[i : i + 1] is one byte as bytes, piece[i] a number. A join makes new pairs: look at all of them anew.",

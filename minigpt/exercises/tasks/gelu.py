@@ -1,6 +1,8 @@
 """Lesson 06: the activation of GPT-2's MLP."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +17,12 @@ def gelu(x: Tensor) -> Tensor:
     inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
     return 0.5 * x * (1 + torch.tanh(inner))
     # END SOLUTION
+
+
+def acts(writer: Any, part: Callable[[Tensor], Tensor]) -> None:
+    """Every MLP of a model bends by the learner's function."""
+    for block in writer.model.h:
+        block.mlp.forward = lambda x, mlp=block.mlp: mlp.c_proj(part(mlp.c_fc(x)))
 
 
 def cases() -> list[Case]:
@@ -36,6 +44,7 @@ EXERCISE = Exercise(
     lesson="06",
     part=gelu,
     make_cases=cases,
+    acts=acts,
     hints=(
         "It is x times a number between 0 and 1, which the tanh makes: near 0 for x far below 0, near 1 far above.",
         "First what goes into the tanh, √(2/π) · (x + 0.044715 x³); then 1 + tanh of it, halved, times x.",

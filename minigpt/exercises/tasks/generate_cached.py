@@ -8,6 +8,7 @@ from torch import Tensor
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
+from minigpt.models.cache import KVCache
 
 Model = Callable[[Sequence[int], Any], tuple[Tensor, Any]]
 V, EOS, NEVER = 7, 4, 8  # ids below V; NEVER is none of them
@@ -79,6 +80,18 @@ def plain(ids: Any) -> Any:
     return [plain(id) for id in ids] if isinstance(ids, (list, tuple)) else ids
 
 
+def acts(writer: Any, part: Callable[..., list[list[int]]]) -> None:
+    """The text is the likeliest, token by token, with the model's own cache."""
+    config = writer.model.config
+
+    def model(ids: list[int], past: tuple[KVCache, int] | None) -> tuple[Tensor, tuple[KVCache, int]]:
+        cache, start = past or (KVCache(config, 1, config.n_ctx), 0)
+        pos = torch.arange(start, start + len(ids))[None]
+        return writer.model(torch.tensor([ids]), pos, cache)[0], (cache, start + len(ids))
+
+    writer.write = lambda ids, n: part(model, [ids], n, writer.eos)[0]
+
+
 def cases() -> list[Case]:
     """One token after a text, none, some; eos at once, later, never, in the prompt; several texts: eos ends all of them
     but the last, so that their caches are the same with and without a last step that nobody needs."""
@@ -97,6 +110,7 @@ EXERCISE = Exercise(
     lesson="10",
     part=generate_cached,
     make_cases=cases,
+    acts=acts,
     use=new_ids,
     hints=(
         "First the whole prompt goes through the model, with an empty cache. What is left to do for each new token?",

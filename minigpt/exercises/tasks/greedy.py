@@ -31,6 +31,11 @@ def new_ids(part: Any, *args: Any) -> Any:
     return material.as_list(part(*args))
 
 
+def acts(writer: Any, part: Callable[..., list[int]]) -> None:
+    """The text is the likeliest, token by token."""
+    writer.write = lambda ids, n: part(writer.scores, ids, n, writer.eos, writer.model.config.n_ctx)
+
+
 def cases() -> list[Case]:
     """A token, none, some; a text that ends at once and one that ends later; eos in the prompt; more than n_ctx ids."""
     model = material.table_model(7, n_ctx=4, seed=5)
@@ -47,6 +52,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=greedy,
     make_cases=cases,
+    acts=acts,
     use=new_ids,
     hints=(
         "A loop: ask the model, take the best id, add it to the text, ask again. When does it end?",

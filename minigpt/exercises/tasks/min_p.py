@@ -1,6 +1,8 @@
 """Lesson 09: min-p."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +20,11 @@ def min_p(scores: Tensor, share: float) -> Tensor:
     # END SOLUTION
 
 
+def acts(writer: Any, part: Callable[[Tensor, float], Tensor]) -> None:
+    """Each token is drawn from those with a twentieth of the best one's probability."""
+    writer.probs = lambda logits: part(logits[:, -1], 0.05).softmax(dim=-1)
+
+
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones; a share of 1 leaves the best alone."""
     few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.25, 0.25]], dtype=torch.float64)
@@ -33,6 +40,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=min_p,
     make_cases=cases,
+    acts=acts,
     hints=(
         "How sure is the model of its best token? The bar for all others is a share of that.",
         "Probabilities by softmax, the largest of each row by amax(dim=-1, keepdim=True), times the share.",

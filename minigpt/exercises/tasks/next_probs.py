@@ -1,5 +1,8 @@
 """Lesson 08: from logits to the probabilities of the next token."""
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import Tensor
 
 from minigpt.exercises import material
@@ -12,6 +15,11 @@ def next_probs(logits: Tensor) -> Tensor:
     last = logits[:, -1]  # (B, V)
     return last.softmax(dim=-1)
     # END SOLUTION
+
+
+def acts(writer: Any, part: Callable[[Tensor], Tensor]) -> None:
+    """Each token is drawn from these probabilities."""
+    writer.probs = part
 
 
 def cases() -> list[Case]:
@@ -27,6 +35,7 @@ EXERCISE = Exercise(
     lesson="08",
     part=next_probs,
     make_cases=cases,
+    acts=acts,
     hints=(
         "There are logits after each of the T tokens. Which of them say what comes after the text?",
         "Logits are any numbers. What makes positive numbers of them that sum to 1, and over which dimension?",

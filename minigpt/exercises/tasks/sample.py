@@ -1,5 +1,6 @@
 """Lesson 09: a draw."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,6 +28,11 @@ def ids(part: Any, probs: Tensor, u: Tensor) -> Any:
     return torch.tensor([int(i) for i in found]) if isinstance(found, (list, tuple)) else found
 
 
+def acts(writer: Any, part: Callable[[Tensor, Tensor], Any]) -> None:
+    """Each token is drawn by the learner's draw."""
+    writer.draw = lambda probs: ids(part, probs, torch.rand(1, generator=writer.numbers))
+
+
 def cases() -> list[Case]:
     """Few probabilities and every stretch once, one text, real probabilities, u = 0 where the first token has none."""
     few = material.numbers(6, 5, seed=7).softmax(dim=-1)
@@ -44,6 +50,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=sample,
     make_cases=cases,
+    acts=acts,
     use=ids,
     hints=(
         "Lay the probabilities end to end: they reach from 0 to 1. On which token's stretch does u fall?",

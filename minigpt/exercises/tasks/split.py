@@ -4,6 +4,9 @@ With `regex` or with `re`: what is compared are letters, numbers and white space
 and together its pieces are the text.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import regex
 
 from minigpt.exercises import material
@@ -51,6 +54,11 @@ def split(text: str, pattern: str) -> list[str]:
     # END SOLUTION
 
 
+def acts(writer: Any, part: Callable[[str, str], list[str]]) -> None:
+    """The prompt is cut by the learner's rules, and each piece is encoded."""
+    writer.encode = lambda text: [id for piece in part(text, "gpt2") for id in writer.tokenizer.encode(piece)]
+
+
 def cases() -> list[Case]:
     """Contractions, spaces, numbers, line ends, white space, letters beyond ASCII, no text; then a real one."""
     texts = (
@@ -89,6 +97,7 @@ EXERCISE = Exercise(
     lesson="03",
     part=split,
     make_cases=cases,
+    acts=acts,
     hints=(
         "Write each rule as a pattern, and put | between them: what stands first wins. findall does the rest.",
         r"A space that may be there is ' ?'; letters \p{L}+; none of the three [^\s\p{L}\p{N}]+; "

@@ -1,6 +1,7 @@
 """Lesson 09: the temperature."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,6 +27,11 @@ def as_numbers(part: Any, scores: Tensor, t: float) -> Any:
     return found.to(scores.dtype) if isinstance(found, Tensor) and not found.is_floating_point() else found
 
 
+def acts(writer: Any, part: Callable[[Tensor, float], Tensor]) -> None:
+    """Each token is drawn at temperature 0.7."""
+    writer.probs = lambda logits: part(logits[:, -1], 0.7)
+
+
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones; cold, warm, at 0 and so hot that nearly all are equal."""
     few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.5, 0.25]], dtype=torch.float64)
@@ -41,6 +47,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=temperature,
     make_cases=cases,
+    acts=acts,
     use=as_numbers,
     hints=(
         "A low temperature makes differences between scores larger, a high one smaller, before the softmax.",

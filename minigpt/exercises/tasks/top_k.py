@@ -1,6 +1,8 @@
 """Lesson 09: top-k."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +23,11 @@ def top_k(scores: Tensor, k: int) -> Tensor:
     # END SOLUTION
 
 
+def acts(writer: Any, part: Callable[[Tensor, int], Tensor]) -> None:
+    """Each token is drawn from the 40 best."""
+    writer.probs = lambda logits: part(logits[:, -1], 40).softmax(dim=-1)
+
+
 def cases() -> list[Case]:
     """Few scores, one of them -inf, up to a k above V; then real ones."""
     few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.5, 0.25]], dtype=torch.float64)
@@ -36,6 +43,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=top_k,
     make_cases=cases,
+    acts=acts,
     hints=(
         "Which score is the k-th best of its row? Whatever is less goes.",
         "torch.topk gives the k best in order, the k-th last. It refuses a k larger than V: take the smaller one.",

@@ -1,6 +1,8 @@
 """Lesson 09: nucleus sampling."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +23,11 @@ def top_p(scores: Tensor, p: float) -> Tensor:
     # END SOLUTION
 
 
+def acts(writer: Any, part: Callable[[Tensor, float], Tensor]) -> None:
+    """Each token is drawn from a nucleus of 0.9."""
+    writer.probs = lambda logits: part(logits[:, -1], 0.9).softmax(dim=-1)
+
+
 def cases() -> list[Case]:
     """Few scores, one of them -inf; then real ones after two texts."""
     few = torch.tensor([[2.0, 1.0, 0.5, 3.0], [9.0, 1.25, -math.inf, 3.5]], dtype=torch.float64)
@@ -39,7 +46,7 @@ EXERCISE = Exercise(
     lesson="09",
     part=top_p,
     make_cases=cases,
-    acts=lambda _lm, part: lambda scores: part(scores, 0.9),
+    acts=acts,
     hints=(
         "Sort the scores from the best down, turn them into probabilities, add up. Where does the sum reach p?",
         "The token with which the sum reaches p stays. So what matters is the sum before each token.",

@@ -29,6 +29,7 @@ V = lm.model.config.vocab_size
 
 
 def token(id: int | Tensor) -> str:
+    """The text of one id."""
     return lm.tokenizer.decode([int(id)])
 
 
@@ -36,8 +37,13 @@ def token(id: int | Tensor) -> str:
 # ## A score for each token, after each token
 #
 # The storyteller's vocabulary has V = 4,096 tokens. A text of T tokens gives T rows of V logits; a batch of B such
-# texts gives (B, T, V). (In transformers the call is `model(ids).logits`. Ours is `lm.model(ids)`: it returns the
-# tensor itself.)
+# texts gives (B, T, V). If you come from transformers:
+#
+# | transformers | here |
+# |---|---|
+# | `tokenizer(text, return_tensors="pt").input_ids` | `torch.tensor([lm.encode(text)])` |
+# | `tokenizer.vocab_size` | `lm.tokenizer.n_vocab` |
+# | `model(ids).logits` | `lm.model(ids)`: the tensor itself |
 
 # %%
 ids = torch.tensor([lm.encode("Hello my name")])  # (1, T)
@@ -51,7 +57,7 @@ print("logits", tuple(logits.shape))
 # for *Hello* and cuts it in three.)
 #
 # Each row answers the question "what comes after this token?". Row 0 has seen the first token only, the last row all
-# of them. The best of each row:
+# of them (lesson 05's mask). The best of each row:
 
 # %%
 for t, best in enumerate(logits[0].argmax(dim=-1).tolist()):

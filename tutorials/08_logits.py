@@ -70,7 +70,7 @@ for t, best in enumerate(logits[0].argmax(dim=-1).tolist()):
 #
 # ## The ten best
 #
-# Here is the last row for another prompt: how large are logits, and which tokens have the largest?
+# Here is the last row for another prompt: how large are logits, and which tokens have the largest? And where is Paris?
 
 
 # %%
@@ -87,17 +87,14 @@ scores, best = logits.topk(10)  # the ten largest, and their places, which are t
 for n, (score, id) in enumerate(zip(scores.tolist(), best.tolist(), strict=True), start=1):
     print(f"{n:2}. {token(id)!r:10} logit {score:.2f}")
 
-# %% [markdown]
-# All ten would go on well as English, and none knows France: the storyteller has read fairy tales and nothing else.
-# Where is Paris?
-
-# %%
 paris = lm.encode(" Paris")
 rank = int((logits > logits[paris[0]]).sum()) + 1  # so many are larger, plus one
 print("' Paris' is", [token(id) for id in paris])
 print(f"its first token has logit {logits[paris[0]]:.2f} and is number {rank} of {V:,}")
 
 # %% [markdown]
+# All ten would go on well as English, and none knows France: the storyteller has read fairy tales and nothing else.
+#
 # ## A logit alone says nothing
 #
 # Is 5.44 much? Logits have no unit, no bounds and no zero. Lower all of them by 100, and the model says the same:
@@ -121,22 +118,14 @@ print("all lowered by 100      ", round(float(lowered.max()), 4))
 first, second = best[:2].tolist()
 gap = float(logits[first] - logits[second])
 ratio = float(probabilities[first] / probabilities[second])
-print(f"logits {logits[first]:.4f} and {logits[second]:.4f}: their difference is {gap:.4f}")
-print(f"e to the power of it {math.exp(gap):.4f}, one probability divided by the other {ratio:.4f}")
+print(f"logits {logits[first]:.2f} and {logits[second]:.2f}: their difference is {gap:.3f}")
+print(f"e to the power of it {math.exp(gap):.3f}, one probability divided by the other {ratio:.3f}")
 
 # %% [markdown]
-# The same fact keeps computers out of trouble. e¹⁰⁰⁰ is too large for a float; so every good softmax first takes the
-# largest logit off all of them:
-
-# %%
-large = torch.tensor([1000.0, 999.0])
-print("as the formula says", large.exp() / large.exp().sum())
-print("largest taken off  ", (large - large.max()).exp() / (large - large.max()).exp().sum())
-
-# %% [markdown]
-# (`inf / inf` is `nan`, "not a number".)
+# (The same fact keeps computers out of trouble: e¹⁰⁰⁰ is too large for a float, so every good softmax first takes the
+# largest logit off all of them.)
 #
-# So beware of two things that one reads. The last layer does **not** give "a probability score for every word": it
+# Beware of two things that one reads. The last layer does **not** give "a probability score for every word": it
 # gives logits, and it gives them to tokens. And a list such as `logits = [2.1, -0.5, 3.2, ...]` is made up: real ones
 # may all be negative, or all positive, without any meaning in that.
 #

@@ -1,0 +1,458 @@
+# %% [markdown]
+# # 08 · Logits: what does the model believe comes next?
+#
+# *Forty-five minutes. You need lesson 07's model, and lesson 05's softmax.*
+#
+# You have built GPT-2. In go ids, out come numbers, the **logits**. What do they say? How does one read from them what
+# the model thinks will come next, how sure it is, and how good it is? And if the answer stands at the end of six or
+# twelve layers: from which layer on is it there?
+#
+# You will write the three functions that answer this: the probabilities of the next token, the **perplexity** of a
+# text, and the **logit lens**, which lets every layer speak.
+
+# %%
+import math
+
+import torch
+from torch import Tensor
+
+import minigpt
+from minigpt import check
+from minigpt.exercises.lesson import quiz, ready, source
+from minigpt.models.gpt2 import GPT2
+from weights.fetch.locate import local
+
+ready()
+torch.set_printoptions(precision=4, sci_mode=False)
+lm = minigpt.load("storyteller", device="cpu")
+V = lm.model.config.vocab_size
+
+
+def token(id: int | Tensor) -> str:
+    """The text of one id."""
+    return lm.tokenizer.decode([int(id)])
+
+
+# %% [markdown]
+# ## A score for each token, after each token
+#
+# The storyteller's vocabulary has V = 4,096 tokens. A text of T tokens gives T rows of V logits; a batch of B such
+# texts gives (B, T, V). If you come from transformers:
+#
+# | transformers | here |
+# |---|---|
+# | `tokenizer(text, return_tensors="pt").input_ids` | `torch.tensor([lm.encode(text)])` |
+# | `tokenizer.vocab_size` | `lm.tokenizer.n_vocab` |
+# | `model(ids).logits` | `lm.model(ids)`: the tensor itself |
+
+# %%
+ids = torch.tensor([lm.encode("Hello my name")])  # (1, T)
+with torch.no_grad():  # we only look, we do not train
+    logits = lm.model(ids)
+print("tokens", [token(id) for id in ids[0].tolist()])
+print("logits", tuple(logits.shape))
+
+# %% [markdown]
+# (For GPT-2's vocabulary the same text is three tokens, so its logits are (1, 3, 50257). The storyteller's has no token
+# for *Hello* and cuts it in three.)
+#
+# Each row answers the question "what comes after this token?". Row 0 has seen the first token only, the last row all
+# of them (lesson 05's mask). The best of each row:
+
+# %%
+for t, best in enumerate(logits[0].argmax(dim=-1).tolist()):
+    so_far = lm.tokenizer.decode(ids[0, : t + 1].tolist())
+    print(f"row {t}: after {so_far!r:16} comes {token(best)!r}")
+
+# %% [markdown]
+# So one pass makes T predictions. For what comes after the text only the last row counts; the others are about tokens
+# that are there already. They are not useless: from them the model learns (lesson 14), and by them it is judged, below.
+#
+# ## The ten best
+#
+# Here is the last row for another prompt: how large are logits, and which tokens have the largest? And where is Paris?
+
+
+# %%
+def next_logits(prompt: str) -> Tensor:
+    ids = torch.tensor([lm.encode(prompt)])  # (1, T)
+    with torch.no_grad():
+        return lm.model(ids)[0, -1]  # (V,): of the first text the last row
+
+
+prompt = "The capital of France is"
+logits = next_logits(prompt)
+print(f"{prompt!r}: {len(logits):,} logits, from {logits.min():.2f} to {logits.max():.2f}")
+scores, best = logits.topk(10)  # the ten largest, and their places, which are the ids
+for n, (score, id) in enumerate(zip(scores.tolist(), best.tolist(), strict=True), start=1):
+    print(f"{n:2}. {token(id)!r:10} logit {score:.2f}")
+
+paris = lm.encode(" Paris")
+rank = int((logits > logits[paris[0]]).sum()) + 1  # so many are larger, plus one
+print("' Paris' is", [token(id) for id in paris])
+print(f"its first token has logit {logits[paris[0]]:.2f} and is number {rank} of {V:,}")
+
+# %% [markdown]
+# All ten would go on well as English, and none knows France: the storyteller has read fairy tales and nothing else.
+#
+# ## A logit alone says nothing
+#
+# Is 5.44 much? Logits have no unit, no bounds and no zero. Lower all of them by 100, and the model says the same:
+
+# %%
+probabilities = logits.softmax(dim=-1)
+lowered = (logits - 100).softmax(dim=-1)
+print("sum of the probabilities", round(float(probabilities.sum()), 4))
+print("best, as a probability  ", round(float(probabilities.max()), 4))
+print("all lowered by 100      ", round(float(lowered.max()), 4))
+
+# %% [markdown]
+# That follows from the softmax (lesson 05): e to the power of each logit, divided by the sum of all of them,
+#
+# $$p_i = \frac{e^{z_i}}{\sum_j e^{z_j}}$$
+#
+# 100 less in each exponent is the same factor above and below, and cancels. Only **differences** of logits count, and
+# each has a meaning: if one token's logit is higher than another's by d, it is eᵈ times as likely.
+
+# %%
+first, second = best[:2].tolist()
+gap = float(logits[first] - logits[second])
+ratio = float(probabilities[first] / probabilities[second])
+print(f"logits {logits[first]:.2f} and {logits[second]:.2f}: their difference is {gap:.3f}")
+print(f"e to the power of it {math.exp(gap):.3f}, one probability divided by the other {ratio:.3f}")
+
+# %% [markdown]
+# (The same fact keeps computers out of trouble: e¹⁰⁰⁰ is too large for a float, so every good softmax first takes the
+# largest logit off all of them.)
+#
+# Beware of two things that one reads. The last layer does **not** give "a probability score for every word": it
+# gives logits, and it gives them to tokens. And a list such as `logits = [2.1, -0.5, 3.2, ...]` is made up: real ones
+# may all be negative, or all positive, without any meaning in that.
+#
+# ## Exercise 1: `next_probs`
+#
+# From the logits of whole texts, (B, T, V), to the probabilities of what comes after each text, (B, V).
+
+# %% exercise="next_probs"
+
+# %%
+check(next_probs)
+
+# %% [markdown]
+# Yours, on the prompt from the top:
+
+# %%
+with torch.no_grad():
+    mine = next_probs(lm.model(torch.tensor([lm.encode("Hello my name")])))[0]
+for id in mine.topk(5).indices.tolist():
+    print(f"{token(id):>10} — {mine[id]:.4f}")
+
+# %% [markdown]
+# Official GPT-2 is much surer of itself. These are its five best, as transformers prints them; where its weights are on
+# this machine, your function must give the same:
+
+# %%
+GOLDEN = {" is": 0.7773, ",": 0.0373, "'s": 0.0332, " was": 0.0127, " and": 0.0076}
+if local("gpt2"):
+    gpt2 = minigpt.load("gpt2", device="cpu")
+    with torch.no_grad():
+        probs = next_probs(gpt2.model(torch.tensor([gpt2.encode("Hello my name")])))[0]
+    five = probs.topk(5).indices.tolist()
+    found = {gpt2.tokenizer.decode([id]): round(float(probs[id]), 4) for id in five}
+    print(found, "as in transformers:", found == GOLDEN)
+else:
+    print(GOLDEN)
+    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them")
+
+# %% [markdown]
+# As a picture: a bar for each token, as long as it is likely. Everybody's example is "The cat sat on the", and
+# everybody's answer is *mat*:
+
+# %%
+lm.show.bars("The cat sat on the")
+
+# %%
+logits = next_logits("The cat sat on the")
+mat = lm.encode(" mat")
+rank = int((logits > logits[mat[0]]).sum()) + 1
+probabilities = logits.softmax(dim=-1)
+print(f"' mat' is {len(mat)} token, number {rank} of {V:,}, with {probabilities[mat[0]]:.2%}")
+print(f"the ten best together have {probabilities.topk(10).values.sum():.0%}")
+
+# %% [markdown]
+# On nearly all of the ten a cat can sit, and together they have little more than a third of the probability: the rest
+# is spread over thousands of tokens. That is the usual case. A language model does not know *the* next token, it has a
+# **distribution**. What is done with it, whether one takes the best or draws, is lesson 09's subject.
+#
+# ## Surprise
+#
+# How good is the distribution? Take a text that somebody has written, and look what probability the model gave to each
+# token that really came. Row t of the logits foretells token t + 1. And what foretells the first token? In training the
+# special token `<|endoftext|>` stood between the tales. We put it in front, and so tell the model that a tale begins:
+
+
+# %%
+def read(text: str) -> Tensor:
+    return torch.tensor([lm.tokenizer.special_tokens["<|endoftext|>"], *lm.encode(text)])  # (T,)
+
+
+tale = "Once upon a time there was a king who had three sons, and the youngest was called Hans."
+ids = read(tale)
+with torch.no_grad():
+    logits = lm.model(ids[None])[0]  # (T, V); ids[None] is (1, T), a batch of one
+for t in range(11):
+    p = float(logits[t].softmax(dim=-1)[ids[t + 1]])
+    print(f"{token(ids[t + 1])!r:9} probability {p:.3f}, surprise {-math.log2(p):4.1f} bits")
+
+# %% [markdown]
+# The **surprise** of a token is −log₂ p. A token of probability 1/2 surprises by one bit, as a coin does, one of 1/8 by
+# three bits, a certain one by none. (Surprises can be added where probabilities must be multiplied: that is what the
+# logarithm is for.) The whole text as a picture:
+
+# %%
+lm.show.surprise(tale)
+
+# %% [markdown]
+# *a* in "was a" is hardly a surprise, *three* is one, and *Hans* a great one: before a name, nobody can know which.
+#
+# ## Perplexity
+#
+# The mean of the surprises is one number for the whole text. With the natural logarithm in place of log₂ it is the
+# **loss** with which models are trained (the *cross-entropy*; its unit is the **nat**, 1.44 bits). e to the power of it
+# is the **perplexity**:
+#
+# $$\mathrm{perplexity} = \exp\Big(-\frac{1}{T-1} \sum_{t=0}^{T-2} \ln p(\mathrm{token}_{t+1})\Big)$$
+#
+# What does it mean? A model that knows nothing gives each of the V tokens the probability 1/V. Its loss is then
+# −ln(1/V) = ln V, and its perplexity V:
+
+# %%
+knows_nothing = torch.zeros(5, V)  # all logits equal
+came = torch.tensor([3, 999, 17, 4000, 8])  # whatever comes
+loss = -knows_nothing.log_softmax(dim=-1)[torch.arange(5), came].mean()
+print(f"loss {loss:.4f}, ln {V:,} = {math.log(V):.4f}, perplexity {loss.exp():,.1f}")
+print(f"for GPT-2's vocabulary the loss would be ln 50,257 = {math.log(50257):.2f}")
+
+# %% [markdown]
+# So a perplexity of 10 says: the model is, on average, as undecided as if it had to pick among 10 equally likely
+# tokens. 1 would be a model that knows the text by heart.
+#
+# ## Exercise 2: `perplexity`
+#
+# The logits (T, V) of one text, and its ids (T,). Watch which row belongs to which token: the first token has no row
+# that foretells it, the last row no token that came. `logprobs.gather(-1, ids[:, None])` picks from each row the entry
+# that `ids` names; `log_softmax` is the logarithm of the softmax, computed without a detour over tiny numbers.
+
+# %% exercise="perplexity"
+
+# %%
+check(perplexity)
+
+# %% [markdown]
+# Now judge some texts: our tale, sentences of another world, the tale with its words in reverse, and German. Beside the
+# storyteller a model of the same size that has just been made, with random parameters:
+
+# %%
+torch.manual_seed(1)
+newborn = GPT2(lm.model.config).eval()
+texts = (
+    tale,
+    "The quick brown fox jumps over the lazy dog",
+    "The future of artificial intelligence will involve",
+    "Large language models predict the next token",
+    " ".join(reversed(tale.split())),
+    "Es war einmal ein König, der hatte drei Söhne.",
+)
+print(f"{'storyteller':>12}{'newborn':>9}")
+for text in texts:
+    ids = read(text)
+    with torch.no_grad():
+        trained = float(perplexity(lm.model(ids[None])[0], ids))
+        new = float(perplexity(newborn(ids[None])[0], ids))
+    print(f"{trained:12,.0f}{new:9,.0f}   {text if len(text) < 60 else text[:57] + '…'}")
+
+# %% [markdown]
+# Three things to see:
+#
+# - The newborn model is not far from V = 4,096, whatever it reads. That is where training begins (lesson 14).
+# - Reversed, the same words are more than a hundred times as perplexing: what the model has learnt is their order.
+# - On German the storyteller is *worse* than one who knows nothing. It expects English, and to many of the tokens that
+#   come it has given far less than 1/4,096.
+#
+# In training, too, it is the token that *came* whose probability is raised. ("The model maximises the likelihood of
+# the predicted token", as one may read, would be easy: be sure of anything.)
+#
+# `lm.score` does the same, the special token included:
+
+# %%
+score = lm.score(tale)
+ids = read(tale)
+with torch.no_grad():
+    own = float(perplexity(lm.model(ids[None])[0], ids))
+print(f"perplexity by lm.score {score.perplexity:.2f}, by your function {own:.2f}")
+bits = -sum(score.logprobs) / math.log(2)
+print(f"{bits:.1f} bits for {score.n_bytes} bytes: {score.bits_per_byte:.2f} bits a byte")
+
+# %% [markdown]
+# Why bits a byte? Perplexity is *per token*, and tokens differ: a model that reads single bytes has only 256 to choose
+# from, and needs many more of them. Between models with different vocabularies one compares what a whole text costs,
+# divided by something that is the same for both: **bits per byte**.
+#
+# ## The logit lens
+#
+# The logits stand at the end. But the residual stream, which the blocks add to (lesson 06), has the same C channels all
+# the way. So one can cut the model short anywhere: take the stream after layer 3, send it through `ln_f` and the output
+# matrix, as the model does after the last layer, and read what it would say. This is the **logit lens** (nostalgebraist
+# 2020).
+#
+# ## Exercise 3: `logit_lens`
+#
+# Logits before the first block and after each of the L blocks: (L + 1, B, T, V). `model.wte`, `model.wpe`, `model.h`
+# and `model.ln_f` are lesson 07's parts; `model.unembed(x)` is the product with the output matrix, which is `wte`.
+
+# %% exercise="logit_lens"
+
+# %%
+check(logit_lens)
+
+# %% [markdown]
+# After each layer, the rank of the token that will win in the end, and what is ahead of it until then:
+
+# %%
+prompt = "There was once a king who had three"
+ids = torch.tensor([lm.encode(prompt)])
+with torch.no_grad():
+    lens = logit_lens(lm.model, ids)  # (L + 1, 1, T, V)
+winner = int(lens[-1, 0, -1].argmax())
+for layer, row in enumerate(lens[:, 0, -1]):
+    said = token(row.argmax())
+    rank = int((row > row[winner]).sum()) + 1
+    where = f"after layer {layer}" if layer else "embeddings"
+    print(f"{where:14} says {said!r:13} {token(winner)!r} is number {rank:,}")
+
+# %% [markdown]
+# The same for every place of the text. Read a column from below: after *once* five layers think of "once more", and the
+# last one finds *a*, which came.
+
+# %%
+lm.show.lens(prompt)
+
+# %% [markdown]
+# The lowest row says the text itself, nearly with certainty. No wonder: `wte` is the table that turned the ids into
+# vectors and the output matrix, too (lesson 07), and a row of it points most of all to itself. (The first place is an
+# exception.) The first block turns "what is here" into "what comes next"; the others improve on it. By how much?
+# Your two functions together, on our tale (`4.3e+09` would be Python's way to write 4.3 billion):
+
+# %%
+ids = read(tale)[None]  # (1, T)
+with torch.no_grad():
+    lens = logit_lens(lm.model, ids)
+for layer, row in enumerate(lens[:, 0]):
+    where = f"after layer {layer}" if layer else "embeddings"
+    print(f"{where:14} perplexity {float(perplexity(row, ids[0])):8.2g}")
+
+# %% [markdown]
+# And our question: from which layer on is the answer there? For each place of the tale, the first layer from which on
+# the lens says what the model says in the end, and sticks to it:
+
+# %%
+best = lens[:, 0].argmax(dim=-1)  # (L + 1, T)
+L, T = best.shape[0] - 1, best.shape[1]
+same = best == best[-1]  # (L + 1, T): does it say what the last layer says?
+since = [next(n for n in range(L + 1) if bool(same[n:, t].all())) for t in range(T)]
+for layer in range(L + 1):
+    places = [token(ids[0, t]) for t in range(T) if since[t] == layer]
+    print(f"since layer {layer}: {len(places)} of {T} {places}")
+
+# %% [markdown]
+# There is no one layer. Some answers stand after the first block; others come with the last one. Take care how you read
+# this: the lens asks what the stream says *to the last layer's norm and matrix*. What a middle layer knows and has
+# written in another way, it does not see.
+#
+# On official GPT-2, where it is here, with the prompt whose answer the storyteller cannot know:
+
+# %%
+if local("gpt2"):
+    display(gpt2.show.lens("The capital of France is"))
+else:
+    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them")
+
+# %% [markdown]
+# ## The same in the project
+#
+# The model's last step, and the project's lens, which takes the stream from a recording:
+
+# %%
+source(GPT2.unembed)
+print()
+source(minigpt.analysis.lens.logit_lens)
+
+# %% [markdown]
+# `lm.next_tokens(prompt)` has the ten best with logits and probabilities, `minigpt next "Once upon a time"` prints
+# them, and `minigpt eval --text FILE` gives perplexity and bits per byte of a file.
+#
+# ## What we have
+#
+# | | from | to | what it says |
+# |---|---|---|---|
+# | logits | ids (B, T) | (B, T, V) | a score for each token, after each token; only differences count |
+# | softmax of the last row | (B, T, V) | (B, V) | a probability for each token that may come next |
+# | surprise, −log₂ p | one token | bits | how little it was expected |
+# | loss, the mean of −ln p | a text | nats | what training makes small; ln V at its beginning |
+# | perplexity, e to that power | a text | tokens | among how many the model wavers; V if it knows nothing |
+# | bits per byte | a text | bits | comparable between vocabularies |
+# | logit lens | the stream | (L + 1, B, T, V) | what each layer would say |
+#
+# ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
+
+# %%
+some = next_logits("Once upon a time")
+same = torch.allclose((some + 100).softmax(dim=-1), some.softmax(dim=-1), atol=1e-4)
+quiz(
+    "100 is added to each logit. What becomes of the probabilities?",
+    ["nothing changes", "the best becomes certain", "they all grow a little", "their sum is over 1"],
+    "nothing changes" if same else "they all grow a little",
+    "softmax sees differences only: the factor e¹⁰⁰ cancels",
+)
+
+# %%
+two = torch.tensor([3.0, 1.0, 0.5, -2.0]).softmax(dim=-1)
+quiz(
+    "The logit of one token is 3, that of another 1. How many times as likely is the first?",
+    ["3 times", "2 times", "7.4 times", "that depends on all the other logits"],
+    f"{two[0] / two[1]:.1f} times",
+    "e to the power of the difference, e² = 7.389; the sum below cancels",
+)
+
+# %%
+quiz(
+    "A model with 50,257 tokens gives all of them the same probability. What is its loss, in nats?",
+    ["0.00", "10.82", "50,257", "0.69"],
+    f"{-math.log(1 / 50257):.2f}",
+    "ln V: any loss above it is worse than knowing nothing",
+)
+
+# %%
+given = torch.tensor([1 / 2, 1 / 4, 1 / 8])
+quiz(
+    "Three tokens came, to which the model had given 1/2, 1/4 and 1/8. What is the perplexity?",
+    ["64", "4.67", "4", "2"],
+    f"{(-given.log().mean()).exp():.3g}",
+    "the surprises are 1, 2 and 3 bits, on average 2, and 2² is 4; the mean of 2, 4 and 8 is 4.67",
+)
+
+# %%
+own = lm.model(ids).detach()
+quiz(
+    "What does the logit lens show after the last layer?",
+    [
+        "the text itself",
+        "nothing, for there is no layer after it",
+        "the model's own logits",
+        "the probabilities of all layers",
+    ],
+    "the model's own logits" if torch.allclose(lens[-1], own, atol=1e-4) else "the text itself",
+    "there the lens does what the model does: ln_f, then the output matrix",
+)

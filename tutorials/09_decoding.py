@@ -1,0 +1,590 @@
+# %% [markdown]
+# # 09 · Decoding: who picks the word?
+#
+# *Fifty minutes. You need lesson 08: logits, and the probabilities that a softmax makes of them.*
+#
+# A language model does one thing: it takes ids, and gives a score for each token that could come next.
+#
+# ```text
+# Once upon a time  →  the model  →  a logit for each of V tokens  →  ?  →  one token, appended; and again
+# ```
+#
+# The question mark is not in the model. It is a few lines of code around it, the **decoding strategy**, and it decides
+# whether a text repeats itself, rambles, or can be read. You will write all the usual ones, and find out what each
+# is good for.
+
+# %%
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+import minigpt
+from minigpt import check
+from minigpt.exercises.lesson import quiz, ready, source
+from minigpt.generation.sampling import draw, filter_candidates, min_p
+from minigpt.generation.sampling import top_p as project_top_p
+from weights.fetch.locate import local
+
+ready()
+lm = minigpt.load("storyteller", device="cpu")
+eos = lm.tokenizer.special_tokens["<|endoftext|>"]
+n_ctx = lm.model.config.n_ctx
+
+
+@torch.no_grad()
+def model(ids: list[int]) -> Tensor:
+    """The logits (V,) of the token that comes after these."""
+    return lm.model(torch.tensor([ids]))[0, -1]
+
+
+def tell(head: str, text: str) -> None:
+    """Prints a text in lines of at most 96 characters; a line end in it is written \\n."""
+    print(textwrap.fill(f"{head}: {text!r}", 96, subsequent_indent="    "))
+
+
+print("logits:", model(lm.encode("Once upon a time")).shape)
+for one in lm.next_tokens("Once upon a time", k=5, temperature=1):
+    print(f"{one.text!r:9} logit {one.logit:5.2f}, probability {one.probability:.1%}")
+
+# %% [markdown]
+# Nobody would be surprised by any of these five. Which one comes?
+#
+# ## Greedy
+#
+# The simplest answer: the one with the highest logit, each time. No softmax is needed, for it changes no order.
+#
+# Two ends must be minded. `eos`, the token `<|endoftext|>`, means that the text is over. And the model has only
+# `n_ctx` positions: of a longer text it is given the last ones.
+
+# %% exercise="greedy"
+
+# %%
+check(greedy)
+
+# %% [markdown]
+# What yours writes, and what the project's own does with `temperature=0`, which means greedy there:
+
+# %%
+for prompt in ("Once upon a time", "The future of artificial intelligence will involve"):
+    new = greedy(model, lm.encode(prompt), 40, eos, n_ctx)
+    tell("greedy", prompt + lm.tokenizer.decode(new))
+    print("the same as the project's:", new == lm.generate(prompt, max_new_tokens=40, temperature=0).ids, "\n")
+
+# %% [markdown]
+# Run it again: it is the same text, to the letter. It costs one pass of the model for each token, and nothing else.
+#
+# But it goes in circles, and that is no fault of the small storyteller. GPT-2 with its 124 million parameters, greedy,
+# wrote: *Once upon a time, the world was a place of great beauty and great danger. The world was a place of great
+# danger, and the world was a place of great danger. The world was …*
+#
+# Why does it not get out? Look at the probability that each token of a loop had:
+
+# %%
+loop = lm.generate("The capital of France is", max_new_tokens=42, temperature=0)
+print("The capital of France is" + lm.tokenizer.decode(loop.ids[:2]))
+for start in range(2, 42, 5):
+    words = lm.tokenizer.decode(loop.ids[start : start + 5])
+    probs = [math.exp(logprob) for logprob in loop.logprobs[start : start + 5]]
+    print(f"{words:22}", "  ".join(f"{p:4.0%}" for p in probs), f"   together {math.prod(probs):.3%}")
+
+# %% [markdown]
+# The first *man* had 9 %, the last one 52 %, and a whole round has become several times as likely: the model sees that
+# this text repeats itself, and expects that it goes on doing so. (That the storyteller knows no France is another
+# matter.)
+#
+# ## A draw
+#
+# People do not always say the likeliest word. So let chance decide, but by the model's probabilities: what has 23 %
+# should come in 23 of 100 draws. On the left each token has a slice as wide as its probability; on the right is what
+# came in 1,000 draws. (*Arrival* is how the project draws. We come to it at the end.)
+
+# %%
+lm.show.wheel("Once upon a time", k=6, temperature=1.0, top_p=1.0)
+
+# %% [markdown]
+# A computer draws with a random number `u` from 0 to 1 (1 itself never comes). Lay the probabilities end to end: they
+# reach from 0 to 1. The token on whose stretch `u` falls is drawn. `cumsum`, the running sum, says where each stretch
+# ends.
+
+# %% exercise="sample"
+
+# %%
+check(sample)
+
+# %% [markdown]
+# (`torch.multinomial(probs, 1)` does the same.) A generator of random numbers that begins with the same **seed** gives
+# the same numbers again, and so the same text. Without a seed, draws differ each time.
+#
+# ## Temperature
+#
+# Between always the best and a fair draw there is a knob. Divide the logits by a number T before the softmax:
+#
+# ```text
+# probabilities = softmax(logits / T)
+# ```
+#
+# | T | the differences between logits | what it does |
+# |---|---|---|
+# | T → 0 | without bound | greedy |
+# | T < 1 | larger | favours what is likely |
+# | T = 1 | as they are | the model's own probabilities |
+# | T > 1 | smaller | favours what is unlikely |
+# | T → ∞ | none | all tokens alike |
+#
+# The name comes from physics, where e^(−energy / T) says how often a state occurs. You may read that
+# dividing by T brings the probabilities closer together: only if T > 1.
+#
+# By 0 nothing can be divided, so T = 0 is *defined* as greedy: the best token has probability 1.
+
+# %% exercise="temperature"
+
+# %%
+check(temperature)
+
+# %% [markdown]
+# The same six tokens at each temperature that is usually tried. Entropy, in bits, says how open the choice is: with n
+# bits it is as open as one between 2ⁿ tokens that are equally likely.
+
+# %%
+lm.show.temperature("Once upon a time", temperatures=(0, 0.3, 0.5, 0.7, 1, 1.5))
+
+# %% [markdown]
+# At 1.5 three quarters of the draws go to tokens that are not even in the picture. Each of the 4,090 others is
+# unlikely; together they win.
+#
+# ## Top-k
+#
+# Where does nonsense come from? From the long tail: thousands of tokens, each with next to no chance, that together
+# have a large one. So cut it off. **Top-k** keeps the k best tokens (Fan et al. 2018) and gives all others the score
+# −∞, of which the softmax makes 0. What is left shares the probability among itself. `scores.topk(k, dim=-1).values`
+# are the k best of each row, in order.
+
+# %% exercise="top_k"
+
+# %%
+check(top_k)
+
+# %% [markdown]
+# How much of the probability is kept? The usual values of k, after four beginnings:
+
+# %%
+BEGINNINGS = ("The king's daughter and the king's", "She looked at", "Once upon a time", "Once upon a")
+for prompt in BEGINNINGS:
+    scores = model(lm.encode(prompt))[None]
+    kept = [float(scores.softmax(-1)[top_k(scores, k) > -math.inf].sum()) for k in (1, 50, 500)]
+    print(f"{prompt:36}", "  ".join(f"k = {k}: {share:4.0%}" for k, share in zip((1, 50, 500), kept, strict=True)))
+
+# %% [markdown]
+# Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *Once upon a*
+# they are half of it. (We know what comes there; the storyteller does not.) One k does not suit every place.
+#
+# ## Top-p
+#
+# **Top-p**, or *nucleus sampling* (Holtzman et al. 2020), goes by probability instead of number: the best tokens, as
+# many as are needed until they reach p together. Where the model is sure, few; where it is not, many.
+
+# %%
+lm.show.staircase("Once upon a time", top_p=0.75)
+
+# %% [markdown]
+# Note the shaded row: the token *with which* the sum reaches p stays. Otherwise a token of 80 % would be dropped at
+# p = 0.75, and nothing would be left.
+#
+# You have to sort in order to add up. But what comes back must stand in the order of the ids: that is what `scatter`
+# is for. If `order`, which `sort` gives along, is 2, 0, 1, then `torch.zeros(3).scatter(0, order, values)` puts the
+# first of the values at place 2, the second at place 0, the third at place 1.
+
+# %% exercise="top_p"
+
+# %%
+check(top_p)
+
+# %% [markdown]
+# How many tokens it keeps, after the same four beginnings, for all values of p that we shall use:
+
+# %%
+PS = (0.5, 0.75, 0.8, 0.95, 0.99)
+print(" " * 36, "".join(f"p = {p:<6}" for p in PS))
+for prompt in BEGINNINGS:
+    scores = model(lm.encode(prompt))[None]
+    print(f"{prompt:36}", "".join(f"{int((top_p(scores, p) > -math.inf).sum()):<10,}" for p in PS))
+
+# %% [markdown]
+# Two tokens at one place and 236 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
+# hundreds of tokens come in, each nearly hopeless.
+#
+# A younger rule, **min-p** (Nguyen et al. 2024), was made for high temperatures, where the tail gets heavy and top-p
+# lets it in. It keeps what has at least a certain share of the *best* token's probability; with 0.1: what is at least
+# a tenth as likely. It is the shortest of them (`check.reset("min_p")` gives you the blank, if you like).
+
+# %%
+for t in (0.7, 1.0, 1.5):
+    scores = model(lm.encode("Once upon a time"))[None] / t
+    kept = [int((found > -math.inf).sum()) for found in (top_p(scores, 0.9), min_p(scores, 0.1))]
+    print(f"T = {t}: top-p 0.9 keeps {kept[0]:5,} tokens, min-p 0.1 keeps {kept[1]:2}")
+
+# %% [markdown]
+# ## All together
+#
+# The usual order is temperature, top-k, top-p, min-p, draw. Your functions in a row make a writer of eight lines.
+# (The logarithms of probabilities are scores, too: the softmax of them gives the same probabilities again.)
+
+
+# %%
+def next_probs(ids: list[int], t: float = 1.0, k: int = 0, p: float = 1.0, share: float = 0.0) -> Tensor:
+    """The probabilities (1, V) from which the next token is drawn; k = 0, p = 1 and share = 0 keep everything."""
+    scores = temperature(model(ids[-n_ctx:])[None], t).log()
+    scores = top_k(scores, k) if k else scores
+    scores = top_p(scores, p) if p < 1 else scores
+    scores = min_p(scores, share) if share else scores
+    return scores.softmax(dim=-1)
+
+
+def write(prompt: str, n: int = 24, seed: int = 1, **settings: float) -> str:
+    ids, chance = lm.encode(prompt), torch.Generator().manual_seed(seed)
+    for _ in range(n):
+        ids += sample(next_probs(ids, **settings), torch.rand(1, generator=chance)).tolist()
+    return lm.tokenizer.decode(ids)
+
+
+mine = next_probs(lm.encode("Once upon a time"), t=0.7, k=50, p=0.9)[0]
+theirs = lm.next_tokens("Once upon a time", k=4096, temperature=0.7, top_k=50, top_p=0.9)
+print("the project's probabilities:", all(abs(mine[one.id] - one.filtered) < 1e-5 for one in theirs))
+tell("yours", write("Once upon a time", t=0.7, k=50, p=0.9))
+
+# %% [markdown]
+# What each of them does to the probabilities, one column after the other:
+
+# %%
+lm.show.bars("Once upon a time", k=8, temperature=0.7, top_k=50, top_p=0.9)
+
+# %% [markdown]
+# Now listen to it. Usual tests of the **temperature** take 0.5, 1, 1.5 or 0.3, 0.7, 1, 1.5.
+# Here are all of them, with the same random numbers each time:
+
+# %%
+for t in (0.3, 0.5, 0.7, 1.0, 1.5):
+    tell(f"T = {t}", write("The meaning of life is", t=t))
+
+# %% [markdown]
+# At 0.3 it says the same thing again, at 1.5 it makes up words, since even the parts of words come by chance.
+#
+# Now **top-k** with 1, 50 and 500, at T = 1; **top-p** with 0.95, 0.75 and 0.5 at T = 1, and with 0.5, 0.8, 0.95 and
+# 0.99 at T = 0.8:
+
+# %%
+for k in (1, 50, 500):
+    tell(f"k = {k}", write("The meaning of life is", k=k))
+for t, ps in ((1.0, (0.95, 0.75, 0.5)), (0.8, (0.5, 0.8, 0.95, 0.99))):
+    for p in ps:
+        tell(f"T = {t}, p = {p}", write("The secret to happiness is", t=t, p=p))
+ids = lm.encode("The meaning of life is")
+alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(ids + greedy(model, ids, 24, eos, n_ctx))
+print("k = 1 is greedy:", alike)
+
+# %% [markdown]
+# A trap, if you compare with the transformers library: whenever it samples, it has `top_k=50` on, unless you switch
+# it off with `top_k=0`. What is called "simple sampling at temperature 1" there, or "top-p alone", is often top-k 50 as
+# well. Here a filter that you do not name is off.
+#
+# Or nearly so: a checkpoint may bring settings of its own, as the storyteller does (`lm.generation_config`: temperature
+# 0.7, top-p 0.9). A filter that you name goes before them; that is why a cell above says `top_p=1.0`.
+#
+# ## Temperature and top-k together
+#
+# When is top-k needed at all? For each pair, a hundred draws after *Once upon a time*: how many different tokens come?
+
+# %%
+print(" " * 9, "".join(f"k = {k:<5}" for k in (1, 5, 40, 500, 4096)))
+for t in (1e-6, 0.3, 1.0, 2.0):
+    row = []
+    for k in (1, 5, 40, 500, 4096):
+        probs = next_probs(lm.encode("Once upon a time"), t=t, k=k).expand(100, -1)
+        row.append(len(set(sample(probs, torch.rand(100, generator=torch.Generator().manual_seed(0))).tolist())))
+    print(f"T = {t:<5}", "".join(f"{n:<9}" for n in row))
+
+# %% [markdown]
+# At low temperatures k hardly matters: the draw seldom gets as far as the fifth. The hotter, the more k decides.
+#
+# And what do calls say that name both? In libraries `do_sample` says whether to draw at all.
+
+# %%
+calls = [
+    {"do_sample": True, "temperature": 1e-6, "top_k": 40},
+    {"do_sample": False, "temperature": 1.0, "top_k": 40},
+    {"do_sample": False, "temperature": 0.5, "top_k": 40},
+    {"do_sample": True, "temperature": 0},
+    {"temperature": -1},
+    {"top_p": 1.5},
+    {"num_samples": 10},
+]
+for call in calls:
+    try:
+        texts = lm.generate("<|endoftext|>", max_new_tokens=12, num_return_sequences=10, **call)
+        says = f"10 samples, {len({one.text for one in texts})} different: {texts[0].text!r}"
+    except (ValueError, TypeError) as error:
+        says = f"{type(error).__name__}: {error}"
+    print(f"{call}\n    {says}")
+
+# %% [markdown]
+# - At T = 10⁻⁶ the draw is formally on, and always gives the best token: ten samples, all equal. Logits divided by 10⁻⁶
+#   are in the millions, and computed in float32 they are not known that finely; so what is below 10⁻⁵ is simply greedy
+#   here.
+# - With `do_sample=False` nothing is drawn. A temperature of 1 and a top-k do no harm, since no filter drops the best
+#   token. But a temperature of 0.5 asks for draws, and the two contradict each other: one line says so. Some libraries
+#   ignore the temperature, perhaps with a warning.
+#
+# (The prompt `<|endoftext|>` stands before every text in training. What comes after it is how a tale may begin:
+# an *unconditional* sample. Lesson 11 has more about it.)
+#
+# ## Beam search
+#
+# Greedy takes the best *token* each time. Does that give the most probable *text*? It is often said, and it is wrong.
+# The probability of a text is the product of those of its tokens, and a token that is only third best may open
+# the way to better ones.
+#
+# **Beam search** keeps several texts, the *beams*. Each round it grows all of them by each token, and of everything
+# keeps the few with the highest product; or, which is the same, with the highest sum of logarithms. (Products of many
+# small numbers become too small for a computer, sums of logarithms do not.)
+
+# %%
+lm.show.beams("Once upon a time", num_beams=3, max_new_tokens=6)
+
+# %% [markdown]
+# The comma is the best first token, and greedy takes it. The winner begins with the third best. (The bar at the right
+# only says that the picture ends there.)
+#
+# One thing must still be decided. Each further token makes the sum smaller, for a logarithm of a probability is
+# negative. So texts of different lengths cannot be compared by their sums; take the **mean** per token. In the
+# exercise, a text is finished where it gets `eos`, and then competes with the others at the end.
+
+# %% exercise="beam"
+
+# %%
+check(beam)
+
+# %% [markdown]
+# Yours and greedy after *The quick brown fox*, and what the model itself thinks of both:
+
+
+# %%
+def logprob(prompt: str, new: list[int]) -> float:
+    """The sum of the log-probabilities of the new ids."""
+    before = lm.encode(prompt)
+    with torch.no_grad():
+        logprobs = lm.model(torch.tensor([before + new]))[0].log_softmax(dim=-1)  # (T, V)
+    return sum(float(logprobs[len(before) + n - 1, id]) for n, id in enumerate(new))
+
+
+fox = lm.encode("The quick brown fox")
+texts = {"greedy": greedy(model, fox, 9, eos, n_ctx)}
+texts |= {f"{width} beams": beam(model, fox, 9, width, eos) for width in (3, 8)}
+totals = {name: logprob("The quick brown fox", new) for name, new in texts.items()}
+for name, total in totals.items():
+    print(f"{name:7} {total:7.2f}, probability {math.exp(total):.1e}: {lm.tokenizer.decode(texts[name])!r}")
+
+# %% [markdown]
+# ### Why not the plain sum?
+#
+# Many beam searches, that of one of our source notebooks among them, compare by the plain sum. Ours divides it by
+# lengthᵃ, where a is called `length_penalty`: 1 is the mean, and `length_penalty=0` is the plain sum. Watch what that
+# does when texts may end early. Let a full stop be the end:
+
+# %%
+stop = lm.encode(".")[0]
+for penalty in (0, 1):
+    for prompt in ("The king", "The quick brown fox"):
+        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=24)
+        total, n = sum(found.logprobs), len(found.ids)
+        text = prompt + lm.tokenizer.decode(found.ids)
+        print(f"length_penalty={penalty}: sum {total:6.2f}, {n:2} tokens, mean {total / n:5.2f}: {text}")
+
+# %% [markdown]
+# By the plain sum, saying nothing is best: *The quick brown fox.* Better models do it, too, since every word costs
+# something: for more than half of the sentences the likeliest translation of a good system was the empty one (Stahlberg
+# & Byrne 2019). The mean has the opposite fault: it loves what goes on for ever without surprise.
+#
+# ## What is likely is not what is good
+#
+# Now we can compare. For each strategy: how surprised is the model itself by the text, in bits a token? Which part of
+# all groups of four tokens has been there before? How many different texts come, of four seeds and two prompts? And
+# how many tokens had to go through the model for one that is written?
+
+
+# %%
+def repeated(ids: list[int]) -> float:
+    groups = [tuple(ids[n : n + 4]) for n in range(len(ids) - 3)]
+    return 1 - len(set(groups)) / len(groups)
+
+
+OPEN = {"top_k": 0, "top_p": 1.0}
+STRATEGIES = {
+    "greedy": {"temperature": 0},
+    "3 beams": {"num_beams": 3},
+    "T = 0.7": {"temperature": 0.7, **OPEN},
+    "T = 1": {"temperature": 1.0, **OPEN},
+    "T = 1.5": {"temperature": 1.5, **OPEN},
+    "top-k 50": {"temperature": 1.0, "top_k": 50, "top_p": 1.0},
+    "top-p 0.9": {"temperature": 1.0, "top_p": 0.9},
+    "min-p 0.1": {"temperature": 1.0, "min_p": 0.1, "top_p": 1.0},
+    "penalty": {"temperature": 0, "repetition_penalty": 1.3},
+}
+passes: list[int] = []
+counter = lm.model.ln_f.register_forward_hook(lambda _module, inputs, _out: passes.append(len(inputs[0])))
+for name, settings in STRATEGIES.items():
+    passes.clear()
+    n_texts = 4 if settings.get("temperature") else 1
+    prompts = ["Once upon a time", "The meaning of life is"]
+    found = lm.generate(prompts, num_return_sequences=n_texts, max_new_tokens=50, seed=1, **settings)
+    texts = found if n_texts == 1 else [text for several in found for text in several]
+    n = sum(len(text.ids) for text in texts)
+    bits = -sum(sum(text.logprobs) for text in texts) / n / math.log(2)
+    again = sum(repeated(text.ids) for text in texts) / len(texts)
+    print(
+        f"{name:10} {bits:5.2f} bits a token, {again:4.0%} repeated, {len({text.text for text in texts})} texts, "
+        f"{sum(passes) / n:.1f} through the model\n           {texts[0].text[:78]!r}"
+    )
+counter.remove()
+tale = lm.score(
+    "In olden times when wishing still helped one, there lived a king whose daughters were all beautiful, but the "
+    "youngest was so beautiful that the sun itself, which has seen so much, was astonished when it shone in her face."
+)
+print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.2f} bits a token")
+
+# %% [markdown]
+# Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
+# text without a surprise says nothing. Hotter draws are farther from the likely than people are, and are nonsense.
+# Between them lies what reads best. (Our model is small, and the Frog King surprises it more than it should.)
+#
+# | strategy | for it | against it | good for |
+# |---|---|---|---|
+# | **greedy** | simple, the same each time | repeats itself; never looks back | one short right answer; tests |
+# | **temperature** | one knob from dull to wild | the tail stays in: nonsense when hot | all drawing |
+# | **top-k** | cuts the tail | one k for sure and unsure places | with a temperature, in a hurry |
+# | **top-p** | as many tokens as the place needs | sorts; lets much in when hot | stories, chat |
+# | **min-p** | as top-p, and stands heat | another knob | stories when hot |
+# | **beam search** | finds likelier texts than greedy | dear; duller still in open texts | translation, summaries |
+#
+# Beams are good where there is one right answer, more or less, and the likeliest text is it. "Higher quality" in
+# general they are not.
+#
+# ## What values are usual?
+#
+# | parameter | off | usual | above and below |
+# |---|---|---|---|
+# | `temperature` | 1 | 0.2 to 2; for reading 0.7 to 1 | 0 is greedy |
+# | `top_k` | 0 | 10 to 100, often 40 or 50 | 1 is greedy |
+# | `top_p` | 1 | 0.8 to 0.95 | near 0 only the best is left |
+# | `min_p` | 0 | 0.05 to 0.1 | 1 leaves what is as likely as the best |
+# | `num_beams` | 1 | 3 to 5 | 1 is greedy |
+# | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text has already |
+#
+# The ends of these ranges, and beyond, after *Once upon a time*: among how many equally likely tokens would a choice be
+# as open?
+
+# %%
+ENDS = [("t", 0), ("t", 0.2), ("t", 2.0), ("t", 1000.0), ("k", 10), ("k", 100), ("p", 0.8), ("p", 0.95)]
+for name, value in [*ENDS, ("share", 0.05), ("share", 0.1)]:
+    p = next_probs(lm.encode("Once upon a time"), **{name: value})[0]
+    bits = float(-torch.special.xlogy(p, p).sum() / math.log(2))
+    print(f"{name:5} {value:6} {int((p > 0).sum()):5,} tokens can come, as open as a choice between {2**bits:7.1f}")
+
+# %% [markdown]
+# A low temperature is sometimes called *precise*. It is not: it makes the model say what it finds likely, right or
+# wrong. And no knob makes it know more.
+#
+# ## The same in the project
+#
+# Your filters stand in `minigpt/generation/sampling.py`, with two more things. The draw is written as a race: each
+# token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to arrive is
+# drawn. That comes to the same probabilities. In the wheel's picture these were the arrivals. The advantage:
+# a small change of the probabilities changes the draw only where it must, not every token behind.
+
+# %%
+source(filter_candidates)
+print()
+source(project_top_p)
+print()
+source(draw)
+
+# %% [markdown]
+# `minigpt/generation/simple.py` has the loop around them, `beam_search.py` the beams. On the command line:
+# `minigpt generate "Once upon a time" --temperature 0.7 --top-p 0.9 --seed 1`, and `minigpt next` shows
+# the probabilities before and after.
+#
+# On the official weights, greedy must give the text that others have published, to the letter:
+
+# %%
+GOLDEN = (
+    ' a lot of work.\n\n"We\'re going to have to see how we do it," said Dr. Michael S. Hirsch, a professor of '
+    "computer science at the University of California, Berkeley. \"We're going to have to see"
+)
+if local("gpt2"):
+    official = minigpt.load("gpt2", device="cpu")
+    found = official.generate("The future of artificial intelligence will involve", temperature=0, max_new_tokens=50)
+    print(found.text, "\nas published:", found.text == GOLDEN)
+else:
+    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell compares")
+
+# %% [markdown]
+# ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
+
+# %%
+rows = torch.tensor([[2.0, 1.0, 0.0]])
+orders = {
+    t: [bool(same) for same in ((rows / t).argsort(-1) == rows.argsort(-1)).flatten()] for t in (0.1, 0.5, 1.0, 5.0)
+}
+quiz(
+    "Which of these can a temperature above 0 not change?",
+    ["the entropy", "the order of the tokens", "how many tokens top-p keeps", "the best token's probability"],
+    "the order of the tokens" if all(map(all, orders.values())) else "the entropy",
+    "all logits are divided by the same number; so greedy needs no temperature",
+)
+
+# %%
+p_row = torch.tensor([[0.5, 0.25, 0.15, 0.1]])
+quiz(
+    "Four tokens have the probabilities 0.5, 0.25, 0.15 and 0.1. How many does top-p keep with p = 0.8?",
+    [1, 2, 3, 4],
+    int((project_top_p(p_row.log(), 0.8) > -math.inf).sum()),
+    "0.5 and 0.25 are only 0.75; the token with which the sum reaches 0.8 stays",
+)
+
+# %%
+quiz(
+    "Two logits, 2 and 0. At temperature 1 the first has a probability of 88%. And at temperature 2?",
+    ["44%", "73%", "98%", "88%"],
+    f"{torch.tensor([2.0, 0.0]).div(2).softmax(0)[0]:.0%}",
+    "2 / 2 is 1, and softmax(1, 0) is 0.73, 0.27",
+)
+
+# %%
+quiz(
+    "What does greedy decoding find?",
+    [
+        "the most probable text of that length",
+        "the likeliest token at each step",
+        "the text that people would write",
+        "the same as a draw at T = 1",
+    ],
+    "the likeliest token at each step"
+    if totals["3 beams"] > totals["greedy"]
+    else "the most probable text of that length",
+    "the search with three beams found a more probable text after The quick brown fox",
+)
+
+# %%
+text_a, text_b = [-1.0, -1.0], [-1.0, -0.5, -0.5, -0.5]
+sums, means = [sum(a) for a in (text_a, text_b)], [sum(a) / len(a) for a in (text_a, text_b)]
+names = {(True, False): "A by the sum, B by the mean", (False, True): "B by the sum, A by the mean"}
+quiz(
+    "Log-probabilities of two finished texts: A has −1, −1, and B has −1, −0.5, −0.5, −0.5. Which one wins?",
+    ["A by both", "B by both", "A by the sum, B by the mean", "B by the sum, A by the mean"],
+    names.get((sums[0] > sums[1], means[0] > means[1]), "A by both" if sums[0] > sums[1] else "B by both"),
+    "the sums are −2 and −2.5, the means −1 and −0.625: each further token costs, even a likely one",
+)

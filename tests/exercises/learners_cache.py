@@ -67,6 +67,7 @@ CACHED = both(
         FUSED,
         position_from_0=("arange(past, past + n)", "arange(n)"),
         mask_ignored=(", attn_mask=allowed", ""),
+        mask_prefill_only=(", attn_mask=allowed", ", attn_mask=None if past else allowed"),
         mask_off_by_one=(F_MASK, F_MASK + " + 1"),
         mask_self=(
             F_MASK,
@@ -124,6 +125,7 @@ CACHED = both(
         EINSUM,
         position_from_0=("diagonal=1 + S - T", "diagonal=1"),
         mask_ignored=("    p = torch.exp", "    bias = 0\n    p = torch.exp"),
+        mask_prefill_only=("    p = torch.exp", "    bias = 0 if S > T else bias\n    p = torch.exp"),
         mask_off_by_one=("1 + S - T", "2 + S - T"),
         mask_self=("1 + S - T", "S - T"),
         overwrites=('    cache["k"] = all_k\n', '    cache["k"] = all_k = k\n', E_STORE_V, 'cache["v"] = all_v = v'),

@@ -110,6 +110,10 @@ EXERCISE = Exercise(
             *(".triu(S - T + 1)", ".triu(1)"),
         ),
         bug("mask_ignored", "has no mask: new tokens see those after them in the same call", MASKED, "scores"),
+        bug(
+            *("mask_prefill_only", "has a mask for the first call alone: of several tokens later the first see the last"),
+            *(MASKED, f"({MASKED} if T == S else scores)"),
+        ),
         bug("mask_off_by_one", "lets each token see one that comes after it", "S - T + 1", "S - T + 2"),
         bug("mask_self", "hides each token from itself, too", "S - T + 1", "S - T"),
         bug(

@@ -1,5 +1,6 @@
 """Calls and values in a sentence."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +16,18 @@ LONGEST = 60  # characters of a value
 
 
 def called(exercise: Exercise, n: int) -> str:
-    """How a case calls the part: small values are printed, tensors stand by their shapes."""
-    case = exercise.cases[n]
+    """How a case calls the part: small values are printed, tensors stand by their shapes.
+
+    Where the part is a class and no module, the last two arguments of a case are a method and what it is given.
+
+    >>> from minigpt.exercises.catalog import exercise
+    >>> called(exercise("WordTokenizer"), 0), called(exercise("merge"), 1)
+    ("WordTokenizer(['low']).encode('low')", 'merge([], (1, 1), 9)')
+    """
+    case, part = exercise.cases[n], exercise.part
+    if inspect.isclass(part) and not issubclass(part, nn.Module):
+        *built, method, arg = case.args
+        return f"{exercise.name}({', '.join(map(value, built))}).{method}({value(arg)})"
     args = ", ".join(value(arg) for arg in case.args)
     built = f"({', '.join(value(arg) for arg in case.build)})" if case.state is not None else ""
     return f"{exercise.name}{built}({args})"

@@ -12,7 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention: q, k and v (B, H, T, D) -> (B, H, T, D), for each token a mean of the values up to its own."""
+    """Causal attention: q, k and v (B, H, T, D) -> (B, H, T, D), for each token a mean of the
+    values up to its own."""
     # BEGIN SOLUTION
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     T = q.shape[-2]

@@ -14,7 +14,8 @@ DRAWS = 60  # batches of a check: that a place is missed by chance happens once 
 
 
 def batch(data: Tensor, n: int, length: int) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, (n, length) each, from one long row of ids: windows that begin anywhere, drawn at random.
+    """Inputs and targets, (n, length) each, from one long row of ids: windows that begin anywhere,
+    drawn at random.
 
     Each target is the id that comes after the input in the data, so that a window takes length + 1 ids.
     """

@@ -10,12 +10,14 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def beam(model: Callable[[Sequence[int]], Tensor], ids: list[int], n: int, width: int, eos: int) -> list[int]:
-    """The best text that a search with some beams finds: its new ids, at most n, with or without eos at the end.
+    """The best text that a search with some beams finds: its new ids, at most n, with or without
+    eos at the end.
 
-    model(ids) gives the logits (V,) of the next token. Each round grows every running text by every token and keeps the
-    `width` with the highest sum of log-probabilities; one that gets eos has finished. The best of all, finished or not,
-    has the highest mean: the sum divided by the number of new tokens, eos counted. Whether finished texts keep their
-    place among the `width`, and whether the search ends when that many have finished, is left open.
+    model(ids) gives the logits (V,) of the next token. Each round grows every running text by every
+    token and keeps the `width` with the highest sum of log-probabilities; one that gets eos has
+    finished. The best of all, finished or not, has the highest mean: the sum divided by the number
+    of new tokens, eos counted. Whether finished texts keep their place among the `width`, and
+    whether the search ends when that many have finished, is left open.
     """
     # BEGIN SOLUTION
     running: list[tuple[list[int], float]] = [([], 0.0)]  # new ids, and the sum of their log-probabilities

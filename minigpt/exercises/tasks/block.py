@@ -13,7 +13,8 @@ from minigpt.models.layers import LayerNorm
 
 
 class Block(nn.Module):
-    """Attention, then the MLP: each reads a normalized copy of x and adds its result to x: (B, T, C) -> same."""
+    """Attention, then the MLP: each reads a normalized copy of x and adds its result to x:
+    (B, T, C) -> same."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()

@@ -15,10 +15,11 @@ Part = Callable[[Tensor, Tensor, Tensor, Cache], Tensor]
 
 
 def cached_attention(q: Tensor, k: Tensor, v: Tensor, cache: Cache) -> Tensor:
-    """Causal attention of the new tokens to themselves and to all that came before: q, k, v (B, H, T, D) -> same.
+    """Causal attention of the new tokens to themselves and to all that came before: q, k, v
+    (B, H, T, D) -> same.
 
-    The cache is a dict, empty before the first call. After each call it has, as "k" and "v", the keys and values of
-    all tokens so far, (B, H, S, D) each, the oldest first.
+    The cache is a dict, empty before the first call. After each call it has, as "k" and "v", the
+    keys and values of all tokens so far, (B, H, S, D) each, the oldest first.
     """
     # BEGIN SOLUTION
     if cache:
@@ -111,7 +112,10 @@ EXERCISE = Exercise(
         ),
         bug("mask_ignored", "has no mask: new tokens see those after them in the same call", MASKED, "scores"),
         bug(
-            *("mask_prefill_only", "has a mask for the first call alone: of several tokens later the first see the last"),
+            *(
+                "mask_prefill_only",
+                "has a mask for the first call alone: of several tokens later the first see the last",
+            ),
             *(MASKED, f"({MASKED} if T == S else scores)"),
         ),
         bug("mask_off_by_one", "lets each token see one that comes after it", "S - T + 1", "S - T + 2"),

@@ -12,7 +12,8 @@ from minigpt.models.layers import Linear
 
 
 class CausalSelfAttention(nn.Module):
-    """Query, key and value of every token; each attends to itself and to those before it: (B, T, C) -> same."""
+    """Query, key and value of every token; each attends to itself and to those before it:
+    (B, T, C) -> same."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()

@@ -12,8 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 class CharTokenizer:
     """Characters as ids: [PAD] is 0, [UNK] is 1, then come a to z and A to Z, 54 in all.
 
-    CharTokenizer().encode("Hello") is [35, 6, 13, 13, 16]; every other character is [UNK]. decode([35, 10, 1, 0]) is
-    "Hi[UNK]", without [PAD].
+    CharTokenizer().encode("Hello") is [35, 6, 13, 13, 16]; every other character is [UNK].
+    decode([35, 10, 1, 0]) is "Hi[UNK]", without [PAD].
     """
 
     def __init__(self) -> None:

@@ -6,9 +6,10 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 def chat_prompt(messages: list[dict[str, str]], template: dict[str, str]) -> str:
     """A conversation as ChatML writes it, up to where the assistant's answer begins.
 
-    A message {"role": …, "content": …} becomes the template's start mark, the role, a newline, the content as it is,
-    the end mark, a newline. Where the first message is not the system's, the template's own comes before it. With the
-    template {"start": "<|", "end": "|>", "system": "Be kind."} the user's message "Hi" becomes these lines:
+    A message {"role": …, "content": …} becomes the template's start mark, the role, a newline, the
+    content as it is, the end mark, a newline. Where the first message is not the system's, the
+    template's own comes before it. With the template
+    {"start": "<|", "end": "|>", "system": "Be kind."} the user's message "Hi" becomes these lines:
 
     <|system
     Be kind.|>

@@ -11,7 +11,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 def count_pairs(words: dict[str, int]) -> dict[tuple[int, int], int]:
     """How often each pair of neighbouring bytes occurs in words, given how often each word occurs.
 
-    count_pairs({"low": 5, "lot": 2}) is {(108, 111): 7, (111, 119): 5, (111, 116): 2}: "low".encode() is 108, 111, 119.
+    count_pairs({"low": 5, "lot": 2}) is {(108, 111): 7, (111, 119): 5, (111, 116): 2}:
+    "low".encode() is 108, 111, 119.
     """
     # BEGIN SOLUTION
     counts: dict[tuple[int, int], int] = {}

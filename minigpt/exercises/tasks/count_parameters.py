@@ -6,7 +6,8 @@ from minigpt.models.config import GPT2Config
 
 
 def count_parameters(config: GPT2Config) -> int:
-    """The number of parameters of a GPT-2 of these sizes: 124,439,808 for the smallest official one, GPT2Config()."""
+    """The number of parameters of a GPT-2 of these sizes: 124,439,808 for the smallest official
+    one, GPT2Config()."""
     # BEGIN SOLUTION
     C = config.n_embd
     inner = config.n_inner

@@ -13,11 +13,13 @@ from tokenizer.splitting import split as cut
 
 
 def encode(piece: bytes, ranks: dict[bytes, int]) -> list[int]:
-    """The ids of a piece of text, given those of all tokens: joins the neighbours of lowest id until none are a token.
+    """The ids of a piece of text, given those of all tokens: joins the neighbours of lowest id
+    until none are a token.
 
-    With ranks = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4}: encode(b"abc", ranks) is [0, 3], since 3 is lower
-    than 4, and encode(b"cab", ranks) is [2, 4]. Of equal pairs the first is joined. A piece
-    that is a token may be looked up at once, as tiktoken does: with what a trainer gives it is the same.
+    With ranks = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4}: encode(b"abc", ranks) is [0, 3],
+    since 3 is lower than 4, and encode(b"cab", ranks) is [2, 4]. Of equal pairs the first is
+    joined. A piece that is a token may be looked up at once, as tiktoken does: with what a trainer
+    gives it is the same.
     """
     # BEGIN SOLUTION
     parts = [piece[i : i + 1] for i in range(len(piece))]

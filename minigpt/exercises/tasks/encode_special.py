@@ -9,10 +9,11 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def encode_special(text: str, allowed: list[str]) -> list[int]:
-    """The ids of a text in which the allowed special tokens have their own ids; everything else is plain text.
+    """The ids of a text in which the allowed special tokens have their own ids; everything else is
+    plain text.
 
-    Plain text gets the ids of its bytes: list("hi".encode()) is [104, 105]. Special tokens that are not allowed are
-    plain text, too. Where two fit at the same place, the longer one counts.
+    Plain text gets the ids of its bytes: list("hi".encode()) is [104, 105]. Special tokens that are
+    not allowed are plain text, too. Where two fit at the same place, the longer one counts.
     encode_special("hi<|end|>", ["<|end|>"]) is [104, 105, 256].
     """
     special = {"<|end|>": 256, "<|user|>": 257, "<|end|><|user|>": 258, "<|bot|>": 259}

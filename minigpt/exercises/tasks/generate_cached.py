@@ -15,10 +15,12 @@ V, EOS, NEVER = 7, 4, 8  # ids below V; NEVER is none of them
 
 
 def generate_cached(model: Model, prompts: list[list[int]], n: int, eos: int) -> list[list[int]]:
-    """The new ids of each prompt, at most n, each the likeliest after all before it; at eos a text ends without it.
+    """The new ids of each prompt, at most n, each the likeliest after all before it; at eos a text
+    ends without it.
 
-    model(ids, cache) gives the logits (T, V) after each of the T ids, and the cache that holds these ids, too; None is
-    the empty cache. An id goes through the model once, and a text never sees another one's cache.
+    model(ids, cache) gives the logits (T, V) after each of the T ids, and the cache that holds
+    these ids, too; None is the empty cache. An id goes through the model once, and a text never
+    sees another one's cache.
     """
     # BEGIN SOLUTION
     texts = []

@@ -14,7 +14,8 @@ from minigpt.models.layers import Embedding, LayerNorm
 
 
 class GPT2(nn.Module):
-    """Ids (B, T) in, logits (B, T, V) out: `wte` and `wpe`, the blocks `h`, `ln_f`, and wte again as output matrix."""
+    """Ids (B, T) in, logits (B, T, V) out: `wte` and `wpe`, the blocks `h`, `ln_f`, and wte again
+    as output matrix."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()

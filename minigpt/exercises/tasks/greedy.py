@@ -10,9 +10,11 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def greedy(model: Callable[[Sequence[int]], Tensor], ids: list[int], n: int, eos: int, n_ctx: int) -> list[int]:
-    """The new ids, at most n, each the likeliest after all before it; where that is eos, the text ends without it.
+    """The new ids, at most n, each the likeliest after all before it; where that is eos, the text
+    ends without it.
 
-    model(ids) gives the logits (V,) of the next token. It sees at most n_ctx ids: the last ones of a longer text.
+    model(ids) gives the logits (V,) of the next token. It sees at most n_ctx ids: the last ones of
+    a longer text.
     """
     # BEGIN SOLUTION
     new: list[int] = []

@@ -8,7 +8,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 class LayerNorm(nn.Module):
-    """Each vector to mean 0 and variance 1 over its channels, then a learned scale and shift: (..., C) -> (..., C)."""
+    """Each vector to mean 0 and variance 1 over its channels, then a learned scale and shift:
+    (..., C) -> (..., C)."""
 
     def __init__(self, n_embd: int, eps: float = 1e-5) -> None:
         super().__init__()

@@ -8,7 +8,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 class Linear(nn.Module):
-    """y = x Wᵀ + b: (..., n_in) -> (..., n_out). `weight` is (n_out, n_in), `bias` (n_out,), both nn.Parameter."""
+    """y = x Wᵀ + b: (..., n_in) -> (..., n_out). `weight` is (n_out, n_in), `bias` (n_out,), both
+    nn.Parameter."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()

@@ -16,7 +16,8 @@ from minigpt.models.gpt2 import GPT2
 def logit_lens(model: GPT2, ids: Tensor) -> Tensor:
     """What GPT-2 would say if it stopped early: ids (B, T) -> logits (L + 1, B, T, V).
 
-    The residual stream goes through model.ln_f and model.unembed before the first block and after each of the L.
+    The residual stream goes through model.ln_f and model.unembed before the first block and after
+    each of the L.
     """
     # BEGIN SOLUTION
     x = model.wte(ids) + model.wpe(torch.arange(ids.shape[1]))  # (B, T, C)

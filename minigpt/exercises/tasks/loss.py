@@ -8,7 +8,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def loss(logits: Tensor, ids: Tensor) -> Tensor:
-    """How badly a model predicts each next token: logits (B, T, V) after the ids (B, T) -> the mean of -log p, in nats.
+    """How badly a model predicts each next token: logits (B, T, V) after the ids (B, T) -> the mean
+    of -log p, in nats.
 
     The logits at t are about the id at t + 1, so the last ones have nothing to predict.
     """

@@ -12,7 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def min_p(scores: Tensor, share: float) -> Tensor:
-    """Keeps the tokens with at least this share of the best one's probability: scores (B, V) -> (B, V), else -inf."""
+    """Keeps the tokens with at least this share of the best one's probability: scores (B, V) ->
+    (B, V), else -inf."""
     # BEGIN SOLUTION
     probs = scores.softmax(dim=-1)
     least = share * probs.amax(dim=-1, keepdim=True)  # (B, 1)

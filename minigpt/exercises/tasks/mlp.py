@@ -11,7 +11,8 @@ from minigpt.models.layers import Linear, gelu
 
 
 class MLP(nn.Module):
-    """`c_fc` to config.n_inner channels, a GELU, `c_proj` back to n_embd, for each token alone: (B, T, C) -> same."""
+    """`c_fc` to config.n_inner channels, a GELU, `c_proj` back to n_embd, for each token alone:
+    (B, T, C) -> same."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()

@@ -10,7 +10,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def next_probs(logits: Tensor) -> Tensor:
-    """The probability of every token to come next, after the last of each text: logits (B, T, V) -> (B, V)."""
+    """The probability of every token to come next, after the last of each text: logits (B, T, V) ->
+    (B, V)."""
     # BEGIN SOLUTION
     last = logits[:, -1]  # (B, V)
     return last.softmax(dim=-1)

@@ -10,7 +10,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def perplexity(logits: Tensor, ids: Tensor) -> Tensor:
-    """Among how many tokens a model wavers, on average: logits (T, V) of a text and its ids (T,) -> one number.
+    """Among how many tokens a model wavers, on average: logits (T, V) of a text and its ids (T,) ->
+    one number.
 
     exp of the mean of -log p, over the T - 1 tokens that come after another.
     """

@@ -13,8 +13,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 def sample(probs: Tensor, u: Tensor) -> Tensor:
     """Draws a token per row: probabilities (B, V) and random numbers u (B,), 0 <= u < 1 -> ids (B,).
 
-    The tokens share the way from 0 to 1 in their order, each with a stretch as long as its probability; the token on
-    whose stretch u falls is drawn, and never one of probability 0.
+    The tokens share the way from 0 to 1 in their order, each with a stretch as long as its
+    probability; the token on whose stretch u falls is drawn, and never one of probability 0.
     """
     # BEGIN SOLUTION
     ends = probs.cumsum(dim=-1)  # (B, V)

@@ -14,7 +14,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def split(text: str, pattern: str) -> list[str]:
-    r"""The pieces of a text as "gpt2" or as "cl100k_base" cuts it: the first rule that fits takes all it can.
+    r"""The pieces of a text as "gpt2" or as "cl100k_base" cuts it: the first rule that fits takes
+    all it can.
 
     "gpt2":                                             "cl100k_base":
     's 't 'd 'm 'll 've 're                             the same, small or capital

@@ -4,10 +4,12 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def stop(tokens: list[str], stops: list[str]) -> tuple[str, bool]:
-    """What may be shown of a text that is still being written, and whether it has ended; tokens are its texts so far.
+    """What may be shown of a text that is still being written, and whether it has ended; tokens are
+    its texts so far.
 
-    It ends before the first place where one of the stop strings stands. Until then everything is shown but an end that
-    may be the beginning of a stop string: with the stop string "END", of "the E" only "the ".
+    It ends before the first place where one of the stop strings stands. Until then everything is
+    shown but an end that may be the beginning of a stop string: with the stop string "END",
+    of "the E" only "the ".
     """
     # BEGIN SOLUTION
     text = "".join(tokens)

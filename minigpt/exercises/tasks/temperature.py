@@ -12,7 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def temperature(scores: Tensor, t: float) -> Tensor:
-    """The probabilities at temperature t: scores (B, V) -> (B, V); at t = 0 the best token of each row has all."""
+    """The probabilities at temperature t: scores (B, V) -> (B, V); at t = 0 the best token of each
+    row has all."""
     # BEGIN SOLUTION
     if t == 0:
         best = scores.argmax(dim=-1, keepdim=True)  # (B, 1)

@@ -12,7 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def top_k(scores: Tensor, k: int) -> Tensor:
-    """Keeps the k best tokens of each row, all where there are no more: scores (B, V) -> (B, V), -inf where dropped.
+    """Keeps the k best tokens of each row, all where there are no more: scores (B, V) -> (B, V),
+    -inf where dropped.
 
     Whether what equals the k-th stays too is left open.
     """

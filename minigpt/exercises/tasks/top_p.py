@@ -12,7 +12,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def top_p(scores: Tensor, p: float) -> Tensor:
-    """Keeps the fewest best tokens that together reach probability p: scores (B, V) -> (B, V), -inf where dropped."""
+    """Keeps the fewest best tokens that together reach probability p: scores (B, V) -> (B, V), -inf
+    where dropped."""
     # BEGIN SOLUTION
     ordered, order = scores.sort(dim=-1, descending=True)
     probs = ordered.softmax(dim=-1)

@@ -15,11 +15,13 @@ from minigpt.exercises.tasks.merge import merge
 
 
 def train(text: str, n: int) -> dict[bytes, int]:
-    r"""A vocabulary of n tokens: the 256 bytes, then a token for every merge of the most frequent pair, with their ids.
+    r"""A vocabulary of n tokens: the 256 bytes, then a token for every merge of the most frequent
+    pair, with their ids.
 
-    Of equally frequent pairs that with the smaller ids, compared as tuples, comes first. It ends early where no pair is
-    left. The text is cut at <|endoftext|>, then into words, each with the space before it, by re.findall(r" ?\S+", …);
-    no pair reaches across a cut. train("low lower lowest", 259) has b"lo" at 256, b"low" at 257, b" low" at 258.
+    Of equally frequent pairs that with the smaller ids, compared as tuples, comes first. It ends
+    early where no pair is left. The text is cut at <|endoftext|>, then into words, each with the
+    space before it, by re.findall(r" ?\S+", …); no pair reaches across a cut. train("low lower
+    lowest", 259) has b"lo" at 256, b"low" at 257, b" low" at 258.
     """
     # BEGIN SOLUTION
     tokens = [bytes([i]) for i in range(256)]

@@ -21,9 +21,11 @@ Part = Callable[[Model, Tensor, Tensor, float], float]
 
 
 def train_step(model: Model, x: Tensor, y: Tensor, lr: float) -> float:
-    """One step of gradient descent on a batch, x and y (B, T): every weight goes down its gradient, times lr.
+    """One step of gradient descent on a batch, x and y (B, T): every weight goes down its gradient,
+    times lr.
 
-    The loss is the mean cross-entropy of model(x), (B, T, V), and the ids y that came; it is returned as it was before.
+    The loss is the mean cross-entropy of model(x), (B, T, V), and the ids y that came; it is
+    returned as it was before.
     """
     # BEGIN SOLUTION
     logits = model(x)  # (B, T, V)

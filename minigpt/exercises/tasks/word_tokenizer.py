@@ -10,10 +10,12 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 class WordTokenizer:
-    """Words between white space, in lower case, as ids: [PAD] is 0, [UNK] is 1, then the corpus's words, sorted.
+    """Words between white space, in lower case, as ids: [PAD] is 0, [UNK] is 1, then the corpus's
+    words, sorted.
 
-    With tok = WordTokenizer(["The cat", "a dog"]): tok.encode("The dog barks") is [5, 4, 1], with 1 for the word that
-    is not in the corpus, and tok.decode([5, 4, 1, 0]) is "the dog [UNK]", without [PAD].
+    With tok = WordTokenizer(["The cat", "a dog"]): tok.encode("The dog barks") is [5, 4, 1], with 1
+    for the word that is not in the corpus, and tok.decode([5, 4, 1, 0]) is "the dog [UNK]", without
+    [PAD].
     """
 
     def __init__(self, corpus: list[str]) -> None:

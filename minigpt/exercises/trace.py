@@ -160,7 +160,10 @@ def parting(yours: list[Step], reference: list[Step]) -> list[str]:
     known = {stone.print for stone in stones[: last + 1]}
     after = next((s for s in yours[at + 1 :] if not any(close(s.print, one) for one in known)), None)
     theirs = stones[last + 1].text if last + 1 < len(stones) else ""
-    if theirs or after:
+    if after and "".join(after.text.split()) == "".join(theirs.split()):
+        lines.append(f"then both have  {shown(after)}")
+        lines.append("  with another value: what goes into it is not the same")
+    elif theirs or after:
         lines.append(f"then you have  {shown(after) if after else 'nothing more'}")
         lines.append(f"  and the reference  {theirs or 'nothing more: that is its result'}")
     return lines

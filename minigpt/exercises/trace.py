@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 import minigpt
+import tokenizer
+import weights
 
 LIBRARIES = (
     str(Path(torch.__file__).parent),
     *(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib") if sysconfig.get_path(name)),
 )
-PROJECT = str(Path(minigpt.__file__).parent)
+PROJECT = tuple(str(Path(str(package.__file__)).parent) for package in (minigpt, tokenizer, weights))
 CHECK = str(Path(__file__).parent)
 HUGE = -1e8  # what is below stands for -inf
 
@@ -79,7 +81,7 @@ def own_file(file: str) -> bool:
     """Whether a learner wrote a file, a notebook's cell or the code of a solution."""
     if file.startswith("<exercise"):
         return True
-    return not file.startswith((*LIBRARIES, PROJECT, "<frozen"))
+    return not file.startswith((*LIBRARIES, *PROJECT, "<frozen"))
 
 
 def expression(frame: FrameType) -> tuple[str, int, str]:

@@ -397,7 +397,7 @@ for name, total in totals.items():
 stop = lm.encode(".")[0]
 for penalty in (0, 1):
     for prompt in ("The king", "The quick brown fox"):
-        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=24)
+        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20)
         total, n = sum(found.logprobs), len(found.ids)
         text = prompt + lm.tokenizer.decode(found.ids)
         print(f"length_penalty={penalty}: sum {total:6.2f}, {n:2} tokens, mean {total / n:5.2f}: {text}")
@@ -481,6 +481,7 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | `min_p` | 0 | 0.05 to 0.1 | 1 leaves what is as likely as the best |
 # | `num_beams` | 1 | 3 to 5 | 1 is greedy |
 # | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text has already |
+# | `max_new_tokens` | – | what you need | `max_length` counts the prompt, too |
 #
 # The ends of these ranges, and beyond, after *Once upon a time*: among how many equally likely tokens would a choice be
 # as open?

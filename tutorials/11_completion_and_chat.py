@@ -133,7 +133,7 @@ def tokens_after(prompt: str, go_on: bool = False) -> tuple[list[str], str]:
         for run in record["runs"]:
             if (run["prompt"], run["go_on"]) == (prompt, go_on):
                 return run["tokens"], run["finish_reason"]
-        raise ValueError(f"this prompt is not in the record: minigpt download {SMOLLM}, and it is computed")
+        raise ValueError(f"not in the record: {prompt!r}; minigpt download {SMOLLM}, and it is computed")
     ends = {"eos_token_id": instruct.tokenizer.special_tokens["<|endoftext|>"]} if go_on else {}
     ids = instruct.encode(prompt, allow_special="all")
     found = instruct.generate(ids, temperature=0, max_new_tokens=40, **ends)
@@ -164,8 +164,8 @@ for prompt in PROMPTS:
 
 # %% [markdown]
 # Look at the two columns on the right. The weights are the same to the last bit. With the marks, *Once upon a time* is
-# what a user says, and is answered; bare, it is the beginning of a story, and is continued. To the bare question it
-# says nothing at all: it ends at once.
+# what a user says, and is answered; bare, it is the beginning of a story, and is continued. To the bare *What is 2+2?*
+# it says nothing at all: it ends at once.
 #
 # So a chat model still continues text. Only the text is now a conversation.
 #
@@ -194,7 +194,7 @@ tell("both", answer(ask("What is the capital of France?", "The capital of France
 tell("second alone", answer(ask("And of Italy?")))
 
 # %% [markdown]
-# It does not. All that a model knows of a conversation is what stands in the prompt, so the whole conversation is
+# Of itself it remembers nothing. All that a model knows of a conversation is what stands in the prompt, so the whole conversation is
 # given anew for each turn. (The cache of lesson 10 keeps that cheap.) When it gets longer than the context, something
 # must be left out, and then the model has never heard of it.
 #
@@ -325,7 +325,7 @@ for step in range(12):
     loss.backward()
     optimizer.step()
     if step in (0, 11):
-        print(f"step {step:2}: loss {loss.item():.1f}")
+        print(f"step {step:2}: loss {loss.item():.2f}")
 
 # %% [markdown]
 # The same questions before and after. Only the first stood in the conversations:
@@ -343,9 +343,9 @@ for question in QUESTIONS:
     print(f"{question}\n    before {before.text[:60]!r} …\n    after  {after.text!r}, {after.finish_reason}")
 
 # %% [markdown]
-# Twelve examples, twelve steps: now it answers in one sentence, and ends by itself (`eos`). It even answers questions
-# that it has not seen, where words and form fit. And it also says, in the right form, that the ox is what dogs eat. It
-# has learnt *how one answers*, not what is true.
+# Twelve examples, twelve steps: now it answers in one sentence, and ends by itself (`eos`). Two of the answers are to
+# questions that it has never seen, and fit. But asked about the dog, it speaks of the giant: the right form, and beside
+# the point. It has learnt *how one answers*, and nothing about dogs.
 #
 # Nothing was added to the model: the same parts, the same loss, other text. You may read that fine-tuning adds an
 # output layer. That is so where a model shall do something else than write, such as say whether a review is friendly.
@@ -453,8 +453,8 @@ lm.show.surprise(LINE)
 #
 # ## Where to stop
 #
-# Base models can be used for questions, too, if the prompt looks like a text in which questions are answered. SmolLM2
-# without its template, with marks that we have made up:
+# A model without a template can be asked, too, if the prompt looks like a text in which questions are answered. Here is
+# SmolLM2 without its own, with marks that we have made up:
 
 # %%
 tell("bare", answer("User: What is 2+2?\nAssistant:"))

@@ -194,9 +194,9 @@ tell("both", answer(ask("What is the capital of France?", "The capital of France
 tell("second alone", answer(ask("And of Italy?")))
 
 # %% [markdown]
-# Of itself it remembers nothing. All that a model knows of a conversation is what stands in the prompt, so the whole conversation is
-# given anew for each turn. (The cache of lesson 10 keeps that cheap.) When it gets longer than the context, something
-# must be left out, and then the model has never heard of it.
+# Of itself it remembers nothing. All that a model knows of a conversation is what stands in the prompt, so the whole
+# conversation is given anew for each turn. (The cache of lesson 10 keeps that cheap.) When it gets longer than the
+# context, something must be left out, and then the model has never heard of it.
 #
 # The system message is no more than text at the beginning, either:
 

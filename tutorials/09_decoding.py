@@ -456,8 +456,8 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 
 # %% [markdown]
 # Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
-# text without a surprise says nothing. Draws at T = 1.5 are even less likely, and are nonsense.
-# Between them lies what reads best. (Our model is small, and the Frog King surprises it more than it should.)
+# text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. Between them lies what
+# reads best. (Our model is small, and the Frog King surprises it more than it should.)
 #
 # | strategy | for it | against it | good for |
 # |---|---|---|---|
@@ -466,7 +466,7 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | **top-k** | cuts the tail | one k for sure and unsure places | a quick cut, with a temperature |
 # | **top-p** | as many tokens as the place needs | sorts; lets much in when hot | stories, chat |
 # | **min-p** | as top-p, and stands heat | another knob | stories when hot |
-# | **beam search** | finds likelier texts than greedy | costs more; duller still in open texts | translation, summaries |
+# | **beam search** | finds likelier texts than greedy | costs more; duller in open texts | translation, summaries |
 #
 # Beams are good where there is one right answer, more or less, and the likeliest text is it. "Higher quality" in
 # general they are not.
@@ -499,8 +499,8 @@ for name, value in [*ENDS, ("share", 0.05), ("share", 0.1)]:
 #
 # ## The same in the project
 #
-# Your filters stand in `minigpt/generation/sampling.py` (`top_h` and `cut_off` are rarer ones). The draw is written as a
-# race: each token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to
+# Your filters stand in `minigpt/generation/sampling.py` (`top_h` and `cut_off` are rarer ones). The draw is written as
+# a race: each token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to
 # arrive is drawn. That comes to the same probabilities; in the wheel's picture these were the *arrivals*. And if a
 # filter drops some tokens, the same seed still draws the same one of the others, unless that was dropped.
 

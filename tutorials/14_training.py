@@ -321,9 +321,9 @@ print(f"after {step} steps: {write(model, 'This is', 60)!r}")
 training_curve(log, "A small GPT-2 learns a rhyme", len(ALPHABET))
 
 # %% [markdown]
-# The thin line jumps, since each step sees other windows; but it goes down. It begins a little above ln V, the dashed
-# line: a model with such large random numbers has opinions, and they are wrong. The fresh storyteller, with its small
-# ones, began at ln V.
+# The thin line jumps, since each step sees other windows; but it goes down. Near step 325 it goes wrong for a while,
+# and finds back. It begins a little above ln V, the dashed line: a model with such large random numbers has opinions,
+# and they are wrong. The fresh storyteller, with its small ones, began at ln V.
 #
 # ## Learning rates, again
 #

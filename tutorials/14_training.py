@@ -76,8 +76,8 @@ for name, V in (("26 letters", 26), ("the storyteller", 4096), ("GPT-2", 50257))
     print(f"{name:16} V = {V:6,}   loss {loss(torch.zeros(1, 5, V), some_ids):.2f}   ln V = {math.log(V):.2f}")
 
 # %% [markdown]
-# That is where every training begins. Here is a model of the storyteller's size with fresh random numbers, and the
-# storyteller itself, on a sentence of the kind that it has read:
+# That is about where every training begins. Here is a model of the storyteller's size with fresh random numbers, and
+# the storyteller itself, on a sentence of the kind that it has read:
 
 # %%
 torch.manual_seed(0)
@@ -118,30 +118,32 @@ curves(ws.tolist(), {"loss": loss_of(ws).tolist()}, "The loss for each w")
 # to the beginning, by the chain rule of school mathematics. Then the gradient stands in `w.grad`.
 
 # %%
-w = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+
+
+def slope(at: float) -> float:
+    w = torch.tensor(at, dtype=torch.float64, requires_grad=True)  # from here on torch remembers
+    loss_of(w).backward()
+    return w.grad.item()
+
+
+w = torch.tensor(0.0, dtype=torch.float64)
 nudge = 0.001
 print(f"by a nudge  {(loss_of(w + nudge) - loss_of(w)) / nudge:.3f}")
-loss_of(w).backward()
-print(f"by backward {w.grad:.3f}")
+print(f"by backward {slope(0.0):.3f}")
 
 # %% [markdown]
-# It is negative: to the right it goes down. So go right, by the gradient times some factor, which is called the
-# **learning rate**; and again. This is **gradient descent**:
+# It is negative: to the right it goes down. So *w* moves against its gradient, by the gradient times a factor that is
+# called the **learning rate**; and again, and again. This is **gradient descent**:
 
 # %%
-w, rate = torch.tensor(0.0, dtype=torch.float64, requires_grad=True), 1.0
+w, rate = 0.0, 1.0
 for step in range(31):
-    before = loss_of(w)
     if step % 5 == 0:
-        print(f"step {step:2}: w = {w:.3f}, loss {before:.4f}, p(cat) = {torch.sigmoid(w):.3f}")
-    w.grad = None
-    before.backward()
-    with torch.no_grad():
-        w -= rate * w.grad
+        logits = torch.tensor([w, 0.0], dtype=torch.float64)
+        print(f"step {step:2}: w = {w:.3f}, loss {loss_of(logits[0]):.4f}, p(cat) = {logits.softmax(dim=0)[0]:.3f}")
+    w -= rate * slope(w)
 
 # %% [markdown]
-# (Sigmoid is what softmax is for two logits of which one is 0.)
-#
 # Look at what it has learnt. You may read that a model learns to choose the most likely next token. It does not: that
 # would be p(cat) = 1. It learns how *often* each comes: 0.75, three of four. Therefore one can draw from it (lesson
 # 09). And the loss cannot reach 0, for the text itself is not certain.
@@ -151,11 +153,9 @@ for step in range(31):
 # %%
 paths = {}
 for rate in (0.3, 3.0, 12.0):
-    w, path = torch.tensor(0.0, dtype=torch.float64, requires_grad=True), []
-    for _ in range(16):
-        path.append(w.item())
-        (slope,) = torch.autograd.grad(loss_of(w), w)
-        w = (w - rate * slope).detach().requires_grad_()
+    path = [0.0]
+    for _ in range(15):
+        path.append(path[-1] - rate * slope(path[-1]))
     paths[f"learning rate {rate}"] = path
 curves(list(range(16)), paths, "w, step by step: the lowest loss is at 1.10")
 
@@ -229,12 +229,13 @@ print(f"slopes found by backward: {sum(p.grad.numel() for p in model.parameters(
 # %% [markdown]
 # ## Exercise 2: `batch`
 #
-# A long text does not fit into a context, and the slope over all of it would be dear. So each step takes a few
-# **windows** that begin anywhere in it, drawn at random, and follows their slope: noisy, but cheap.
+# A long text does not fit into a context, and the slope over all of it would cost too much. So each step takes a few
+# **windows** of it, `n` pieces of `length` ids that begin anywhere, drawn at random, and follows their slope: noisy,
+# but cheap. `data` is the whole text as one row of ids.
 #
-# Beside each window `x` stands its target `y`: the same text one place later, so that `y[b, t]` is what came after
-# `x[b, t]`. Because of the causal mask (lesson 05) a window of T tokens is T guesses at once: what comes after one
-# token, after two, after three …
+# Beside each window in `x` stands its target in `y`: the same text one place later, so that `y[b, t]` is what came
+# after `x[b, t]`. Because of the causal mask (lesson 05) a window of T tokens is T guesses at once: what comes after
+# one token, after two, after three …
 
 # %% exercise="batch"
 
@@ -256,7 +257,8 @@ for inputs, targets in zip(*batch(data, 3, 12), strict=True):
 #
 # Now the step, in four lines: the logits of `x`; their loss against `y`; `backward`; and each weight goes down its
 # gradient, times the learning rate. `F.cross_entropy(logits, targets)` is torch's own −ln *p*, softmax included. Here
-# nothing is to be shifted, since `batch` did it; but it wants the logits as (B · T, V) and the targets as (B · T).
+# nothing is to be shifted, since `batch` did it; but it wants the logits as (B · T, V) and the targets as (B · T):
+# `flatten(0, 1)` makes one dimension of the first two.
 #
 # Two traps. `backward` *adds* to the gradients that are there, so those of the last step must go first:
 # `model.zero_grad()`. And the weights are changed within `torch.no_grad()`, in place: `p = p - …` would give the name
@@ -288,10 +290,8 @@ And on that bed a basket.
 
 
 def write(model: nn.Module, prompt: str, n: int, temperature: float = 0.5) -> str:
-    ids = encode(prompt).tolist()
-    new = minigpt.generate(
-        model, ids, max_new_tokens=n, do_sample=True, temperature=temperature, seed=0, context="slide"
-    )
+    settings = {"temperature": temperature, "do_sample": True, "seed": 0, "context": "slide"}  # lessons 09 and 10
+    new = minigpt.generate(model, encode(prompt).tolist(), max_new_tokens=n, **settings)
     return "".join(ALPHABET[i] for i in new)
 
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
+    from minigpt.relatives import load_relative as load_relative
 
     __version__: str
 
 HOMES = {
     "load": "minigpt.language_model",
+    "load_relative": "minigpt.relatives",
     "LanguageModel": "minigpt.language_model",
     "Completion": "minigpt.generation.completion",
     "generate": "minigpt.generation.generate",

@@ -43,6 +43,9 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "loss": "loss",
     "train_step": "train_step",
     "batch": "batch",
+    "BertLayer": "bert_layer",
+    "CrossAttention": "cross_attention",
+    "relative_bias": "relative_bias",
 }
 
 

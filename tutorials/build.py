@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
-import links
 import nbformat
-import slides
 from nbclient import NotebookClient
 from tqdm import tqdm
 
+import links
+import slides
 from minigpt.exercises.catalog import exercise
 from tokenizer.fetch.atomic import write_text
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import lecture
 import pytest
 
+import lecture
 from minigpt.exercises.catalog import TASKS, exercise
 
 PLAN = lecture.PLAN.read_text("utf-8")

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import build
 import nbformat
 import pytest
 
+import build
 from minigpt.exercises.catalog import exercise
 from minigpt.exercises.lesson import quiz, source
 from tokenizer import Tokenizer

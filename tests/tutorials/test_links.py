@@ -3,10 +3,11 @@
 import ast
 from pathlib import Path
 
-import build
-import links
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+
+import build
+import links
 
 ROOT = Path(__file__).parents[2]
 LESSONS = build.lessons([])

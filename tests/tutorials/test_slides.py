@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import lecture
-import links
 import nbformat
 import pytest
+
+import lecture
+import links
 import slides
 
 TUTORIALS = Path(__file__).parents[2] / "tutorials"

@@ -66,8 +66,8 @@ def in_calls(part: Part, q: Tensor, k: Tensor, v: Tensor, calls: Calls) -> Any:
 
 
 def cases() -> list[Case]:
-    """Two tokens of one head, at once and one after the other; with more heads a prompt alone, and a prompt, a token, two
-    at once; then real numbers."""
+    """Two tokens of one head, at once and one after the other; of three heads a prompt alone, and a prompt, a token,
+    two at once; then real numbers."""
     one, few = (tuple(material.numbers(*shape, seed=n) for n in range(3)) for shape in ((1, 1, 2, 3), (2, 3, 7, 5)))
     seen = material.activations()
     real = tuple(seen[f"h.1.attn.{name}"] for name in "qkv")

@@ -193,9 +193,9 @@ def multiplications(model: GPT2, T: int, S: int) -> int:
 # Is that right? We can watch: torch calls the method below for each of its operations, and it adds up what the matrix
 # products take.
 #
-# `KVCache` is the project's cache: `n_rows` texts, each with room for `n_slots` tokens; `.first(n)` is its first n
-# slots, in the same memory. `pos` says where the new tokens stand, and so decides both about the row of `wpe` and about
-# the slot.
+# `KVCache` (`minigpt/models/cache.py`) is the project's cache: `n_rows` texts, each with room for `n_slots` tokens;
+# `.first(n)` is its first n slots, in the same memory. `pos` says where the new tokens stand, and so decides both about
+# the row of `wpe` and about the slot.
 
 
 # %%

@@ -125,10 +125,7 @@ EXERCISE = Exercise(
         ),
         bug("mask_ignored", "has no mask: new tokens see those after them in the same call", MASKED, "scores"),
         bug(
-            *(
-                "mask_prefill_only",
-                "has a mask for the first call alone: of several tokens later the first see the last",
-            ),
+            *("mask_prefill_only", "has a mask in the first call only: of several tokens later the first see the last"),
             *(MASKED, f"({MASKED} if T == S else scores)"),
         ),
         bug("mask_off_by_one", "lets each token see one that comes after it", "S - T + 1", "S - T + 2"),

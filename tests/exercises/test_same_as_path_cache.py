@@ -27,7 +27,7 @@ from minigpt.models.attention import Attention
 from minigpt.models.cache import KVCache
 from minigpt.train.data import draw_batch
 from minigpt.train.step import next_token_loss
-from tests.exercises.learners_cache import AHEAD, LISTS
+from tests.exercises.learners_cache import AHEAD, F_CALL, FUSED, LISTS
 from tests.exercises.written import written
 
 TEMPLATE = (
@@ -58,6 +58,14 @@ def test_the_cache_must_be_what_is_asked_for_even_where_all_results_are_right() 
     assert report.lines == [
         'ValueError: the results are right, but cache["k"] is not one tensor (2, 3, 7, 5) with the keys of all tokens'
     ]
+
+
+def test_a_result_of_another_shape_is_counted_with_those_of_the_calls_before() -> None:
+    """So that it can be compared with what all calls together should give."""
+    twice = f"y = {F_CALL}\n    return torch.cat([y, y], 2) if past else y"
+    report = check(written(FUSED, f"return {F_CALL}", twice), "cached_attention")
+    assert report.says.startswith("it returns the shape (1, 1, 3, 3) on ")
+    assert report.says.endswith("in calls of 1, 1), asked for is (1, 1, 2, 3)")
 
 
 def test_the_stand_in_takes_what_the_lessons_model_takes() -> None:

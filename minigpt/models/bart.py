@@ -1,4 +1,4 @@
-"""BART (Lewis et al. 2020; facebookresearch/fairseq, models/bart; lesson 13), whole. Modules carry the names of transformers.
+"""BART (Lewis et al. 2020; facebookresearch/fairseq, models/bart; lesson 13), whole. Modules carry transformers' names.
 
 B batch, T new tokens, S tokens of the text that was read, or cache slots, C channels, H heads, D head size.
 """

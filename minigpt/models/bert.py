@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019; google-research/bert, modeling.py; lesson 13), whole. Modules carry the names of the official files,
+"""BERT (Devlin et al. 2019; google-research/bert, modeling.py; lesson 13), whole. Modules carry the official names,
 where `.dense` falls away and `.LayerNorm` is `_norm`: attention.output.dense is attention.output here.
 
 B batch, T tokens, C channels, H heads, D head size, V vocabulary.

@@ -1,4 +1,4 @@
-"""T5 (Raffel et al. 2020; lesson 13), versions 1.0 and 1.1, whole. weights/families/t5.py has transformers' names of the parts.
+"""T5 (Raffel et al. 2020; lesson 13), versions 1.0 and 1.1, whole. weights/families/t5.py has transformers' names.
 
 B batch, T new tokens, S tokens of the text that was read, or cache slots, C channels, H heads, D head size.
 """

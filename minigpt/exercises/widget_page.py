@@ -9,17 +9,18 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from IPython import get_ipython
 from ipywidgets import Output, Widget
 
-from minigpt.exercises.widget_user import CLEAR, User
+if TYPE_CHECKING:
+    from minigpt.exercises.widget_user import User
 
 
 @contextmanager
-def unplugged(user: User) -> Iterator[None]:
+def unplugged(user: "User") -> Iterator[None]:
     """Inside it no widget opens a line to a page, and a user learns what is started, printed, and goes wrong."""
     start, submit, hook = threading.Thread.start, ThreadPoolExecutor.submit, threading.excepthook
     places: list[tuple[Any, str, Any]] = [
@@ -36,7 +37,7 @@ def unplugged(user: User) -> Iterator[None]:
         places.append(
             (shell.display_pub, "publish", lambda data, *_, **__: user.wrote(str(data.get("text/plain", ""))))
         )
-        places.append((shell.display_pub, "clear_output", lambda *_, **__: user.wrote(CLEAR)))
+        places.append((shell.display_pub, "clear_output", lambda *_, **__: user.wrote("\033[2K")))
     with ExitStack() as stack:
         for place, name, new in places:
             stack.enter_context(patch.object(place, name, new))

@@ -92,7 +92,7 @@ def test_the_solution_serves_the_projects_own_models() -> None:
         return lm.stream(prompt, temperature=temperature, top_k=50, seed=0, max_new_tokens=9)
 
     box = exercise(NAME).part({"storyteller": storyteller})
-    prompt, _, button, text = box.children
+    prompt, *_, button, text = box.children
     button.click()
     wanted = lm.generate(prompt.value, temperature=0.8, top_k=50, seed=0, max_new_tokens=9).text
     end = time.monotonic() + 60

@@ -17,10 +17,8 @@ try:
 except ImportError:  # `cases` says so
     widgets = None
 
-Model = Callable[[str, str, float], Iterator[str]]
 
-
-def playground(models: dict[str, Model]) -> Any:
+def playground(models: dict[str, Callable[[str, str, float], Iterator[str]]]) -> Any:
     """A box of widgets in which a model continues a prompt.
 
     models[name](prompt, strategy, temperature) gives a text piece by piece; strategies are "greedy", "top-k" and
@@ -32,7 +30,7 @@ def playground(models: dict[str, Model]) -> Any:
     prompt = widgets.Textarea(value="Once upon a time", description="Prompt")
     model = widgets.Dropdown(options=list(models), description="Model")
     strategy = widgets.Dropdown(options=["greedy", "top-k", "top-p"], description="Strategy")
-    temperature = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temperature")
+    temperature = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temp.")
     button = widgets.Button(description="Generate")
     text = widgets.Output()
 
@@ -40,13 +38,13 @@ def playground(models: dict[str, Model]) -> Any:
         for piece in pieces:
             text.append_stdout(piece)
 
-    def generate(_: Any) -> None:
+    def generate(_: object) -> None:
         text.outputs = ()
         pieces = models[model.value](prompt.value, strategy.value, temperature.value)
         Thread(target=show, args=(pieces,)).start()
 
     button.on_click(generate)
-    return widgets.VBox([prompt, widgets.HBox([model, strategy, temperature]), button, text])
+    return widgets.VBox([prompt, model, strategy, temperature, button, text])
     # END SOLUTION
 
 
@@ -87,7 +85,7 @@ EXERCISE = Exercise(
     make_cases=cases,
     use=use,
     hints=(
-        "Make the widgets one by one, and put them into a VBox, with an HBox where some are to stand side by side.",
+        "Make the widgets one by one, each with a name, and return a VBox of them.",
         "button.on_click(generate) wants a function of one argument. In it read the values; then start a Thread.",
         "text.outputs = (), then Thread(target=show, args=(pieces,)).start(); show does text.append_stdout(piece).",
     ),

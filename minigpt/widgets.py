@@ -28,6 +28,9 @@ STRATEGIES = {  # the settings that each has
     "greedy": (),
     "beam search": ("num_beams",),
 }
+TEXT = "<div style='white-space:pre-wrap;line-height:1.4'><b>{}</b>{}</div>"
+CODE = "<details><summary>as code</summary><div style='white-space:pre-wrap;line-height:1.4'>{}</div></details>"
+WRONG = "<span style='color:var(--jp-error-color1, #c62828)'>{}</span>"
 
 
 def playground(models: Offered | Sequence[Offered] | None = None, prompt: str = "Once upon a time") -> "VBox":
@@ -86,8 +89,8 @@ class Playground:
         self.status, self.text, self.code = w.HTML(), w.HTML(), w.HTML()
         grid = w.Layout(grid_template_columns="repeat(auto-fill, minmax(20em, 1fr))", width="100%")
         knobs = w.GridBox([self.model, self.strategy, *self.settings.values()], layout=grid)
-        buttons = w.HBox([self.generate, self.stop])
-        self.box = w.VBox([self.prompt, knobs, buttons, self.status, self.text, self.code])
+        buttons, below = w.HBox([self.generate, self.stop]), (self.status, self.text, self.code)
+        self.box = w.VBox([self.prompt, knobs, buttons, *below])
         self.generate.on_click(self.begin)
         self.stop.on_click(lambda _: self.stopped.set())
         self.strategy.observe(lambda _: self.show_settings(), "value")
@@ -108,27 +111,26 @@ class Playground:
         if not self.generate.disabled:
             self.generate.disabled, self.stop.disabled = True, False
             self.stopped.clear()
-            given = {"temperature": 0} | {name: self.settings[name].value for name in self.names}  # 0: greedy
-            Thread(target=self.write, args=(self.model.value, self.prompt.value, given), daemon=True).start()
+            given = {name: self.settings[name].value for name in self.names}
+            args = (self.model.value, self.prompt.value, {"temperature": 0} | given)  # 0: greedy
+            Thread(target=self.write, args=args, daemon=True).start()
 
     def write(self, name: str, prompt: str, given: dict[str, Any]) -> None:
         """Write the text, or in red what is wrong."""
-        shown = "<div style='white-space:pre-wrap;line-height:1.4'>{}</div>"
-        self.text.value, self.code.value = shown.format(f"<b>{escape(prompt)}</b>"), ""
+        self.text.value, self.code.value = TEXT.format(escape(prompt), ""), ""
         try:
             lm, start, n = self.lm(name), time.perf_counter(), 0
             with closing(growing(lm, prompt, given)) as texts:
                 for sequence in texts:
                     n = len(sequence.new_ids)
-                    self.text.value = shown.format(f"<b>{escape(prompt)}</b>{escape(sequence.text)}")
+                    self.text.value = TEXT.format(escape(prompt), escape(sequence.text))
                     if self.stopped.is_set():
                         break
             self.status.value += f"; {n} tokens in {time.perf_counter() - start:.1f} s"
-            code = as_code(None if self.models[name] is lm else str(self.models[name]), prompt, given)
-            self.code.value = f"<details><summary>as code</summary>{shown.format(escape(code))}</details>"
+            self.code.value = CODE.format(escape(as_code(self.models[name], prompt, given)))
         except Exception as error:
             line = next(iter(str(error).splitlines()), type(error).__name__)
-            self.text.value = f"<span style='color:var(--jp-error-color1, #c62828)'>{escape(line)}</span>"
+            self.text.value = WRONG.format(escape(line))
         finally:
             self.stop.disabled, self.generate.disabled = True, False
 

@@ -110,7 +110,7 @@ def test_a_given_model_is_called_lm_in_the_code(lm: LanguageModel) -> None:
     hand.wait()
     assert "lm.generate(&#x27;Once upon a time&#x27;" in hand.code.value
     assert "minigpt generate" not in hand.code.value
-    assert as_code(None, "a", {"top_k": 1}) == "lm.generate('a', top_k=1).text"
+    assert as_code(lm, "a", {"top_k": 1}) == "lm.generate('a', top_k=1).text"
 
 
 def test_a_text_grows_token_by_token_and_a_beam_search_too(lm: LanguageModel) -> None:

@@ -34,7 +34,7 @@ lm = minigpt.load("storyteller", device="cpu")
 
 
 def show(box, picture):
-    """The widgets themselves, to be used; their picture where this file is built, since it keeps no widgets."""
+    """The widgets themselves; their picture where this file is built, since it keeps no widgets."""
     return Image(Path("pictures") / picture) if os.environ.get("MINIGPT_PNG") else box
 
 
@@ -64,7 +64,7 @@ def show(box, picture):
 # So one can read a value and set one, as with any object. A slider keeps within its bounds:
 
 # %%
-slider = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temperature")
+slider = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temp.")
 print(slider.value)
 slider.value = 1.5
 print(slider.value)
@@ -116,7 +116,8 @@ def model(name):
 
 def writer(name, n=100):
     def stream(prompt, strategy, temperature):
-        yield from model(name).stream(prompt, max_new_tokens=n, seed=0, **SETTINGS[strategy](temperature))
+        settings = SETTINGS[strategy](temperature)
+        yield from model(name).stream(prompt, max_new_tokens=n, seed=0, **settings)
 
     return stream
 
@@ -178,7 +179,7 @@ threads[-1].join()
 print(len(pieces), "pieces when the thread is done:", "".join(pieces))
 
 # %% [markdown]
-# Mark the difference between `Thread(target=write, args=(stream,))`, which hands the function over, and
+# Mind the difference between `Thread(target=write, args=(stream,))`, which hands the function over, and
 # `Thread(target=write(stream))`, which calls it here and now, and blocks.
 #
 # (The storyteller knows no facts about space: it has read fairy tales. GPT-2 has read about space, and still does not
@@ -208,8 +209,9 @@ print(html.escape(text))
 # ## Exercise: `playground`
 #
 # Now put it together. You get a dict `models`; `models["storyteller"]` is a function such as `short` above. Return the
-# box. How it looks is up to you: an `HBox` in the `VBox`, `layout=widgets.Layout(width="100%")` for a field as wide as
-# the page. (Four widgets side by side are cut off on a phone.)
+# box. (The types in the first line are for programs that read it; you may leave them out.) How the box looks is up to
+# you: an `HBox` in the `VBox`, `layout=widgets.Layout(width="100%")` for a field as wide as the page. (Four widgets
+# side by side are cut off on a phone.)
 #
 # `check` needs no page: it finds your widgets by what they are, types, chooses and clicks as a user would, with
 # stand-ins for the models, and looks at what your box shows after the first piece and in the end.
@@ -225,7 +227,8 @@ check(playground)
 # With the models that are on this machine. Those of the other lessons are offered where you have them:
 
 # %%
-names = [name for name in ("storyteller", "gpt2", "qwen1.5-1.8b-chat", "smollm2-135m-instruct") if local(name)]
+known = ("storyteller", "gpt2", "qwen1.5-1.8b-chat", "smollm2-135m-instruct")
+names = [name for name in known if local(name)]
 print("models here:", ", ".join(names))
 show(playground({name: writer(name) for name in names}), "12_yours.png")
 
@@ -272,14 +275,16 @@ source(Playground.write)
 # playground shows the best so far. Here it changes its mind:
 
 # %%
-prompt, settings = "Once upon a time there was a", {"num_beams": 4, "max_new_tokens": 14, "temperature": 0}
+prompt = "Once upon a time there was a"
+settings = {"num_beams": 4, "max_new_tokens": 14, "temperature": 0}
 before = ""
 for sequence in growing(lm, prompt, settings):
     if not sequence.text.startswith(before):
         print("dropped:", repr(before))
         print("instead:", repr(sequence.text))
     before = sequence.text
-print("in the end it is the text of generate:", before == lm.generate(prompt, **settings).text)
+at_once = lm.generate(prompt, **settings).text
+print("in the end it is the text of generate:", before == at_once)
 
 # %% [markdown]
 # ## Where it stands in the project
@@ -319,22 +324,29 @@ twice.on_click(one_more)
 twice.on_click(one_more)
 twice.click()
 quiz(
-    "The same function is bound to a button by on_click in two cells. How often does one click call it?",
+    "Two cells bind the same function to a button by on_click. How often does one click call it?",
     [0, 1, 2, 4],
     count,
-    "a function that is bound already is not bound again; another function would be, and both would be called",
+    "what is bound already is not bound again; another function would be, and both be called",
 )
 
 # %%
 seen = []
 slider, go_on = widgets.FloatSlider(value=0.8), threading.Event()
-thread = threading.Thread(target=lambda value: (go_on.wait(), seen.append(value)), args=(slider.value,))
+
+
+def wait_and_see(value):
+    go_on.wait()
+    seen.append(value)
+
+
+thread = Thread(target=wait_and_see, args=(slider.value,))
 thread.start()
 slider.value = 1.7
 go_on.set()
 thread.join()
 quiz(
-    "Thread(target=f, args=(slider.value,)) starts with the slider at 0.8; while f waits it moves to 1.7. f gets",
+    "Thread(target=f, args=(slider.value,)) starts at 0.8; then the slider moves to 1.7. f gets",
     ["both values, one after the other", "0.8", "1.7", "the slider"],
     str(seen[0]),
     "the value was read when the arguments were put together",
@@ -345,10 +357,15 @@ where = []
 button = widgets.Button()
 button.on_click(lambda _: where.append(threading.current_thread()))
 button.click()
+options = {
+    "in the main one, where cells run": where == [threading.main_thread()],
+    "in a new one for every click": where[0] not in (threading.main_thread(), None),
+    "in one that the page has started for it": where == [],
+}
 quiz(
     "In which thread does the function of a click run?",
-    ["in a new one for every click", "in the main one, where cells run", "in one that the page has started for it"],
-    "in the main one, where cells run" if where == [threading.main_thread()] else "in a new one for every click",
+    list(options),
+    next(option for option, true in options.items() if true),
     "so while it runs, no cell can",
 )
 
@@ -356,8 +373,13 @@ quiz(
 streamed = "".join(lm.stream("Once upon a time", max_new_tokens=20, seed=5, temperature=1.0))
 at_once = lm.generate("Once upon a time", max_new_tokens=20, seed=5, temperature=1.0).text
 quiz(
-    "How does a text that is streamed differ from the one that generate gives with the same seed and settings?",
-    ["it is shorter by the last piece", "not at all", "each run draws other tokens", "blanks may be missing in it"],
+    "With the same seed and settings, how does a streamed text differ from that of generate?",
+    [
+        "it is shorter by the last piece",
+        "not at all",
+        "each run draws other tokens",
+        "blanks may be missing in it",
+    ],
     "not at all" if streamed == at_once else "each run draws other tokens",
     "it is the same loop, and you only look at it earlier",
 )

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Generator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from minigpt.fast.choose import fast_form
 from minigpt.generation.beam_search import Step, rounds
@@ -34,14 +35,17 @@ def growing(lm: LanguageModel, prompt: str, given: Mapping[str, object]) -> Gene
     yield sequence
 
 
-def as_code(name: str | None, prompt: str, given: Mapping[str, object]) -> str:
-    """The Python and the command line that give the same text; of a model without a name, Python that calls it lm.
+def as_code(model: LanguageModel | str | Path, prompt: str, given: Mapping[str, object]) -> str:
+    """The Python and the command line that give the same text; of a LanguageModel itself, Python that calls it lm.
 
     >>> print(as_code("gpt2", "It's", {"top_k": 5}))
     minigpt.load('gpt2').generate("It's", top_k=5).text
     minigpt generate -m gpt2 --top-k 5 -- 'It'"'"'s'
     """
-    settings = ", ".join(f"{key}={value!r}" for key, value in given.items())
-    python = f"{f'minigpt.load({name!r})' if name else 'lm'}.generate({prompt!r}, {settings}).text"
+    call = f"generate({prompt!r}, {', '.join(f'{key}={value!r}' for key, value in given.items())}).text"
+    if isinstance(model, LanguageModel):
+        return f"lm.{call}"
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in given.items())
-    return f"{python}\nminigpt generate -m {shlex.quote(name)} {flags} -- {shlex.quote(prompt)}" if name else python
+    name = str(model)
+    command = f"minigpt generate -m {shlex.quote(name)} {flags} -- {shlex.quote(prompt)}"
+    return f"minigpt.load({name!r}).{call}\n{command}"

@@ -21,16 +21,17 @@ except ImportError:  # `cases` says so
 def playground(models: dict[str, Callable[[str, str, float], Iterator[str]]]) -> Any:
     """A box of widgets in which a model continues a prompt.
 
-    models[name](prompt, strategy, temperature) gives a text piece by piece; strategies are "greedy", "top-k" and
-    "top-p". The box has a widget for the prompt, one to choose the model by its name and one for the strategy, a slider
-    for the temperature, a button "Generate", and a place for the text. A click clears the old text, and starts a thread
-    that shows the pieces of the new one as they come: the click itself returns at once.
+    models[name](prompt, strategy, temperature) gives a text piece by piece; the strategies are
+    "greedy", "top-k" and "top-p". The box has a widget for the prompt, one to choose the model by
+    its name, one for the strategy, a slider for the temperature, a button "Generate", and a place
+    for the text. A click clears the old text and starts a thread that shows the pieces of the new
+    one as they come, after the values of that moment; the click itself returns at once.
     """
     # BEGIN SOLUTION
     prompt = widgets.Textarea(value="Once upon a time", description="Prompt")
     model = widgets.Dropdown(options=list(models), description="Model")
     strategy = widgets.Dropdown(options=["greedy", "top-k", "top-p"], description="Strategy")
-    temperature = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temp.")
+    temperature = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, description="Temp.")
     button = widgets.Button(description="Generate")
     text = widgets.Output()
 

@@ -1,7 +1,6 @@
 """A playground for a notebook: a prompt, a model, its settings, Generate, Stop, and the text as it comes.
 
-A thread does the work, so that other cells run meanwhile. It only sets values of widgets, which any thread may do;
-what a thread prints, Jupyter puts below some cell or other.
+A thread does the work, so that other cells run meanwhile; it sets values of widgets, and prints nothing.
 """
 
 import time
@@ -29,7 +28,7 @@ STRATEGIES = {  # the settings that each has
     "beam search": ("num_beams",),
 }
 TEXT = "<div style='white-space:pre-wrap;line-height:1.4'><b>{}</b>{}</div>"
-CODE = "<details><summary>as code</summary><div style='white-space:pre-wrap;line-height:1.4'>{}</div></details>"
+CODE = "<details><summary>as code</summary><pre style='white-space:pre-wrap'>{}</pre></details>"
 WRONG = "<span style='color:var(--jp-error-color1, #c62828)'>{}</span>"
 
 
@@ -84,13 +83,14 @@ class Playground:
             "num_beams": w.IntText(4, description="Beams", **look),
             "max_new_tokens": w.IntText(100, description="New tokens", **look),
         }
-        self.generate = w.Button(description="Generate", button_style="primary")
-        self.stop = w.Button(description="Stop", disabled=True)
+        self.generate = w.Button(description="Generate", button_style="primary", layout={"width": "8em"})
+        self.stop = w.Button(description="Stop", disabled=True, layout={"width": "8em"})
         self.status, self.text, self.code = w.HTML(), w.HTML(), w.HTML()
         grid = w.Layout(grid_template_columns="repeat(auto-fill, minmax(20em, 1fr))", width="100%")
         knobs = w.GridBox([self.model, self.strategy, *self.settings.values()], layout=grid)
-        buttons, below = w.HBox([self.generate, self.stop]), (self.status, self.text, self.code)
-        self.box = w.VBox([self.prompt, knobs, buttons, *below])
+        self.chat = w.Checkbox(description="as a chat message", indent=False, layout={"width": "auto"})
+        buttons = w.HBox([self.generate, self.stop, self.chat], layout={"flex_flow": "row wrap"})
+        self.box = w.VBox([self.prompt, knobs, buttons, self.status, self.text, self.code])
         self.generate.on_click(self.begin)
         self.stop.on_click(lambda _: self.stopped.set())
         self.strategy.observe(lambda _: self.show_settings(), "value")
@@ -113,21 +113,21 @@ class Playground:
             self.stopped.clear()
             given = {name: self.settings[name].value for name in self.names}
             args = (self.model.value, self.prompt.value, {"temperature": 0} | given)  # 0: greedy
-            Thread(target=self.write, args=args, daemon=True).start()
+            Thread(target=self.write, args=(*args, self.chat.value), daemon=True).start()
 
-    def write(self, name: str, prompt: str, given: dict[str, Any]) -> None:
+    def write(self, name: str, prompt: str, given: dict[str, Any], chat: bool) -> None:
         """Write the text, or in red what is wrong."""
         self.text.value, self.code.value = TEXT.format(escape(prompt), ""), ""
         try:
-            lm, start, n = self.lm(name), time.perf_counter(), 0
-            with closing(growing(lm, prompt, given)) as texts:
+            lm, start, n, why = self.lm(name), time.perf_counter(), 0, "length"
+            with closing(growing(lm, prompt, given, chat)) as texts:
                 for sequence in texts:
-                    n = len(sequence.new_ids)
+                    n, why = len(sequence.new_ids), sequence.finish_reason or "Stop"
                     self.text.value = TEXT.format(escape(prompt), escape(sequence.text))
                     if self.stopped.is_set():
                         break
-            self.status.value += f"; {n} tokens in {time.perf_counter() - start:.1f} s"
-            self.code.value = CODE.format(escape(as_code(self.models[name], prompt, given)))
+            self.status.value += f"; {n} tokens in {time.perf_counter() - start:.1f} s, ended by {why}"
+            self.code.value = CODE.format(escape(as_code(self.models[name], prompt, given, chat)))
         except Exception as error:
             line = next(iter(str(error).splitlines()), type(error).__name__)
             self.text.value = WRONG.format(escape(line))

@@ -87,11 +87,21 @@ def until(done: Callable[[], object], seconds: float = 60) -> None:
 )
 def test_the_text_is_that_of_generate(lm: LanguageModel, labels: dict[str, Any], settings: dict[str, Any]) -> None:
     for prompt in (PROMPT, "", "<|endoftext|>"):
-        hand = Hand(lm).set(Prompt=prompt, New_tokens=24, **labels).click()
-        wanted = lm.generate(prompt, max_new_tokens=24, **settings)
+        hand = Hand(lm).set(Prompt=prompt, New_tokens=12, **labels).click()
+        wanted = lm.generate(prompt, max_new_tokens=12, **settings)
         assert hand.wait() == prompt + wanted.text
         assert "<there>" not in hand.text.value
         assert f"{len(wanted.ids)} tokens" in hand.status.value
+        assert hand.status.value.endswith(f"ended by {wanted.finish_reason}")
+
+
+def test_what_a_model_writes_is_text_and_no_html(lm: LanguageModel) -> None:
+    ids = lm.encode("<i>&")
+    bias = [[ids[: n + 1], 100.0 * (n + 1)] for n in range(len(ids))]
+    writer = LanguageModel(lm.model, lm.tokenizer, {"sequence_bias": bias})
+    hand = Hand(writer).set(Strategy="greedy", New_tokens=len(ids)).click()
+    assert hand.wait() == "Once upon a time<i>&"
+    assert "</b>&lt;i&gt;&amp;" in hand.text.value
 
 
 @pytest.mark.parametrize("strategy", ["sampling", "greedy", "beam search"])
@@ -103,6 +113,25 @@ def test_the_code_beside_it_gives_the_same_text(strategy: str, capsys: pytest.Ca
     assert prompt + eval(python) == shown
     assert main(shlex.split(command)) == 0
     assert capsys.readouterr().out == shown + "\n"
+
+
+@pytest.mark.parametrize("strategy", ["sampling", "greedy", "beam search"])
+def test_a_chat_message_gets_the_answer_of_chat(lm: LanguageModel, strategy: str) -> None:
+    """By a model with a chat template; the others say that they have none."""
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
+    talker = LanguageModel(lm.model, lm.tokenizer, lm.generation_config, template, "talker")
+    prompt = "Tell me a fun fact about <space>."
+    hand = Hand(talker).set(Prompt=prompt, Strategy=strategy, New_tokens=9, as_a_chat_message=True).click()
+    shown = hand.wait()
+    settings = {"max_new_tokens": 9, "temperature": 0} | {
+        "sampling": {"temperature": 0.8, "top_k": 50, "top_p": 1.0, "seed": 0},
+        "greedy": {},
+        "beam search": {"num_beams": 4},
+    }[strategy]
+    assert shown == prompt + talker.chat([{"role": "user", "content": prompt}], **settings).text  # type: ignore[arg-type]
+    code = unescape(re.sub("<[^>]*>", "", hand.code.value.split("</summary>")[1]))
+    assert prompt + eval(code, {"lm": talker}) == shown
+    assert "has no chat template" in hand.set(Model="storyteller").click().wait()
 
 
 def test_a_given_model_is_called_lm_in_the_code(lm: LanguageModel) -> None:
@@ -158,6 +187,7 @@ def test_stop_ends_it_within_one_token(lm: LanguageModel, strategy: str) -> None
     hand.wait()
     assert twin.steps <= 4, "more than the token under way"  # type: ignore[attr-defined]
     assert hand.by_label["Stop"].disabled
+    assert hand.status.value.endswith("ended by Stop")
     if strategy == "sampling":
         whole = lm.generate("Once upon a time", temperature=0.8, top_k=50, top_p=1.0, seed=0, max_new_tokens=100).text
         assert "Once upon a time" < hand.shown < "Once upon a time" + whole
@@ -244,7 +274,15 @@ def test_only_the_settings_of_the_strategy_are_shown(lm: LanguageModel) -> None:
     for strategy, labels in shown.items():
         hand.set(Strategy=strategy)
         visible = {label for label, w in hand.by_label.items() if w.layout.display != "none"}
-        assert visible == labels | {"Prompt", "Model", "Strategy", "New tokens", "Generate", "Stop"}
+        assert visible == labels | {
+            "Prompt",
+            "Model",
+            "Strategy",
+            "New tokens",
+            "Generate",
+            "Stop",
+            "as a chat message",
+        }
 
 
 def test_without_ipywidgets_one_line_says_what_to_install() -> None:

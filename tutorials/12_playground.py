@@ -149,8 +149,8 @@ blocking.click()
 print(len(pieces), "pieces when the click returns")
 
 # %% [markdown]
-# It works, and most playgrounds that one finds in notebooks are made so. But the kernel does one thing at a time. As
-# long as it is in `write_it_all`, no cell runs, and no other click is seen, not even one on *Stop*. With twelve tokens
+# It works, and many playgrounds in notebooks do just this. But the kernel does one thing at a time. As long as it is
+# in `write_it_all`, no cell runs, and no other click is seen, not even one on *Stop*. With twelve tokens
 # nobody minds. With a large model and three hundred, one waits for minutes.
 #
 # The way out is a **thread**: a second line of work in the same process. The click only starts it and returns.
@@ -239,14 +239,16 @@ show(playground({name: writer(name) for name in names}), "12_yours.png")
 #    (lesson 09). With *greedy* it has no effect.
 # 4. Press *Generate*, and run another cell while the text comes.
 #
-# If you have a model that was tuned to answer, such as Qwen or SmolLM2, try "Tell me a fun fact about space." with it
-# and with one that was not. The second goes on with the text as if it stood somewhere on the web; the first often
-# answers, even though here it gets the bare text, without the chat template that it was trained with.
+# If you have a model that was tuned to answer, such as Qwen or SmolLM2, see what becomes of "Tell me a fun fact about
+# space." with it and with one that was not. Here each gets the bare text, without the chat template (lesson 11). An
+# empty text is no fault: then the first token ended it.
 #
 # ## What is still missing
 #
 # - **Two clicks.** Click *Generate* twice, quickly: two threads write into one box, and two texts get mixed.
-# - **Stop.** Nobody can kill a thread from outside. It has to look itself whether it shall stop: after each token.
+# - **Stop.** Python has no safe way to end a thread from outside. It has to look by itself, after each token, whether
+#   it should stop.
+# - **Chat.** What a model that answers was trained on is a template, not a bare prompt.
 # - **Errors.** What goes wrong in a thread ends in a log that nobody reads; the box just stays empty.
 # - **Cost.** A model of three gigabytes is loaded without a word.
 #

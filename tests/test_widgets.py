@@ -103,9 +103,11 @@ def test_what_a_model_writes_is_text_and_no_html(lm: LanguageModel) -> None:
     assert "</b>&lt;i&gt;&amp;" in hand.text.value
 
 
-@pytest.mark.parametrize("strategy", ["sampling", "greedy", "beam search"])
-def test_the_code_beside_it_gives_the_same_text(strategy: str, capsys: pytest.CaptureFixture[str]) -> None:
-    prompt = '-It\'s\n"odd" <b> $HOME `x`'
+@pytest.mark.parametrize(
+    ("strategy", "prompt"),
+    [("sampling", '-It\'s\n"odd" <b> $HOME `x`'), ("greedy", "--json"), ("beam search", "-- \\ é")],
+)
+def test_the_code_beside_it_gives_the_same_text(strategy: str, prompt: str, capsys: pytest.CaptureFixture[str]) -> None:
     hand = Hand().set(Model="storyteller", Strategy=strategy, Prompt=prompt, New_tokens=12).click()
     shown = hand.wait()
     python, command = unescape(re.sub("<[^>]*>", "", hand.code.value.split("</summary>")[1])).split("\nminigpt ")
@@ -146,6 +148,15 @@ def test_a_text_grows_token_by_token_and_a_beam_search_too(lm: LanguageModel) ->
         seen = [(s.text, len(s.new_ids)) for s in growing(lm, "Once", {"max_new_tokens": 9, **settings})]
         assert [n for _, n in seen][:9] == list(range(1, 10))
         assert seen[-1][0] == lm.generate("Once", max_new_tokens=9, **settings).text  # type: ignore[call-overload]
+
+
+def test_a_beam_that_ended_early_may_win(lm: LanguageModel) -> None:
+    ends = [lm.encode(mark)[0] for mark in ".,"]
+    short = LanguageModel(lm.model, lm.tokenizer, {"eos_token_id": ends})
+    settings = {"num_beams": 3, "max_new_tokens": 12}
+    seen = [sequence.text for sequence in growing(short, "She said", settings)]
+    assert seen[-1] == short.generate("She said", num_beams=3, max_new_tokens=12).text
+    assert not seen[-2].startswith(seen[-1]), "the case is to show it"
 
 
 def test_no_half_character_is_shown(lm: LanguageModel) -> None:

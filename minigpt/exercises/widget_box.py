@@ -54,7 +54,6 @@ class Box:
         if not self.places:
             raise LookupError("the box has no widget that could show the text, such as an Output")
         self.start = self.values()
-        self.prompts = [self.prompt.value]
 
     def one(self, fits: Callable[[Any], Any], what: str, label: str) -> Any:
         """The widget that fits; of several that with the label, else the first."""
@@ -78,7 +77,6 @@ class Box:
         """Give every widget a value that it does not have, the n-th time."""
         before = (self.start["temperature"], self.temperature.value)
         self.prompt.value = f"A fox went out {n}"
-        self.prompts.append(self.prompt.value)
         for one, names in ((self.model, MODELS), (self.strategy, STRATEGIES)):
             places = options(one, names) or [0]
             at = places.index(one.index) if one.index in places else -1
@@ -112,7 +110,5 @@ class Box:
         """The text in the box, without a prompt or a heading before it: it stands where most of the pieces are."""
         known = [piece.strip() for piece in pieces if piece.strip()]
         text = max(map(shown, self.places), key=lambda text: sum(piece in text for piece in known))
-        for prompt in filter(None, self.prompts):
-            text = text.replace(prompt, "")
         places = [text.find(piece) for piece in known if piece in text]
         return text[min(places) :].rstrip("\n") if places else ""

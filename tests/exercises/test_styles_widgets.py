@@ -99,3 +99,10 @@ def test_the_solution_serves_the_projects_own_models() -> None:
     while "".join(out["text"] for out in text.outputs) != wanted:
         assert time.monotonic() < end, text.outputs
         time.sleep(0.01)
+
+
+def test_a_script_that_imports_widgets_gets_its_report_printed() -> None:
+    """Though ipywidgets imports IPython, there is no notebook that would show it."""
+    code = "import ipywidgets; from minigpt import check; check(lambda models: None, 'playground')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "✗ playground: it returns None: is the return missing?\n"

@@ -111,26 +111,26 @@ class Playground:
         if not self.generate.disabled:
             self.generate.disabled, self.stop.disabled = True, False
             self.stopped.clear()
-            given = {name: self.settings[name].value for name in self.names}
-            args = (self.model.value, self.prompt.value, {"temperature": 0} | given)  # 0: greedy
-            Thread(target=self.write, args=(*args, self.chat.value), daemon=True).start()
+            given = {"temperature": 0} | {name: self.settings[name].value for name in self.names}
+            args = (self.model.value, self.prompt.value, given, self.chat.value)
+            Thread(target=self.write, args=args, daemon=True).start()
 
     def write(self, name: str, prompt: str, given: dict[str, Any], chat: bool) -> None:
         """Write the text, or in red what is wrong."""
-        self.text.value, self.code.value = TEXT.format(escape(prompt), ""), ""
+        head = escape(prompt + "\n\n" * chat)
+        self.text.value, self.code.value = TEXT.format(head, ""), ""
         try:
             lm, start, n, why = self.lm(name), time.perf_counter(), 0, "length"
             with closing(growing(lm, prompt, given, chat)) as texts:
                 for sequence in texts:
                     n, why = len(sequence.new_ids), sequence.finish_reason or "Stop"
-                    self.text.value = TEXT.format(escape(prompt), escape(sequence.text))
+                    self.text.value = TEXT.format(head, escape(sequence.text))
                     if self.stopped.is_set():
                         break
             self.status.value += f"; {n} tokens in {time.perf_counter() - start:.1f} s, ended by {why}"
             self.code.value = CODE.format(escape(as_code(self.models[name], prompt, given, chat)))
         except Exception as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
-            self.text.value = WRONG.format(escape(line))
+            self.text.value = WRONG.format(escape((str(error) or repr(error)).splitlines()[0]))
         finally:
             self.stop.disabled, self.generate.disabled = True, False
 

@@ -129,9 +129,9 @@ def test_a_chat_message_gets_the_answer_of_chat(lm: LanguageModel, strategy: str
         "greedy": {},
         "beam search": {"num_beams": 4},
     }[strategy]
-    assert shown == prompt + talker.chat([{"role": "user", "content": prompt}], **settings).text  # type: ignore[arg-type]
+    assert shown == prompt + "\n\n" + talker.chat([{"role": "user", "content": prompt}], **settings).text  # type: ignore[arg-type]
     code = unescape(re.sub("<[^>]*>", "", hand.code.value.split("</summary>")[1]))
-    assert prompt + eval(code, {"lm": talker}) == shown
+    assert prompt + "\n\n" + eval(code, {"lm": talker}) == shown
     assert "has no chat template" in hand.set(Model="storyteller").click().wait()
 
 

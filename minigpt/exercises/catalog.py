@@ -40,6 +40,7 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "generate_cached": "generate_cached",
     "chat_prompt": "chat_prompt",
     "stop": "stop",
+    "playground": "playground",
     "loss": "loss",
     "train_step": "train_step",
     "batch": "batch",

@@ -99,7 +99,8 @@ def report_on(part: Any, name: str | None = None) -> Report:
 
 def interactive() -> bool:
     """Whether what an expression gives is shown anyway: in a notebook, in a Python prompt."""
-    return hasattr(sys, "ps1") or "IPython" in sys.modules
+    shell = sys.modules.get("IPython")  # a script may have imported it, as ipywidgets does
+    return hasattr(sys, "ps1") or (shell is not None and shell.get_ipython() is not None)
 
 
 check = Check()

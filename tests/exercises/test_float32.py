@@ -33,12 +33,21 @@ def test_a_part_that_rounds_and_changes_its_argument_is_told_so() -> None:
         assert "work on a copy" in report.says
 
 
-def test_a_bug_is_shown_on_an_input_and_what_only_rounds_is_not_counted() -> None:
+def test_a_bug_is_shown_on_an_input() -> None:
     report = report_on("return (scores.float() * t).softmax(-1)")
     assert report.bug == "multiplied"
     assert "right is" in report.lines[1]
     report = report_on("return (scores.float() / t).softmax(-1)", "(scores == scores.max()).float()")
     assert report.bug == "zero_one_row"
     assert report.lines[1].startswith("on temperature(x of (2, 282), 0.0) 1 of 564 numbers are wrong")
-    report = report_on("return (scores.float() / t).softmax(-1) * (torch.arange(scores.shape[-1]) > 0)")
-    assert report.bug is None
+
+
+def test_what_only_rounds_is_not_counted_as_wrong() -> None:
+    def top_k(scores: Tensor, k: int) -> Tensor:
+        scores = scores.float()
+        kth = scores.topk(min(k, scores.shape[-1])).values[:, -1:]
+        return scores.masked_fill(scores <= kth, -torch.inf)
+
+    report = check(top_k)
+    assert report.bug == "drops_kth"
+    assert report.lines[1].startswith("on top_k(x of (2, 282), 7) 2 of 564 numbers are wrong"), report

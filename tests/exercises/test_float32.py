@@ -45,9 +45,9 @@ def test_a_bug_is_shown_on_an_input() -> None:
 def test_what_only_rounds_is_not_counted_as_wrong() -> None:
     def top_k(scores: Tensor, k: int) -> Tensor:
         scores = scores.float()
-        kth = scores.topk(min(k, scores.shape[-1])).values[:, -1:]
-        return scores.masked_fill(scores <= kth, -torch.inf)
+        kth = scores.topk(min(k + 1, scores.shape[-1])).values[:, -1:]
+        return scores.masked_fill(scores < kth, -torch.inf)
 
     report = check(top_k)
-    assert report.bug == "drops_kth"
+    assert report.bug == "keeps_k_plus_1"
     assert report.lines[1].startswith("on top_k(x of (2, 282), 7) 2 of 564 numbers are wrong"), report

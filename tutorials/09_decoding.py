@@ -56,7 +56,7 @@ for one in lm.next_tokens("Once upon a time", k=5, temperature=1):
 #
 # The simplest answer: the one with the highest logit, each time. No softmax is needed, for it changes no order.
 #
-# Two ends must be minded. `eos`, the token `<|endoftext|>`, means that the text is over. And the model has only
+# Two limits need care. `eos`, the token `<|endoftext|>`, means that the text is over. And the model has only
 # `n_ctx` positions: of a longer text it is given the last ones.
 
 # %% exercise="greedy"
@@ -69,9 +69,9 @@ check(greedy)
 
 # %%
 for prompt in ("Once upon a time", "The future of artificial intelligence will involve"):
-    new = greedy(model, lm.encode(prompt), 40, eos, n_ctx)
+    new = greedy(model, lm.encode(prompt), 32, eos, n_ctx)
     tell("greedy", prompt + lm.tokenizer.decode(new))
-    print("the same as the project's:", new == lm.generate(prompt, max_new_tokens=40, temperature=0).ids, "\n")
+    print("the same as the project's:", new == lm.generate(prompt, max_new_tokens=32, temperature=0).ids, "\n")
 
 # %% [markdown]
 # Run it again: it is the same text, to the letter. It costs one pass of the model for each token, and nothing else.
@@ -92,14 +92,13 @@ for start in range(2, 42, 5):
 
 # %% [markdown]
 # The first *man* had 9 %, the last one 52 %, and a whole round has become several times as likely: the model sees that
-# this text repeats itself, and expects that it goes on doing so. (That the storyteller knows no France is another
-# matter.)
+# this text repeats itself, and expects it to go on. (That the storyteller knows no France is another matter.)
 #
 # ## A draw
 #
 # People do not always say the likeliest word. So let chance decide, but by the model's probabilities: what has 23 %
-# should come in 23 of 100 draws. On the left each token has a slice as wide as its probability; on the right is what
-# came in 1,000 draws. (*Arrival* is how the project draws. We come to it at the end.)
+# should come in about 23 of 100 draws. On the left each token has a slice as wide as its probability; on the right is
+# what came in 1,000 draws. (*Arrival* is how the project draws. We come to it at the end.)
 
 # %%
 lm.show.wheel("Once upon a time", k=6, temperature=1.0, top_p=1.0)
@@ -115,8 +114,9 @@ lm.show.wheel("Once upon a time", k=6, temperature=1.0, top_p=1.0)
 check(sample)
 
 # %% [markdown]
-# (`torch.multinomial(probs, 1)` does the same.) A generator of random numbers that begins with the same **seed** gives
-# the same numbers again, and so the same text. Without a seed, draws differ each time.
+# (`torch.multinomial(probs, 1)` draws by the same probabilities, with random numbers of its own, and gives (B, 1).)
+# A generator of random numbers that begins with the same **seed** gives the same numbers again, and so, with the same
+# draw, the same text. Without a seed, draws differ each time.
 #
 # ## Temperature
 #
@@ -145,10 +145,12 @@ check(sample)
 check(temperature)
 
 # %% [markdown]
-# The same six tokens at each temperature that is usually tried. Entropy, in bits, says how open the choice is: with n
-# bits it is as open as one between 2ⁿ tokens that are equally likely.
+# Let yours write (at 0.7; `check.play` puts any exercise of yours to work in the storyteller). Then the same six tokens
+# at the temperatures that people usually try. Entropy, in bits, says how open the choice is: it is the mean surprise
+# (lesson 08) of what is drawn, and with n bits the choice is as open as one between 2ⁿ equally likely tokens.
 
 # %%
+check.play(temperature, "Once upon a time", n=24)
 lm.show.temperature("Once upon a time", temperatures=(0, 0.3, 0.5, 0.7, 1, 1.5))
 
 # %% [markdown]
@@ -176,10 +178,14 @@ for prompt in BEGINNINGS:
     scores = model(lm.encode(prompt))[None]
     kept = [float(scores.softmax(-1)[top_k(scores, k) > -math.inf].sum()) for k in (1, 50, 500)]
     print(f"{prompt:36}", "  ".join(f"k = {k}: {share:4.0%}" for k, share in zip((1, 50, 500), kept, strict=True)))
+time = lm.encode(" time")[0]
+for begin in ([], [eos]):
+    print("' time' after", begin, f"Once upon a: {model(begin + lm.encode('Once upon a')).softmax(-1)[time]:.1%}")
 
 # %% [markdown]
 # Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *Once upon a*
-# they are half of it. (We know what comes there; the storyteller does not.) One k does not suit every place.
+# they are half of it. One k does not suit every place. (We know what comes after *Once upon a*. So does the
+# storyteller, once `eos`, which stands before every text in training, says that a tale begins.)
 #
 # ## Top-p
 #
@@ -203,7 +209,12 @@ lm.show.staircase("Once upon a time", top_p=0.75)
 check(top_p)
 
 # %% [markdown]
-# How many tokens it keeps, after the same four beginnings, for all values of p that we shall use:
+# How many tokens does it keep, after the same four beginnings, for all values of p that we shall use?
+#
+# And how does it stand heat? A younger rule, **min-p** (Nguyen et al. 2024), was made for high temperatures, where the
+# tail gets heavy and top-p lets it in. It keeps what has at least a certain share of the *best* token's probability;
+# with 0.1: what is at least a tenth as likely. It is the shortest of them (`check.reset("min_p")` gives you the blank,
+# if you like).
 
 # %%
 PS = (0.5, 0.75, 0.8, 0.95, 0.99)
@@ -211,30 +222,25 @@ print(" " * 36, "".join(f"p = {p:<6}" for p in PS))
 for prompt in BEGINNINGS:
     scores = model(lm.encode(prompt))[None]
     print(f"{prompt:36}", "".join(f"{int((top_p(scores, p) > -math.inf).sum()):<10,}" for p in PS))
-
-# %% [markdown]
-# Two tokens at one place and 236 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
-# hundreds of tokens come in, each nearly hopeless.
-#
-# A younger rule, **min-p** (Nguyen et al. 2024), was made for high temperatures, where the tail gets heavy and top-p
-# lets it in. It keeps what has at least a certain share of the *best* token's probability; with 0.1: what is at least
-# a tenth as likely. It is the shortest of them (`check.reset("min_p")` gives you the blank, if you like).
-
-# %%
+print("\nafter Once upon a time:")
 for t in (0.7, 1.0, 1.5):
     scores = model(lm.encode("Once upon a time"))[None] / t
     kept = [int((found > -math.inf).sum()) for found in (top_p(scores, 0.9), min_p(scores, 0.1))]
     print(f"T = {t}: top-p 0.9 keeps {kept[0]:5,} tokens, min-p 0.1 keeps {kept[1]:2}")
 
 # %% [markdown]
+# Two tokens at one place and 236 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
+# hundreds of tokens come in, each nearly hopeless. In the heat of T = 1.5 top-p lets in 855, min-p 23.
+#
 # ## All together
 #
-# The usual order is temperature, top-k, top-p, min-p, draw. Your functions in a row make a writer of eight lines.
-# (The logarithms of probabilities are scores, too: the softmax of them gives the same probabilities again.)
+# The usual order is temperature, top-k, top-p, min-p, draw. Your functions in a row make a writer of nine lines, which
+# does not stop at `eos`. (The logarithms of probabilities are scores, too: the softmax of them gives the same
+# probabilities again.)
 
 
 # %%
-def next_probs(ids: list[int], t: float = 1.0, k: int = 0, p: float = 1.0, share: float = 0.0) -> Tensor:
+def chances(ids: list[int], t: float = 1.0, k: int = 0, p: float = 1.0, share: float = 0.0) -> Tensor:
     """The probabilities (1, V) from which the next token is drawn; k = 0, p = 1 and share = 0 keep everything."""
     scores = temperature(model(ids[-n_ctx:])[None], t).log()
     scores = top_k(scores, k) if k else scores
@@ -243,14 +249,14 @@ def next_probs(ids: list[int], t: float = 1.0, k: int = 0, p: float = 1.0, share
     return scores.softmax(dim=-1)
 
 
-def write(prompt: str, n: int = 24, seed: int = 1, **settings: float) -> str:
+def write(prompt: str, n: int = 15, seed: int = 1, **settings: float) -> str:
     ids, chance = lm.encode(prompt), torch.Generator().manual_seed(seed)
     for _ in range(n):
-        ids += sample(next_probs(ids, **settings), torch.rand(1, generator=chance)).tolist()
+        ids += torch.as_tensor(sample(chances(ids, **settings), torch.rand(1, generator=chance))).tolist()
     return lm.tokenizer.decode(ids)
 
 
-mine = next_probs(lm.encode("Once upon a time"), t=0.7, k=50, p=0.9)[0]
+mine = chances(lm.encode("Once upon a time"), t=0.7, k=50, p=0.9)[0]
 theirs = lm.next_tokens("Once upon a time", k=4096, temperature=0.7, top_k=50, top_p=0.9)
 print("the project's probabilities:", all(abs(mine[one.id] - one.filtered) < 1e-5 for one in theirs))
 tell("yours", write("Once upon a time", t=0.7, k=50, p=0.9))
@@ -262,30 +268,28 @@ tell("yours", write("Once upon a time", t=0.7, k=50, p=0.9))
 lm.show.bars("Once upon a time", k=8, temperature=0.7, top_k=50, top_p=0.9)
 
 # %% [markdown]
-# Now listen to it. Usual tests of the **temperature** take 0.5, 1, 1.5 or 0.3, 0.7, 1, 1.5.
-# Here are all of them, with the same random numbers each time:
+# Now listen to it, with the same random numbers each time. Temperatures that people usually try are 0.5, 1, 1.5 or 0.3,
+# 0.7, 1, 1.5: here are all of them. Then **top-k** with 1, 50 and 500, at T = 1; and **top-p** with 0.95, 0.75 and 0.5
+# at T = 1, and with 0.5, 0.8, 0.95 and 0.99 at T = 0.8:
 
 # %%
 for t in (0.3, 0.5, 0.7, 1.0, 1.5):
     tell(f"T = {t}", write("The meaning of life is", t=t))
-
-# %% [markdown]
-# At 0.3 it says the same thing again, at 1.5 it makes up words, since even the parts of words come by chance.
-#
-# Now **top-k** with 1, 50 and 500, at T = 1; **top-p** with 0.95, 0.75 and 0.5 at T = 1, and with 0.5, 0.8, 0.95 and
-# 0.99 at T = 0.8:
-
-# %%
+print()
 for k in (1, 50, 500):
     tell(f"k = {k}", write("The meaning of life is", k=k))
+print()
 for t, ps in ((1.0, (0.95, 0.75, 0.5)), (0.8, (0.5, 0.8, 0.95, 0.99))):
     for p in ps:
         tell(f"T = {t}, p = {p}", write("The secret to happiness is", t=t, p=p))
 ids = lm.encode("The meaning of life is")
-alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(ids + greedy(model, ids, 24, eos, n_ctx))
+alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(ids + greedy(model, ids, 15, eos, n_ctx))
 print("k = 1 is greedy:", alike)
 
 # %% [markdown]
+# At 0.3 it plays safe; at 1.5, and now and then at 1, it makes up words, since even the parts of words come by chance.
+# One text of each proves little: near the end we average over six.
+#
 # A trap, if you compare with the transformers library: whenever it samples, it has `top_k=50` on, unless you switch
 # it off with `top_k=0`. What is called "simple sampling at temperature 1" there, or "top-p alone", is often top-k 50 as
 # well. Here a filter that you do not name is off.
@@ -296,22 +300,18 @@ print("k = 1 is greedy:", alike)
 # ## Temperature and top-k together
 #
 # When is top-k needed at all? For each pair, a hundred draws after *Once upon a time*: how many different tokens come?
+# And what do calls say that name both? (In libraries `do_sample` says whether to draw at all.)
 
 # %%
 print(" " * 9, "".join(f"k = {k:<5}" for k in (1, 5, 40, 500, 4096)))
 for t in (1e-6, 0.3, 1.0, 2.0):
     row = []
     for k in (1, 5, 40, 500, 4096):
-        probs = next_probs(lm.encode("Once upon a time"), t=t, k=k).expand(100, -1)
-        row.append(len(set(sample(probs, torch.rand(100, generator=torch.Generator().manual_seed(0))).tolist())))
+        probs = chances(lm.encode("Once upon a time"), t=t, k=k).expand(100, -1)
+        u = torch.rand(100, generator=torch.Generator().manual_seed(0))
+        row.append(len(set(torch.as_tensor(sample(probs, u)).tolist())))
     print(f"T = {t:<5}", "".join(f"{n:<9}" for n in row))
-
-# %% [markdown]
-# At low temperatures k hardly matters: the draw seldom gets as far as the fifth. The hotter, the more k decides.
-#
-# And what do calls say that name both? In libraries `do_sample` says whether to draw at all.
-
-# %%
+print()
 calls = [
     {"do_sample": True, "temperature": 1e-6, "top_k": 40},
     {"do_sample": False, "temperature": 1.0, "top_k": 40},
@@ -324,25 +324,29 @@ calls = [
 for call in calls:
     try:
         texts = lm.generate("<|endoftext|>", max_new_tokens=12, num_return_sequences=10, **call)
-        says = f"10 samples, {len({one.text for one in texts})} different: {texts[0].text!r}"
+        says = f"10 samples, {len({one.text for one in texts})} distinct: {texts[0].text!r}"
     except (ValueError, TypeError) as error:
         says = f"{type(error).__name__}: {error}"
     print(f"{call}\n    {says}")
 
 # %% [markdown]
-# - At T = 10⁻⁶ the draw is formally on, and always gives the best token: ten samples, all equal. Logits divided by 10⁻⁶
-#   are in the millions, and computed in float32 they are not known that finely; so what is below 10⁻⁵ is simply greedy
-#   here.
+# At low temperatures k hardly matters: the draw seldom gets as far as the fifth. The hotter, the more k decides. And of
+# the calls:
+#
+# - T = 10⁻⁶ asks for a draw, but here a temperature of 10⁻⁵ or less is greedy: ten samples, all equal. Divided by 10⁻⁶,
+#   logits are in the millions, where a float32's last digit is worth half a unit, so such a draw would hang on rounding
+#   errors.
 # - With `do_sample=False` nothing is drawn. A temperature of 1 and a top-k do no harm, since no filter drops the best
 #   token. But a temperature of 0.5 asks for draws, and the two contradict each other: one line says so. Some libraries
 #   ignore the temperature, perhaps with a warning.
+# - Meaningless values and unknown names are refused, with what was probably meant.
 #
 # (The prompt `<|endoftext|>` stands before every text in training. What comes after it is how a tale may begin:
 # an *unconditional* sample. Lesson 11 has more about it.)
 #
 # ## Beam search
 #
-# Greedy takes the best *token* each time. Does that give the most probable *text*? It is often said, and it is wrong.
+# Greedy takes the best *token* each time. Does that give the most probable *text*? That is often said, and it is wrong.
 # The probability of a text is the product of those of its tokens, and a token that is only third best may open
 # the way to better ones.
 #
@@ -381,7 +385,7 @@ def logprob(prompt: str, new: list[int]) -> float:
 
 fox = lm.encode("The quick brown fox")
 texts = {"greedy": greedy(model, fox, 9, eos, n_ctx)}
-texts |= {f"{width} beams": beam(model, fox, 9, width, eos) for width in (3, 8)}
+texts |= {f"{width} beams": beam(model, fox, 9, width, eos) for width in (3, 5)}
 totals = {name: logprob("The quick brown fox", new) for name, new in texts.items()}
 for name, total in totals.items():
     print(f"{name:7} {total:7.2f}, probability {math.exp(total):.1e}: {lm.tokenizer.decode(texts[name])!r}")
@@ -389,9 +393,9 @@ for name, total in totals.items():
 # %% [markdown]
 # ### Why not the plain sum?
 #
-# Many beam searches, that of one of our source notebooks among them, compare by the plain sum. Ours divides it by
-# lengthᵃ, where a is called `length_penalty`: 1 is the mean, and `length_penalty=0` is the plain sum. Watch what that
-# does when texts may end early. Let a full stop be the end:
+# Many beam searches compare by the plain sum. Ours divides it by lengthᵃ, where a is called `length_penalty`: 1 is the
+# mean, and `length_penalty=0` is the plain sum. Watch what that does when texts may end early. Let a full stop be the
+# end:
 
 # %%
 stop = lm.encode(".")[0]
@@ -400,7 +404,7 @@ for penalty in (0, 1):
         found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20)
         total, n = sum(found.logprobs), len(found.ids)
         text = prompt + lm.tokenizer.decode(found.ids)
-        print(f"length_penalty={penalty}: sum {total:6.2f}, {n:2} tokens, mean {total / n:5.2f}: {text}")
+        print(f"length_penalty={penalty}: sum {total:6.2f}, length {n:2}, mean {total / n:5.2f}: {text}")
 
 # %% [markdown]
 # By the plain sum, saying nothing is best: *The quick brown fox.* Better models do it, too, since every word costs
@@ -409,9 +413,11 @@ for penalty in (0, 1):
 #
 # ## What is likely is not what is good
 #
-# Now we can compare. For each strategy: how surprised is the model itself by the text, in bits a token? Which part of
-# all groups of four tokens has been there before? How many different texts come, of four seeds and two prompts? And
-# how many tokens had to go through the model for one that is written?
+# Now we can compare. For each strategy: how surprised is the model itself by the text, in bits a token? What share of
+# the groups of four tokens has occurred before in that text? How many of the texts differ, of three a prompt where it
+# draws and one where it does not? And how many tokens had to go through the model for one that is written?
+#
+# *penalty* is greedy with a repetition penalty: what the text already has gets a lower score.
 
 
 # %%
@@ -436,7 +442,7 @@ passes: list[int] = []
 counter = lm.model.ln_f.register_forward_hook(lambda _module, inputs, _out: passes.append(len(inputs[0])))
 for name, settings in STRATEGIES.items():
     passes.clear()
-    n_texts = 4 if settings.get("temperature") else 1
+    n_texts = 3 if settings.get("temperature") else 1
     prompts = ["Once upon a time", "The meaning of life is"]
     found = lm.generate(prompts, num_return_sequences=n_texts, max_new_tokens=50, seed=1, **settings)
     texts = found if n_texts == 1 else [text for several in found for text in several]
@@ -444,7 +450,8 @@ for name, settings in STRATEGIES.items():
     bits = -sum(sum(text.logprobs) for text in texts) / n / math.log(2)
     again = sum(repeated(text.ids) for text in texts) / len(texts)
     print(
-        f"{name:10} {bits:5.2f} bits a token, {again:4.0%} repeated, {len({text.text for text in texts})} texts, "
+        f"{name:10} {bits:5.2f} bits a token, {again:4.0%} repeated, "
+        f"{len({text.text for text in texts})} of {len(texts)} texts, "
         f"{sum(passes) / n:.1f} through the model\n           {texts[0].text[:78]!r}"
     )
 counter.remove()
@@ -457,7 +464,7 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # %% [markdown]
 # Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
 # text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. Between them lies what
-# reads best. (Our model is small, and the Frog King surprises it more than it should.)
+# reads best. (Our model is small, and the people's text, from *The Frog King*, surprises it more than it should.)
 #
 # | strategy | for it | against it | good for |
 # |---|---|---|---|
@@ -467,13 +474,14 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | **top-p** | as many tokens as the place needs | sorts; lets much in when hot | stories, chat |
 # | **min-p** | as top-p, and stands heat | another knob | stories when hot |
 # | **beam search** | finds likelier texts than greedy | costs more; duller in open texts | translation, summaries |
+# | **repetition penalty** | breaks loops | also hits words that must recur | with greedy |
 #
 # Beams are good where there is one right answer, more or less, and the likeliest text is it. "Higher quality" in
 # general they are not.
 #
 # ## What values are usual?
 #
-# | parameter | off | usual | above and below |
+# | parameter | off | usual | at the ends |
 # |---|---|---|---|
 # | `temperature` | 1 | 0.2 to 2; for reading 0.7 to 1 | 0 is greedy |
 # | `top_k` | 0 | 10 to 100, often 40 or 50 | 1 is greedy |
@@ -483,26 +491,17 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text has already |
 # | `max_new_tokens` | – | what you need | `max_length` counts the prompt, too |
 #
-# The ends of these ranges, and beyond, after *Once upon a time*: among how many equally likely tokens would a choice be
-# as open?
-
-# %%
-ENDS = [("t", 0), ("t", 0.2), ("t", 2.0), ("t", 1000.0), ("k", 10), ("k", 100), ("p", 0.8), ("p", 0.95)]
-for name, value in [*ENDS, ("share", 0.05), ("share", 0.1)]:
-    p = next_probs(lm.encode("Once upon a time"), **{name: value})[0]
-    bits = float(-torch.special.xlogy(p, p).sum() / math.log(2))
-    print(f"{name:5} {value:6} {int((p > 0).sum()):5,} tokens can come, as open as a choice between {2**bits:7.1f}")
-
-# %% [markdown]
 # A low temperature is sometimes called *precise*. It is not: it makes the model say what it finds likely, right or
 # wrong. And no knob makes it know more.
 #
 # ## The same in the project
 #
-# Your filters stand in `minigpt/generation/sampling.py` (`top_h` and `cut_off` are rarer ones). The draw is written as
-# a race: each token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to
-# arrive is drawn. That comes to the same probabilities; in the wheel's picture these were the *arrivals*. And if a
-# filter drops some tokens, the same seed still draws the same one of the others, unless that was dropped.
+# Your filters stand in `minigpt/generation/sampling.py`, with a few rarer ones (`top_h`, `cut_off`). `nucleus` allows
+# for rounding, where your sum may just miss p. And the draw is written as a race: each token waits for a random time,
+# −log(u) / p with its own u, which is short where p is large; the first to arrive is drawn. That comes to the same
+# probabilities; in the wheel's picture these were the *arrivals*. And if a filter drops some tokens, the same seed
+# still draws the same one of the others, unless that was dropped. In your draw a small change moves the stretches of
+# all later tokens.
 
 # %%
 source(filter_candidates)
@@ -565,18 +564,23 @@ quiz(
 )
 
 # %%
+comma, there = (model(lm.encode("Once upon a time"))[lm.encode(text)[0]] for text in (",", " there"))
+greedy_sum, beams_sum = (
+    sum(lm.generate("Once upon a time", max_new_tokens=6, **how).logprobs)
+    for how in ({"temperature": 0}, {"num_beams": 3})
+)
 quiz(
-    "What does greedy decoding find?",
+    "After Once upon a time greedy began with ',', and the search with three beams with ' there'. Why?",
     [
-        "the most probable text of that length",
-        "the likeliest token at each step",
-        "the text that people would write",
-        "the same as a draw at T = 1",
+        "it draws, and this time the comma did not come",
+        "its first token is likelier than the comma",
+        "its text as a whole is likelier than greedy's",
+        "a comma is shorter, and long texts score better",
     ],
-    "the likeliest token at each step"
-    if totals["3 beams"] > totals["greedy"]
-    else "the most probable text of that length",
-    "the search with three beams found a more probable text after The quick brown fox",
+    "its text as a whole is likelier than greedy's"
+    if comma > there and beams_sum > greedy_sum
+    else "its first token is likelier than the comma",
+    f"the six tokens of greedy have the log-probability {greedy_sum:.2f} together, those of the beams {beams_sum:.2f}",
 )
 
 # %%

@@ -9,6 +9,7 @@ from torch import Tensor
 from minigpt.exercises.checked import Checked, expected, in_dtype, run_cases
 from minigpt.exercises.outcomes import EXACT, ROUNDED, Outcome, distance, run, same
 from minigpt.exercises.report import Report
+from minigpt.exercises.shown import called, difference_of
 from minigpt.exercises.trace import narrowing, steps_of
 
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -50,14 +51,37 @@ def in_float32(checked: Checked) -> Report | None:
         place = f": line {step.line} leaves float64" if step else ""
         return Report(name, True, f"right to float32, on {len(real)} inputs{place}")
     found = [bug for bug in exercise.bugs if fits(bug.name)]
-    if len(found) != 1:
-        return None
-    proof = f"the solution with just this mistake gives the same as yours on {len(real)} inputs, to float32"
-    return Report(name, False, f"it {found[0].does}", found[0].name, [proof])
+    if len(found) == 1:
+        proof = f"the solution with just this mistake gives the same as yours on {len(real)} inputs, to float32"
+        return Report(name, False, f"it {found[0].does}", found[0].name, [proof, *example(checked, real)])
+    for n in real:
+        wanted = expected(exercise, n)
+        if checked.outcomes[n].wrote and wanted is not None and not wanted.wrote:
+            says = f"it changes its argument in {called(exercise, n)}: work on a copy"
+            return Report(name, False, says, "in_place")
+    return None
+
+
+def example(checked: Checked, real: list[int]) -> list[str]:
+    """What a part gave on the first case on which more than rounding is wrong, and what is right."""
+    for n in real:
+        found, wanted = checked.outcomes[n], expected(checked.exercise, n)
+        if wanted is not None and not rounded(found, wanted):
+            return difference_of(checked.exercise, n, unrounded(found, wanted), wanted)
+    return []
+
+
+def unrounded(found: Outcome, wanted: Outcome) -> Outcome:
+    """An outcome with the right number wherever it only rounds to it."""
+    a, b = found.value, wanted.value
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.shape != b.shape:
+        return found
+    largest = b.double().nan_to_num(posinf=0, neginf=0).abs().amax().item()
+    return Outcome(torch.where((a.double() - b.double()).abs() <= ROUNDED * largest, b, a.to(b.dtype)))
 
 
 def rounded(found: Outcome, wanted: Outcome) -> bool:
     """Whether two outcomes are the same but for rounding to float32, gradients left out."""
     if found.failed or wanted.failed:
         return found.failed and wanted.failed
-    return same(found.value, wanted.value, ROUNDED)
+    return found.wrote == wanted.wrote and same(found.value, wanted.value, ROUNDED)

@@ -11,8 +11,8 @@ from minigpt.pictures.temperature import others
 from tokenizer.display import cells, clip, label
 
 RADIUS, CENTRE = 130.0, (235.0, 216.0)
-LIST, TOP, ROW, BAR = 580.0, 70.0, 32.0, 100.0  # of the list: where its bars begin, its rows, and its longest bar
-COLUMNS = (("probability", 212.0), ("drawn", 280.0), ("arrival", 360.0))  # heads, right edges from the bars' left
+LIST, TOP, ROW, BAR = 566.0, 70.0, 32.0, 86.0  # of the list: where its bars begin, its rows, and its longest bar
+COLUMNS = (("probability", 190.0), ("drawn", 248.0), ("arrival", 320.0))  # heads, right edges from the bars' left
 NOTE = "In a draw, each token arrives after -ln(u) / probability, with its own random u; the first is drawn."
 
 

@@ -68,6 +68,10 @@ TEMPERATURE = both(
         zero_scores=(T_ZERO, "row"),
         zero_masks=(T_ZERO, "[s if s == top else -math.inf for s in row]"),
         zero_one_row=(T_ZERO, "[1.0 if s == scores.max().item() else 0.0 for s in row]"),
+        zero_every_best=(
+            T_ZERO,
+            "[1.0 if i in {r.index(max(r)) for r in scores.tolist()} else 0.0 for i in range(len(row))]",
+        ),
         zero_worst=(T_ZERO, "[1.0 if s == min(row) else 0.0 for s in row]"),
         on_probs=(
             "        top = max(row)\n",
@@ -102,6 +106,10 @@ TEMPERATURE = both(
             "torch.where(scores == scores.max(-1, keepdim=True)[0], scores, torch.tensor(-math.inf).double())",
         ),
         zero_one_row=(C_ZERO, "F.one_hot(scores.argmax(), scores.numel()).view_as(scores).type_as(scores)"),
+        zero_every_best=(
+            "        out = F.one_hot(scores.argmax(-1), scores.size(-1)).type_as(scores)\n",
+            "        out = torch.zeros_like(scores)\n        out[:, scores.argmax(-1)] = 1\n",
+        ),
         zero_worst=("scores.argmax(-1)", "(-scores).argmax(-1)"),
         on_probs=("scores.div(t)", "F.softmax(scores, 1).div(t)"),
         squared=("scores.div(t)", "scores.div(t).div(t)"),
@@ -216,6 +224,12 @@ TOP_K = both(
             "i in kept",
             "s >= first",
         ),
+        lowest_row=(
+            "    out = []\n",
+            "    out = []\n    lowest = min(sorted(row)[-min(k, len(row))] for row in scores.tolist())\n",
+            "i in kept",
+            "s >= lowest",
+        ),
         per_batch=(
             "    out = []\n",
             "    out = []\n    everything = sorted(sum(scores.tolist(), []), reverse=True)[: min(k, scores.shape[1])]\n",
@@ -270,6 +284,10 @@ TOP_K = both(
         first_row=(
             "    return out",
             '    return torch.where(scores >= values[0, -1], scores, torch.tensor(float("-inf")).double())',
+        ),
+        lowest_row=(
+            "    return out",
+            '    return torch.where(scores < values.min(), torch.tensor(float("-inf")).double(), scores)',
         ),
         in_probs=(
             'torch.full_like(scores, float("-inf"))',
@@ -422,29 +440,34 @@ def sample(probs, u):
         for i, p in enumerate(row):
             total += p
             if x < total:
-                ids.append(i)
                 break
+        ids.append(i)
     return torch.tensor(ids)
 """
 D_SEARCH = """
 def sample(probs, u):
     cdf = torch.cumsum(probs, 1)
+    cdf[:, -1] = 1
     at = torch.searchsorted(cdf, u.unsqueeze(1), right=True)
     return at.squeeze(1)
 """
 D_FIRST = """
 def sample(probs, u):
-    above = probs.cumsum(-1) > u.view(-1, 1)
+    above = probs.cumsum(-1) > u.view(-1, 1) * probs.sum(-1, keepdim=True)
     return above.long().argmax(-1)
 """
+D_ABOVE = "probs.cumsum(-1) > u.view(-1, 1) * probs.sum(-1, keepdim=True)"
 SAMPLE_RIGHT: list[Part] = [
     *map(written, (D_WALK, D_SEARCH, D_FIRST)),
     lambda probs, u: [
-        int(__import__("bisect").bisect_right(row.cumsum(0).tolist(), x))
+        min(int(__import__("bisect").bisect_right(row.cumsum(0).tolist(), x)), len(row) - 1)
         for row, x in zip(probs, u.tolist(), strict=True)
     ],
     lambda probs, u: torch.stack(
-        [next(torch.tensor(i) for i in range(len(p)) if p[: i + 1].sum() > x) for p, x in zip(probs, u, strict=True)]
+        [
+            next((torch.tensor(i) for i in range(len(p)) if p[: i + 1].sum() > x), torch.tensor(len(p) - 1))
+            for p, x in zip(probs, u, strict=True)
+        ]
     ),
 ]
 IN_ROW = "        total = 0.0\n"
@@ -452,6 +475,9 @@ SAMPLE = both(
     slips(
         D_WALK,
         argmax=("            if x < total:", "            if p == max(row):"),
+        counts_alone=(IN_ROW, "        ids.append(len([p for p in row if p <= x]))\n        continue\n" + IN_ROW),
+        past_the_end=("                break\n", "                break\n        else:\n            i += 1\n"),
+        back_to_the_first=("                break\n", "                break\n        else:\n            i = 0\n"),
         zero_drawn=("x < total", "x <= total"),
         one_more=("append(i)", "append(i + 1)"),
         one_less=("append(i)", "append(i - 1)"),
@@ -480,11 +506,13 @@ SAMPLE = both(
             "            total += p\n",
             "            total = p\n",
             "                break\n",
-            "                break\n        else:\n            ids.append(0)\n",
+            "                break\n        else:\n            i = 0\n",
         ),
     ),
     slips(
         D_SEARCH,
+        counts_alone=("at.squeeze(1)", "torch.le(probs, u.unsqueeze(1)).sum(1)"),
+        past_the_end=("    cdf[:, -1] = 1\n", ""),
         zero_drawn=(", right=True", ""),
         one_more=("at.squeeze(1)", "at.squeeze(1) + 1"),
         one_less=("at.squeeze(1)", "at.squeeze(1) - 1"),
@@ -510,23 +538,25 @@ SAMPLE = both(
     slips(
         D_FIRST,
         argmax=("above.long().argmax(-1)", "torch.topk(probs, 1)[1].flatten()"),
-        not_cumulated=("probs.cumsum(-1)", "probs"),
+        not_cumulated=(D_ABOVE, "probs > u.view(-1, 1)"),
+        back_to_the_first=(" * probs.sum(-1, keepdim=True)", ""),
         uniform=("    above", "    return torch.floor(probs.size(1) * u).int()\n    above"),
         over_rows=(
-            "    above = probs.cumsum(-1) > u.view(-1, 1)\n    return above.long().argmax(-1)",
+            f"    above = {D_ABOVE}\n    return above.long().argmax(-1)",
             "    return torch.eq(probs.cumsum(0).le(u.view(-1, 1)), True).sum(1)",
         ),
     ),
 )
 SAMPLE_OTHER: list[tuple[Part, set[str]]] = [
-    (written(D_WALK, "x < total", "1 - x < total"), set()),  # where u is 0 it draws none
+    (written(D_WALK, "x < total", "1 - x < total"), {"from_the_end"}),
     (lambda p, _: torch.multinomial(p, 1)[:, 0], {"random"}),
     (lambda p, u: (p / -u[:, None].log()).argmax(-1), {"argmax"}),
     (lambda p, u: (p.log() - (-u[:, None].log()).log()).argmax(-1), {"argmax"}),
     (lambda p, u: (p - u[:, None]).abs().argmin(-1), set()),
     (lambda p, _: p.argmin(-1), set()),
     (lambda p, _: torch.randint(p.shape[-1], (len(p),)), {"random"}),
-    (lambda p, u: (p.cumsum(-1) <= u[:, None]).sum(-1) % 4, set()),
+    (lambda p, u: (p.cumsum(-1) <= u[:, None]).sum(-1) % p.shape[-1], {"back_to_the_first"}),
+    (lambda p, u: (p.cumsum(-1) < u[:, None]).sum(-1), {"past_the_end+zero_drawn", "zero_drawn+past_the_end"}),
     (lambda p, u: (p.cumsum(-1) - p > u[:, None]).int().argmax(-1), set()),
     (lambda p, u: (p.cumsum(-1) <= u[:, None] ** 2).sum(-1), set()),
     (lambda p, u: (p.cumsum(-1) <= u).sum(-1), set()),
@@ -560,7 +590,7 @@ def top_p(scores, p):
         order = sorted(range(len(row)), key=lambda i: -row[i])
         kept, reached = [], 0.0
         for i in order:
-            if reached >= p:
+            if reached >= p and kept:
                 break
             kept.append(i)
             reached += powers[i] / total
@@ -572,15 +602,23 @@ def top_p(scores, p):
     probs = torch.softmax(scores, -1)
     better = probs.unsqueeze(-2) > probs.unsqueeze(-1)
     above = (probs.unsqueeze(-2) * better).sum(-1)
-    return torch.where(above < p, scores, torch.full_like(scores, -math.inf))
+    keep = (above < p) | ~better.any(-1)
+    return torch.where(keep, scores, torch.full_like(scores, -math.inf))
 """
+A_KEEP = "(above < p) | ~better.any(-1)"
+W_STEPS = (
+    "            if reached >= p and kept:\n                break\n"
+    "            kept.append(i)\n            reached += powers[i] / total\n"
+)
 SHIFT = "        remove[1:] = remove[:-1].clone()\n        remove[0] = False\n"
 W_OUT = "[s if i in kept else -math.inf for i, s in enumerate(row)]"
-A_OUT = "torch.where(above < p, scores, torch.full_like(scores, -math.inf))"
+A_OUT = "torch.where(keep, scores, torch.full_like(scores, -math.inf))"
 TOP_P_RIGHT: list[Part] = [
     *map(written, (P_ROWS, P_WALK, P_ABOVE)),
     lambda scores, p: (
-        lambda s, i: s.masked_fill(s.softmax(-1).cumsum(-1) - s.softmax(-1) >= p, -INF).gather(-1, i.argsort(-1))
+        lambda s, i: s.masked_fill(s.softmax(-1).cumsum(-1) - s.softmax(-1) >= (p or 1e-9), -INF).gather(
+            -1, i.argsort(-1)
+        )
     )(*scores.sort(-1, descending=True)),
 ]
 TOP_P = both(
@@ -588,10 +626,17 @@ TOP_P = both(
         P_ROWS,
         drops_crossing=(SHIFT, "", "cum >= p", "cum > p"),
         guard=(SHIFT, "        remove[0] = False\n"),
-        one_more=(
-            "        remove[0] = False\n",
-            "        remove[0] = False\n        remove[1:] = remove[:-1].clone()\n",
+        one_more=("cum >= p", "cum - sorted_probs >= p"),
+        zero_drops_all=(SHIFT, "", "cum >= p", "cum - sorted_probs >= p"),
+        id_order=(
+            SHIFT,
+            "",
+            "torch.sort(probs, descending=True)",
+            "probs, torch.arange(len(probs))",
+            "cum >= p",
+            "cum - probs >= p",
         ),
+        drops_all=("row[sorted_ids[remove]]", "row[:]"),
         ascending=("descending=True", "descending=False"),
         inverted=("sorted_ids[remove]", "sorted_ids[~remove]"),
         no_softmax=("F.softmax(row, dim=-1)", "row"),
@@ -600,7 +645,7 @@ TOP_P = both(
             "        remove = torch.arange(len(row)) >= max(1, int(len(row) * p))\n        row = row.clone()\n",
         ),
         min_p=(SHIFT, "", "cum >= p", "sorted_probs < p * sorted_probs[0]"),
-        each_alone=(SHIFT, "", "cum >= p", "sorted_probs < 1 - p"),
+        each_alone=(SHIFT, "        remove[0] = False\n", "cum >= p", "sorted_probs < 1 - p"),
         not_scattered=("row[sorted_ids[remove]]", "row[remove]"),
         returns_sorted=("row = row.clone()", "row = row[sorted_ids]", "row[sorted_ids[remove]]", "row[remove]"),
         returns_probs=("out.append(row)", "out.append(F.softmax(row, -1))"),
@@ -623,15 +668,15 @@ TOP_P = both(
     slips(
         P_WALK,
         drops_crossing=(
-            "            if reached >= p:\n                break\n            kept.append(i)\n            reached += powers[i] / total\n",
+            W_STEPS,
             "            reached += powers[i] / total\n            if reached > p:\n                break\n            kept.append(i)\n",
         ),
         guard=(
-            "            if reached >= p:\n                break\n            kept.append(i)\n            reached += powers[i] / total\n",
+            W_STEPS,
             "            reached += powers[i] / total\n            if reached > p and kept:\n                break\n            kept.append(i)\n",
         ),
         one_more=(
-            "            if reached >= p:\n                break\n            kept.append(i)\n            reached += powers[i] / total\n",
+            W_STEPS,
             "            kept.append(i)\n            if reached >= p:\n                break\n            reached += powers[i] / total\n",
         ),
         ascending=("-row[i])", "row[i])"),
@@ -639,18 +684,25 @@ TOP_P = both(
         no_softmax_walk=("powers[i] / total", "row[i]"),
         share_of_v=(W_OUT, "[s if i in order[: max(1, int(p * len(row)))] else -math.inf for i, s in enumerate(row)]"),
         min_p=(W_OUT, "[s if powers[i] >= p * max(powers) else -math.inf for i, s in enumerate(row)]"),
-        each_alone=(W_OUT, "[s if powers[i] / total >= 1 - p else -math.inf for i, s in enumerate(row)]"),
+        each_alone=(
+            W_OUT,
+            "[s if powers[i] / total >= 1 - p or i == order[0] else -math.inf for i, s in enumerate(row)]",
+        ),
         not_scattered=("i in kept", "i < len(kept)"),
         returns_sorted=(W_OUT, "[row[i] if i in kept else -math.inf for i in order]"),
         zero_for_inf=("-math.inf", "0.0"),
         ignores_p=("reached >= p", "reached > 1.0001"),
+        zero_drops_all=(" and kept", ""),
+        drops_all=("kept, reached = [], 0.0", "kept, reached = [], p", " and kept", ""),
     ),
     slips(
         P_ABOVE,
-        returns_probs=(A_OUT, "F.normalize(probs * (above < p), p=1, dim=-1)"),
-        ignores_p=("above < p", "probs >= 0"),
-        min_p=("above < p", "probs >= p * probs.amax(-1, keepdim=True)"),
-        first_row=("above < p", "better.sum(-1) < (above[0] < p).sum()"),
+        returns_probs=(A_OUT, "F.normalize(probs * keep, p=1, dim=-1)"),
+        ignores_p=(A_KEEP, "probs >= 0"),
+        min_p=(A_KEEP, "probs >= p * probs.amax(-1, keepdim=True)"),
+        first_row=(A_KEEP, f"{A_KEEP}\n    keep = better.sum(-1) < keep[0].sum()"),
+        zero_drops_all=(A_KEEP, "above < p"),
+        id_order=(A_KEEP, "(probs.unsqueeze(-2) * torch.ones_like(better).tril(-1)).sum(-1) < p"),
         batch_softmax=("torch.softmax(scores, -1)", "torch.softmax(scores, 0)"),
         batch_softmax_sorted=(
             "torch.softmax(scores, -1)",
@@ -669,13 +721,26 @@ TOP_P = both(
             "torch.stack([walked(row, p) for row in scores])",
             "def top_p",
             "def walked(row, p):\n    keep, total = torch.zeros(len(row), dtype=torch.bool), 0.0\n"
-            "    for i in row.argsort(descending=True):\n        if total >= p:\n            break\n"
+            "    for i in row.argsort(descending=True):\n        if keep.any() and total >= p:\n            break\n"
             "        keep[i] = True\n        total += row[i]\n"
             "    return row.masked_fill(~keep, -math.inf)\n\n\ndef top_p",
         ),
     ),
 )
+TOP_P["id_order"] += [
+    lambda scores, p: scores.masked_fill(scores.softmax(-1).cumsum(-1) - scores.softmax(-1) >= p, -INF)
+]
 TOP_P_OTHER: list[tuple[Part, set[str]]] = [
+    (  # shifted twice: at p = 0 it keeps one more, at all others, too
+        written(
+            P_ROWS,
+            "        remove[0] = False\n",
+            "        remove[0] = False\n        remove[1:] = remove[:-1].clone()\n",
+        ),
+        {"one_more"},
+    ),
+    (written(P_WALK, " and kept", "", "-row[i])", "row[i])"), {"zero_drops_all+ascending"}),
+    (lambda x, _: x.masked_fill(x > -1e9, -INF), {"drops_all"}),
     (written(P_ROWS, "cum >= p", "cum >= 1 - p"), set()),
     (written(P_ROWS, "torch.stack(out)", "torch.stack(out).log_softmax(-1)"), set()),
     (written(P_ROWS, '-float("inf")', "-1e9"), set()),

@@ -215,7 +215,7 @@ def test_they_can_be_read_by_everyone(name: str, lm: minigpt.LanguageModel, tmp_
     stands_alone(drawing)
     nothing_overlaps(drawing)
     assert min(shape.size for shape in drawing.shapes if isinstance(shape, Text)) >= 12
-    assert drawing.width <= 960
+    assert drawing.width <= 900
     for width in (40, 80):
         assert max(map(cells, terminal_lines(drawing, width))) <= max(width, 68)
     if name in ("temperature", "wheel", "one slice", "staircase"):

@@ -1,5 +1,6 @@
 """Lesson 09: beam search."""
 
+import math  # noqa: F401 (for the bugs' code)
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,14 +11,15 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def beam(model: Callable[[Sequence[int]], Tensor], ids: list[int], n: int, width: int, eos: int) -> list[int]:
-    """The best text that a search with some beams finds: its new ids, at most n, with or without
-    eos at the end.
+    """The best text that a search with some beams finds: its new ids, at most n (1 or more), with
+    or without eos at the end.
 
-    model(ids) gives the logits (V,) of the next token. Each round grows every running text by every
-    token and keeps the `width` with the highest sum of log-probabilities; one that gets eos has
-    finished. The best of all, finished or not, has the highest mean: the sum divided by the number
-    of new tokens, eos counted. Whether finished texts keep their place among the `width`, and
-    whether the search ends when that many have finished, is left open.
+    model(ids) gives the logits (V,) of the next token; no text here is too long for it. Each round
+    grows every running text by every token and keeps the `width` with the highest sum of
+    log-probabilities; one that gets eos has finished. The best of all, finished or not, has the
+    highest mean: the sum divided by the number of new tokens, eos counted. Whether finished texts
+    keep their place among the `width`, and whether the search ends when that many have finished,
+    is left open.
     """
     # BEGIN SOLUTION
     running: list[tuple[list[int], float]] = [([], 0.0)]  # new ids, and the sum of their log-probabilities
@@ -45,8 +47,8 @@ def new_ids(part: Any, model: Any, ids: list[int], n: int, width: int, eos: int)
 FOUND = {  # n, width: seeds
     (1, 2): (2,),
     (2, 2): (1, 6),
-    (3, 2): (4, 74, 162, 325, 631, 1375),
-    (3, 3): (9, 44, 162, 839, 943, 1043),
+    (3, 2): (4, 74, 162, 325, 631, 1207, 1375),
+    (3, 3): (9, 44, 72, 162, 839, 943, 1043),
     (4, 2): (439, 1181, 1398),
     (4, 3): (54, 69, 733, 1533),
 }
@@ -118,6 +120,10 @@ EXERCISE = Exercise(
         ),
         bug("no_length_penalty", "compares sums at the end, which favours short texts, not means", MEAN, "text[1]"),
         bug("multiplied_by_length", "multiplies the sum by the length", MEAN, "text[1] * len(text[0])"),
+        bug(
+            *("product_by_length", "divides the product by the length: the mean is that of the logarithms"),
+            *(MEAN, "math.exp(text[1]) / len(text[0])"),
+        ),
         bug("prompt_counted", "counts the prompt's tokens in the mean", MEAN, "text[1] / len(ids + text[0])"),
         bug(
             "eos_not_counted",

@@ -10,8 +10,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def greedy(model: Callable[[Sequence[int]], Tensor], ids: list[int], n: int, eos: int, n_ctx: int) -> list[int]:
-    """The new ids, at most n, each the likeliest after all before it; where that is eos, the text
-    ends without it.
+    """The new ids, at most n, each the likeliest after all before it; it stops at eos, which is not
+    returned.
 
     model(ids) gives the logits (V,) of the next token. It sees at most n_ctx ids: the last ones of
     a longer text.
@@ -70,6 +70,10 @@ EXERCISE = Exercise(
             CONTEXT,
             "(ids + new)[:n_ctx]",
         ),
+        bug(
+            *("stops_at_n_ctx", "ends where the text has n_ctx ids, though the model can go on with the last ones"),
+            *("range(n)", "range(min(n, n_ctx - len(ids)))"),
+        ),
         bug("window_short", "gives the model one id less than it can see", CONTEXT, "(ids + new)[-n_ctx + 1 :]"),
         bug("prompt_kept", "keeps the end of the prompt in sight, and cuts that alone", CONTEXT, "ids[-n_ctx:] + new"),
         bug("only_newest", "shows the model the newest id alone", CONTEXT, "(ids + new)[-1:]"),
@@ -93,6 +97,10 @@ EXERCISE = Exercise(
         bug("prompt_counts", "counts the prompt into n", "range(n)", "range(n - len(ids))"),
         bug("one_too_many", "makes one token too many", "range(n)", "range(n + 1)"),
         bug("one_too_few", "makes one token too few", "range(n)", "range(n - 1)"),
+        bug(
+            *("last_logit", "takes the last of the logits: they are of the next token alone already"),
+            *(BEST, "int(logits[-1].argmax())"),
+        ),
         bug("argmin", "takes the least likely token", BEST, "int(logits.argmin())"),
         bug("second_best", "takes the second best token", BEST, "int(logits.argsort()[-2])"),
         bug(

@@ -80,6 +80,10 @@ EXERCISE = Exercise(
             *("zero_one_row", "finds one best token for all rows at temperature 0"),
             *(PLACE, "(scores == scores.max()).to(scores.dtype)"),
         ),
+        bug(
+            *("zero_every_best", "gives 1 to the best of every row in all rows at temperature 0"),
+            *(PLACE, "torch.zeros_like(scores).index_fill(-1, best.flatten(), 1.0)"),
+        ),
         bug("zero_worst", "takes the worst token at temperature 0", "scores.argmax(", "scores.argmin("),
         bug(
             "on_probs",

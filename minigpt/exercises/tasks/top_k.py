@@ -30,11 +30,11 @@ def acts(writer: Any, part: Callable[[Tensor, int], Tensor]) -> None:
 
 
 def cases() -> list[Case]:
-    """Few scores, one of them -inf, up to a k above V; then real ones."""
+    """Few scores, one of them -inf, up to a k above V; the same with the lowest row last; then real ones."""
     few = torch.tensor([[2.0, 1.0, 0.5, 3.0, -1.5], [4.5, 1.25, -math.inf, 3.5, 0.25]], dtype=torch.float64)
     real = material.few_logits()[0][:, -1].contiguous()
     small = [Case((few, k), crafted=True) for k in (2, 1, 3, 5, 9)]
-    return [*small, *(Case((real, k)) for k in (7, 50))]
+    return [*small, Case((few.flip(0), 2), crafted=True), *(Case((real, k)) for k in (7, 50))]
 
 
 LEAST, KTH = "k = min(k, scores.shape[-1])", "scores.topk(k, dim=-1).values[:, -1:]"
@@ -69,6 +69,9 @@ EXERCISE = Exercise(
             *(KTH, "scores.topk(min(k, scores.shape[0]), dim=0).values[-1:]"),
         ),
         bug("first_row", "cuts all rows where the first is cut", KTH, "scores.topk(k, dim=-1).values[:1, -1:]"),
+        bug(
+            "lowest_row", "cuts all rows at the lowest k-th of any", KTH, "scores.topk(k, dim=-1).values[:, -1:].min()"
+        ),
         bug(
             "sorted_out",
             "returns the k best alone, in order, so that no place says which token it is",

@@ -85,7 +85,9 @@ class Shelf:
                 "n_head": config.n_head,
                 "vocab": config.vocab_size,
             }
-            return {"name": name, "loaded": True, "parameters": n, "cost": "", **sizes}
+            own = ready.lm.settings({})
+            own = {name: getattr(own, name) for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")}
+            return {"name": name, "loaded": True, "parameters": n, "cost": "", "own": own, **sizes}
         n, path = REGISTRY[name].n_parameters, found(name)
         on_disk = sum(file.stat().st_size for file in weight_files(path) if path) if path and path.is_dir() else 0
         on_disk = on_disk or (path.stat().st_size if path else 0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 import minigpt
 from minigpt.commands.play import CONFIG, listen
@@ -20,10 +21,17 @@ from minigpt.playground.shelf import Shelf
 class Playground:
     """A server in a thread of this process, and how to ask it."""
 
-    def __init__(self, shelf: Shelf, token: str = "") -> None:
+    def __init__(self, shelf: Shelf, token: str = "", prefix: str = "") -> None:
         self.shelf, self.listening = shelf, listen("127.0.0.1", 0)
         self.port = self.listening.getsockname()[1]
-        self.server = uvicorn.Server(uvicorn.Config(application(shelf, token), **CONFIG))  # type: ignore[arg-type]
+        app = application(shelf, token)
+
+        async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
+            """The page deep in a proxy's addresses, which takes its own part of them away."""
+            stripped = scope.get("path", "").removeprefix(prefix) if scope.get("path", "").startswith(prefix) else "/no"
+            await app({**scope, "path": stripped}, receive, send)
+
+        self.server = uvicorn.Server(uvicorn.Config(proxied if prefix else app, **CONFIG))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]}, daemon=True)
         self.thread.start()
 

@@ -30,7 +30,7 @@ class Visitor(Browser):
         """The value of an expression as soon as it is true."""
         end = time.monotonic() + seconds
         while True:
-            value = self.evaluate(expression)
+            value = self.evaluate(f"(found => found instanceof Node || found)({expression})")
             if value:
                 return value
             assert time.monotonic() < end, f"{expression}: it did not come about; {self.errors}"

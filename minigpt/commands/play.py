@@ -22,7 +22,7 @@ CONFIG: dict[str, Any] = {  # of uvicorn; what goes wrong within is said by the 
     "log_config": None,
     "log_level": "critical",
     "server_header": False,
-    "limit_concurrency": 1000,  # connections at once; beyond, a 503
+    "limit_concurrency": 500,  # connections at once; beyond, a 503
     "timeout_graceful_shutdown": 1,  # seconds until texts under way are cut off
 }
 

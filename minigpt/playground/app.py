@@ -130,17 +130,21 @@ async def once(loaded: Loaded, compute: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     told: asyncio.Future[T] = loop.create_future()
 
-    def settle(event: Event | None) -> None:
-        if not told.done() and event:
-            found = event.get("found")
-            told.set_result(found) if found is not None else told.set_exception(
-                Refused(event["status"], event["error"])
-            )
+    def settle(event: Event) -> None:
+        if not told.done():
+            if "found" in event:
+                told.set_result(event["found"])
+            else:
+                told.set_exception(Refused(event["status"], event["error"]))
+
+    def give(event: Event | None) -> None:
+        if event is not None:
+            loop.call_soon_threadsafe(settle, event)
 
     def steps() -> Generator[Event, None, None]:
         yield {"found": compute()}
 
-    job = Job(steps(), lambda event: loop.call_soon_threadsafe(settle, event))
+    job = Job(steps(), give)
     loaded.worker.submit(job, first=True)
     try:
         return await told

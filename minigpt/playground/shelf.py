@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from minigpt.commands.models import weight_bytes
 from minigpt.language_model import LanguageModel, load
 from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
 from weights.fetch.locate import local
 from weights.fetch.registry import ENTRIES, REGISTRY
-from weights.formats.folder import weight_files
 from weights.report import size_text
 
+SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # which begin as the model's files say
 FLOAT = 4  # bytes of a number in memory; half precision is float32 on a CPU
 
 
@@ -77,22 +78,15 @@ class Shelf:
         """One model's."""
         ready = self.loaded.get(name)
         if ready:
-            config = ready.lm.model.config
-            n = sum(parameter.numel() for parameter in ready.lm.model.parameters())
-            sizes = {
-                "n_ctx": config.n_ctx,
-                "n_layer": config.n_layer,
-                "n_head": config.n_head,
-                "vocab": config.vocab_size,
-            }
-            own = ready.lm.settings({})
-            own = {name: getattr(own, name) for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")}
+            lm, config = ready.lm, ready.lm.model.config
+            settings, n = lm.settings({}), sum(parameter.numel() for parameter in lm.model.parameters())
+            own = {setting: getattr(settings, setting) for setting in SLIDERS}
+            sizes = {"n_ctx": config.n_ctx, "n_layer": config.n_layer, "n_head": config.n_head}
             return {"name": name, "loaded": True, "parameters": n, "cost": "", "own": own, **sizes}
         n, path = REGISTRY[name].n_parameters, found(name)
-        on_disk = sum(file.stat().st_size for file in weight_files(path) if path) if path and path.is_dir() else 0
-        on_disk = on_disk or (path.stat().st_size if path else 0)
-        cost = f"{size_text(on_disk)} to read, about {size_text(FLOAT * n)} of memory"
-        return {"name": name, "loaded": False, "parameters": n, "cost": cost + free_memory()}
+        on_disk = size_text(weight_bytes(path)) if path else "nothing"
+        cost = f"{on_disk} to read, about {size_text(FLOAT * n)} of memory{free_memory()}"
+        return {"name": name, "loaded": False, "parameters": n, "cost": cost}
 
     def close(self) -> None:
         """Ends all work after the step that is under way."""

@@ -16,7 +16,7 @@ LARGEST_BODY = 1 << 20  # bytes
 LONGEST_PROMPT = 200_000  # characters, or ids; the model's own context is far shorter
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """A request that is not done: its HTTP status, and why in one line."""
 
     def __init__(self, status: int, reason: str) -> None:

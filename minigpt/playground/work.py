@@ -38,7 +38,8 @@ class Job:
         except StopIteration:
             pass
         except ValueError as error:  # what the settings ask for turned out impossible
-            self.give({"event": "error", "status": 422, "error": " ".join(str(error).split())})
+            status = getattr(error, "status", 422)
+            self.give({"event": "error", "status": status, "error": " ".join(str(error).split())})
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             self.give({"event": "error", "status": 500, "error": f"the server failed: {type(error).__name__}: {error}"})

@@ -120,7 +120,11 @@ class Writing:
             "rank": 1 + int((logprobs > logprobs[id]).sum()),
             "surprise": -logprobs[id].item() / math.log(2),
             "best": [
-                {**name_of(self.tokenizer, other), "probability": math.exp(p)}
+                {
+                    **name_of(self.tokenizer, other),
+                    "probability": math.exp(p),
+                    "end": other in self.settings.eos_token_id,
+                }
                 for other, p in zip(others.tolist(), best.tolist(), strict=True)
             ],
         }

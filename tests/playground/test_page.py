@@ -92,6 +92,20 @@ def test_a_text_a_hover_a_branch_a_name_a_comparison(page: Visitor, lm: Language
     assert page.evaluate(WRITTEN) == first.text
 
 
+def test_a_branch_to_the_end_of_the_text_ends_there(page: Visitor) -> None:
+    page.set("#prompt", "And they lived happily ever after.")
+    page.evaluate("document.querySelector('#fresh').checked = false")
+    generate(page, max_new_tokens=1, temperature=2, seed=1)
+    page.click('#text [data-n="0"]')
+    ends = "[...document.querySelectorAll('.alternative:not(:disabled)')].find(row => row.textContent.includes('endoftext'))"
+    page.wait(ends)
+    page.evaluate(f"{ends}.click()")
+    page.wait("document.querySelectorAll('#branches button').length === 2")
+    _, two = kept(page)
+    assert (two["finish_reason"], two["text"]) == ("eos", "")
+    assert page.evaluate("document.querySelector('#text .picked').textContent") == "<|endoftext|>"
+
+
 def test_stop_ends_the_work_and_keeps_what_has_come(page: Visitor, playground: Playground) -> None:
     settle(page, max_new_tokens=200, repetition_penalty=1.3)
     page.click("#generate")
@@ -115,6 +129,7 @@ def test_a_slider_moves_the_bars_without_the_model(page: Visitor, monkeypatch: p
     columns = "[...document.querySelectorAll('#drawn th[scope=col] > span')].map(e => e.textContent).join()"
     page.wait(f"{columns} === 'model,temperature 0.3,top-k 2,top-p 0.9'")
     page.wait(f"{BARS}.filter(cell => cell === 'dropped').length >= 8")
+    monkeypatch.undo()
     generate(page, max_new_tokens=4)
     page.click('#text [data-n="1"]')
     page.wait("document.querySelector('#caption').textContent.startsWith('What could have come')")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from minigpt.commands import play
 from minigpt.language_model import LanguageModel
 from minigpt.playground.guard import HEADERS
 from minigpt.playground.shelf import Shelf
-from tests.playground.conftest import Playground
+from tests.playground.conftest import Playground, until
 
 GOOD: dict[str, Any] = {"model": "storyteller", "prompt": "Once", "settings": {"max_new_tokens": 1}}
 FIELDS = {"model": "a text", "prompt": "a text", "ids": "a list", "settings": "an object"}
@@ -31,7 +32,8 @@ SETTINGS = {
 @pytest.fixture(autouse=True)
 def it_goes_on(playground: Playground) -> Iterator[None]:
     yield
-    assert playground.ask("/models")[0] == 200
+    with playground.open("/static/page.js") as answer:
+        assert answer.status == 200
 
 
 def refused(playground: Playground, body: object, status: int, reason: str, path: str = "/generate") -> None:
@@ -98,12 +100,14 @@ def test_other_bodies(body: object, status: int, reason: str, playground: Playgr
         ({}, "what must be one of attention"),
         ({"what": "lens", "layer": 1}, "layer and head are for attention, not for lens"),
         ({"what": "attention", "layer": 99}, "layer 99: the model has"),
+        ({"what": "lens", "prompt": None, "ids": [5000]}, "id 5000 is not in the vocabulary"),
         ({"what": "attention", "head": "1"}, "head must be a whole number, not '1'"),
     ],
     ids=str,
 )
 def test_pictures_that_there_are_not(more: dict[str, Any], reason: str, playground: Playground) -> None:
-    refused(playground, {"model": "storyteller", "prompt": "Once", **more}, 422, reason, "/picture")
+    body = {"model": "storyteller", "prompt": "Once", **more}
+    refused(playground, {name: value for name, value in body.items() if value is not None}, 422, reason, "/picture")
 
 
 @pytest.mark.parametrize("path", ["/generate", "/bars", "/picture", "/load"])
@@ -176,6 +180,28 @@ def test_half_open_connections_keep_nobody_waiting(playground: Playground) -> No
     assert end["event"] == "end"
     for connection in connections:
         connection.close()
+
+
+def test_more_connections_than_there_is_room_for_get_a_503(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(play.CONFIG, "limit_concurrency", 20)
+    playground = Playground(Shelf(lm))
+    connections = [socket.create_connection(("127.0.0.1", playground.port)) for _ in range(20)]
+    until(lambda: len(playground.server.server_state.connections) == 20)
+    with playground.open("/models") as answer:
+        assert (answer.status, answer.read()) == (503, b"Service Unavailable")
+    for connection in connections:
+        connection.close()
+    until(lambda: not playground.server.server_state.connections)
+    assert playground.ask("/models")[0] == 200
+    playground.stop()
+
+
+def test_a_failure_of_our_own_is_a_500_and_its_traceback_goes_to_stderr(
+    playground: Playground, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("minigpt.playground.app.bars", None)
+    assert playground.ask("/bars", GOOD) == (500, {"error": "the server failed: TypeError"})
+    assert "\nTypeError: the first argument must be callable" in capsys.readouterr().err
 
 
 def test_every_answer_has_the_headers(playground: Playground) -> None:

@@ -47,7 +47,15 @@ function branch(n, other) {
   const rank = 1 + tokens[n].best.findIndex((one) => one.id === other.id)
   const picked = { ...other, text: "", rank, surprise: -Math.log2(other.probability), best: tokens[n].best, picked: true }
   const fresh = { name: `${other.label} instead of ${tokens[n].label}`, parent: id, at: n, prompt, promptIds, tokens: [...tokens.slice(0, n), picked], own: n }
-  write({ ids: [...branches.ids(current, n), other.id], model }, fresh)
+  if (other.end) finish({ ...fresh, model, settings: current.settings })
+  else write({ ids: [...branches.ids(current, n), other.id], model }, fresh)
+}
+
+// A branch that ends with the token that was chosen: nothing is left to write.
+function finish(fresh) {
+  stop()
+  $("status").textContent = ENDS.eos
+  show(branches.keep({ ...fresh, finish_reason: "eos" }))
 }
 
 // Asks for a text and shows it as it comes; what has come when it is stopped stays.

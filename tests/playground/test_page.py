@@ -97,7 +97,7 @@ def test_a_branch_to_the_end_of_the_text_ends_there(page: Visitor) -> None:
     page.evaluate("document.querySelector('#fresh').checked = false")
     generate(page, max_new_tokens=1, temperature=2, seed=1)
     page.click('#text [data-n="0"]')
-    ends = "[...document.querySelectorAll('.alternative:not(:disabled)')].find(row => row.textContent.includes('endoftext'))"
+    ends = "[...document.querySelectorAll('.alternative')].find(row => row.textContent.includes('endoftext'))"
     page.wait(ends)
     page.evaluate(f"{ends}.click()")
     page.wait("document.querySelectorAll('#branches button').length === 2")
@@ -143,8 +143,13 @@ def test_pictures(tab: str, page: Visitor) -> None:
     page.wait("document.querySelector('#drawn svg rect')")
     assert page.evaluate("getComputedStyle(document.querySelector('#drawn svg .ink')).fill") == "rgb(0, 0, 0)"
     if tab == "attention":
-        page.set("#head", 1, "change")
-        page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Layer 0, head 1')")
+        page.click("#drawn rect:nth-of-type(60)")  # some square of the grid
+        title = page.wait("document.querySelector('#drawn svg title').textContent.match(/^Layer \\d+, head \\d+/)?.[0]")
+        assert title == page.evaluate(
+            "`Layer ${document.querySelector('#layer').value}, head ${document.querySelector('#head').value}`"
+        )
+        page.set("#head", "", "change")
+        page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Every head')")
 
 
 def test_by_keyboard_alone(page: Visitor) -> None:

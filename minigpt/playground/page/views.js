@@ -9,8 +9,10 @@ const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
   surprise: "How much each token surprised the model.",
   lens: "What the model would say after each layer, at each token.",
-  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there.",
+  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
 }
+
+const LARGE = "One head: every row is a token that looks, every column one that is looked at. Choose “all” to go back."
 
 let tab = "bars"
 let place = null // what is looked at: model, ids, words before, and which token was chosen there, if any
@@ -63,7 +65,7 @@ async function picture({ model, all, prompt }) {
   const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
   const told = await (await ask("picture", { model, ...text, what, ...one })).json()
   if (tab !== what) return
-  $("caption").textContent = TOLD[what] + part
+  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   const svg = new DOMParser().parseFromString(told.svg, "image/svg+xml").documentElement
   const [names, rows] = told.table
   const top = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))
@@ -98,6 +100,21 @@ export function build() {
     })
   })
   for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
+  $("drawn").addEventListener("click", enlarge)
+}
+
+// A click on a head of the grid shows it large.
+function enlarge(event) {
+  if (tab !== "attention" || $("head").value !== "") return
+  for (const title of $("drawn").querySelectorAll("rect > title")) {
+    const named = title.textContent.match(/^layer (\d+), head (\d+)$/)
+    const box = title.parentElement.getBoundingClientRect()
+    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom
+    if (!named || !inside) continue
+    $("layer").value = named[1]
+    $("head").value = named[2]
+    redraw()
+  }
 }
 
 // The layers and heads that a model has.

@@ -25,7 +25,7 @@ from minigpt.pictures.colors import style
 from minigpt.playground import wire
 from minigpt.playground.guard import Guard
 from minigpt.playground.logits import bars
-from minigpt.playground.looking import next_logits, picture, planned
+from minigpt.playground.looking import next_logits, picture, planned, where
 from minigpt.playground.shelf import Loaded, Shelf
 from minigpt.playground.wire import LARGEST_BODY, Refused
 from minigpt.playground.work import Event, Job
@@ -106,6 +106,8 @@ async def show_bars(request: Request) -> Response:
     if logits is None:
         logits = await once(loaded, lambda: next_logits(loaded.lm, ids, loaded.recent))
     found = await run_in_threadpool(bars, logits, ids, settings, N_BARS)
+    for step in found["steps"]:
+        step["where"] = where(step["name"])
     tokens = [name_of(loaded.lm.tokenizer, id) for id in found.pop("ids")]
     return JSONResponse({"tokens": tokens, **found})
 

@@ -19,15 +19,16 @@ def same_text(lm: LanguageModel, prompt: str | list[int], given: dict[str, Any])
     python = f"import minigpt\n\nprint({call}.text)"
     if text is None or "\0" in text:  # which no command line can hold
         return {"command": "", "python": python}
-    words = [word for name, value in settings.items() for word in (flag(name), str(value))]
+    words = [word for name, value in settings.items() for word in (flag(name), str(value).removesuffix(".0"))]
     chosen = [] if lm.name == "storyteller" else ["-m", lm.name]
     return {"command": shlex.join(["minigpt", "generate", *chosen, *words, "--", text]), "python": python}
 
 
 def needed(lm: LanguageModel, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings without those that change nothing, since the model's own say the same."""
-    kept = dict(given)
-    for name in given:
+    """The settings without those that change nothing: the model's own say the same, or nothing is drawn by the seed."""
+    samples = lm.settings(given).samples
+    kept = {name: value for name, value in given.items() if samples or name != "seed"}
+    for name in list(kept):
         fewer = {other: value for other, value in kept.items() if other != name}
         try:
             if lm.settings(fewer) == lm.settings(kept):

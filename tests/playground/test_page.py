@@ -262,6 +262,7 @@ def test_a_model_that_is_not_loaded_says_its_cost_first(
     assert chromium.evaluate("document.querySelector('#generate').disabled")
     chromium.click("#load")
     chromium.wait("document.querySelector('#loading').hidden")
+    assert chromium.evaluate("document.querySelector('#model').selectedOptions[0].textContent") == "gpt2"
     assert generate(chromium, max_new_tokens=2)
     assert kept(chromium)[0]["model"] == "gpt2"
     playground.stop()

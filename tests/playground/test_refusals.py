@@ -98,6 +98,7 @@ def test_other_bodies(body: object, status: int, reason: str, playground: Playgr
     [
         ({"what": "secrets"}, "what must be one of attention, lens, surprise, not 'secrets'"),
         ({}, "what must be one of attention"),
+        ({"what": "attention", "layer": True}, "layer must be a whole number, not True"),
         ({"what": "lens", "layer": 1}, "layer and head are for attention, not for lens"),
         ({"what": "attention", "layer": 99}, "layer 99: the model has"),
         ({"what": "lens", "prompt": None, "ids": [5000]}, "id 5000 is not in the vocabulary"),

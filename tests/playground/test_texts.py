@@ -3,16 +3,20 @@
 import math
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from minigpt.analysis import filters
 from minigpt.cli import main
 from minigpt.generation.sampling import top_k
 from minigpt.language_model import LanguageModel
+from minigpt.playground.looking import where
 from tests.playground.conftest import Playground
 
+ROOT = Path(__file__).parents[2]
 PROMPT = "Once upon a time"
 SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0},
@@ -137,6 +141,8 @@ def test_settings_that_change_nothing_are_left_out(playground: Playground) -> No
     settings = {"temperature": 0.7, "top_k": 0, "top_p": 0.9, "min_p": 0, "repetition_penalty": 1, "num_beams": 1}
     *_, end = playground.events(settings={**settings, "max_new_tokens": 3, "seed": 1})
     assert end["command"] == f"minigpt generate -n 3 --seed 1 -- '{PROMPT}'"
+    *_, end = playground.events(settings={"temperature": 0, "max_new_tokens": 3, "seed": 1})
+    assert end["command"] == f"minigpt generate -n 3 -t 0 -- '{PROMPT}'"
 
 
 def test_beams_tell_their_rounds(playground: Playground) -> None:
@@ -159,6 +165,13 @@ def test_bars_are_those_of_the_filters(playground: Playground, lm: LanguageModel
     assert told["steps"][0]["probabilities"] == pytest.approx(logits.softmax(-1)[ids].tolist(), abs=1e-5)
     assert told["steps"][2]["probabilities"] == pytest.approx(kept[ids].tolist(), abs=1e-5)
     assert [step["kept"] for step in told["steps"]] == [4096, 4096, 3]
+    file, line = told["steps"][2]["where"].split(":")
+    assert (ROOT / file).read_text("utf-8").splitlines()[int(line) - 1].startswith("def top_k(")
+
+
+def test_every_filter_names_its_code() -> None:
+    steps = ["model", "penalties", "greedy", *filters.ORDER]
+    assert all((ROOT / where(step).split(":")[0]).exists() and where(step) for step in steps)
 
 
 def test_bars_of_a_text_that_was_written_need_no_model(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,7 @@ async function loadModel() {
   try {
     const ready = await (await ask("load", { model: name })).json()
     models = models.map((one) => (one.name === name ? ready : one))
+    for (const option of $("model").options) if (option.value === name) option.textContent = name
   } catch (error) {
     fail(error.message)
   }

@@ -25,11 +25,11 @@ export class TokenText {
   add(token, shared = false) {
     const n = this.tokens.push(token) - 1
     const whole = token.text !== ""
-    const span = make("span", { className: "token", role: "button", tabIndex: n ? -1 : 0 }, whole ? token.text : token.label)
+    const name = { "aria-label": `${token.label}, ${percent(token.probability)}` }
+    const opens = this.on.branch ? { ...name, role: "button", "aria-haspopup": "dialog", tabIndex: n ? -1 : 0 } : {}
+    const span = make("span", { className: "token", ...opens }, whole ? token.text : token.label)
     span.dataset.n = n
     span.style.setProperty("--p", token.probability)
-    span.setAttribute("aria-label", `${token.label}, ${percent(token.probability)}`)
-    span.setAttribute("aria-haspopup", "dialog")
     span.classList.toggle("mark", !whole)
     span.classList.toggle("newline", token.text.includes("\n"))
     span.classList.toggle("shared", shared)

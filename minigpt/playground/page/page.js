@@ -248,7 +248,7 @@ function listen() {
 
 async function open() {
   EXAMPLES.forEach(([prompt, strategy], n) => $("examples").append(make("option", { value: n }, `${prompt} (${strategy})`)))
-  if (matchMedia("(max-width: 60rem)").matches) $("settings").open = false
+  if (matchMedia("(max-width: 40rem)").matches) $("settings").open = false
   settings.build(() => views.redraw())
   views.build()
   listen()

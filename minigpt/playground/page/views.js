@@ -51,7 +51,7 @@ async function bars({ model, ids, prompt, words, chosen }) {
   if (tab !== "bars") return
   const after = words.length > 40 ? `…${words.slice(-40)}` : words
   const what = chosen === undefined ? "What may come next" : "What could have come"
-  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider, the bars follow.`
+  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow.`
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)

@@ -34,8 +34,9 @@ format: $(VENV)/installed-dev  ## bring the files into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lessons: $(VENV)/installed-dev  ## build the lessons' notebooks anew
+lessons: $(VENV)/installed-dev  ## build the lessons' notebooks and the lecturers' pages anew
 	$(BIN)/python tutorials/build.py
+	$(BIN)/python tutorials/lecture.py
 
 docs: $(VENV)/installed-docs  ## write the API pages into build/docs
 	$(BIN)/python docs/api.py

@@ -5,9 +5,11 @@
 >>> completion = lm.generate("Once upon a time", max_new_tokens=20)
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigpt import widgets as widgets
     from minigpt.analysis.activations import patch as patch
     from minigpt.analysis.activations import record as record
     from minigpt.analysis.beam_tree import beam_tree as beam_tree
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
+    from minigpt.relatives import load_relative as load_relative
 
     __version__: str
 
 HOMES = {
     "load": "minigpt.language_model",
+    "load_relative": "minigpt.relatives",
     "LanguageModel": "minigpt.language_model",
     "Completion": "minigpt.generation.completion",
     "generate": "minigpt.generation.generate",
@@ -38,13 +42,15 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and finds missp
         """Import what is asked for when it is asked for, so that `minigpt --help` needs no torch."""
         if name == "__version__":
             return version()
+        if name == "widgets":
+            return import_module("minigpt.widgets")
         from tokenizer.lazy import attribute
 
         return attribute("minigpt", HOMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *HOMES, "__version__"])
+    return sorted([*globals(), *HOMES, "__version__", "widgets"])
 
 
 def version() -> str:

@@ -122,8 +122,8 @@ print(f"logits {logits[first]:.2f} and {logits[second]:.2f}: their difference is
 print(f"e to the power of it {math.exp(gap):.3f}, one probability divided by the other {ratio:.3f}")
 
 # %% [markdown]
-# (The same fact keeps computers out of trouble: e¹⁰⁰⁰ is too large for a float, so every good softmax first takes the
-# largest logit off all of them.)
+# (The same fact keeps computers out of trouble: e¹⁰⁰⁰ is too large for a float, so every good softmax first
+# subtracts the largest logit from all of them.)
 #
 # Beware of two things that one reads. The last layer does **not** give "a probability score for every word": it
 # gives logits, and it gives them to tokens. And a list such as `logits = [2.1, -0.5, 3.2, ...]` is made up: real ones
@@ -145,7 +145,7 @@ check(next_probs)
 with torch.no_grad():
     mine = next_probs(lm.model(torch.tensor([lm.encode("Hello my name")])))[0]
 for id in mine.topk(5).indices.tolist():
-    print(f"{token(id):>10} — {mine[id]:.4f}")
+    print(f"{token(id)!r:>10} — {mine[id]:.4f}")
 
 # %% [markdown]
 # Official GPT-2 is much surer of itself. These are its five best, as transformers prints them; where its weights are on
@@ -165,8 +165,8 @@ else:
     print("GPT-2's official weights are not here: minigpt download gpt2 fetches them")
 
 # %% [markdown]
-# As a picture: a bar for each token, as long as it is likely. Everybody's example is "The cat sat on the", and
-# everybody's answer is *mat*:
+# As a picture: a bar for each token, as long as it is likely (*model*: as the model says, before lesson 09's settings).
+# Everybody's example is "The cat sat on the", and everybody's answer is *mat*:
 
 # %%
 lm.show.bars("The cat sat on the")
@@ -180,15 +180,16 @@ print(f"' mat' is {len(mat)} token, number {rank} of {V:,}, with {probabilities[
 print(f"the ten best together have {probabilities.topk(10).values.sum():.0%}")
 
 # %% [markdown]
-# On nearly all of the ten a cat can sit, and together they have little more than a third of the probability: the rest
+# On most of the ten a cat can sit, and together they have little more than a third of the probability: the rest
 # is spread over thousands of tokens. That is the usual case. A language model does not know *the* next token, it has a
 # **distribution**. What is done with it, whether one takes the best or draws, is lesson 09's subject.
 #
 # ## Surprise
 #
-# How good is the distribution? Take a text that somebody has written, and look what probability the model gave to each
-# token that really came. Row t of the logits foretells token t + 1. And what foretells the first token? In training the
-# special token `<|endoftext|>` stood between the tales. We put it in front, and so tell the model that a tale begins:
+# How good is the distribution? Take a text that somebody has written, and look at what probability the model gave to
+# each token that really came. Row t of the logits foretells token t + 1. And what foretells the first token? In
+# training the special token `<|endoftext|>` stood between the tales. We put it in front, and so tell the model that a
+# tale begins:
 
 
 # %%
@@ -213,7 +214,8 @@ for t in range(11):
 lm.show.surprise(tale)
 
 # %% [markdown]
-# *a* in "was a" is hardly a surprise, *three* is one, and *Hans* a great one: before a name, nobody can know which.
+# *a* in "was a" is hardly a surprise, *three* and *called* are, and *Hans* is a great one: before a name, nobody can
+# know which.
 #
 # ## Perplexity
 #
@@ -241,7 +243,8 @@ print(f"for GPT-2's vocabulary the loss would be ln 50,257 = {math.log(50257):.2
 #
 # The logits (T, V) of one text, and its ids (T,). Watch which row belongs to which token: the first token has no row
 # that foretells it, the last row no token that came. `logprobs.gather(-1, ids[:, None])` picks from each row the entry
-# that `ids` names; `log_softmax` is the logarithm of the softmax, computed without a detour over tiny numbers.
+# that `ids` names; `log_softmax` is the logarithm of the softmax, computed without a detour via tiny numbers, which a
+# float may round to 0.
 
 # %% exercise="perplexity"
 
@@ -249,8 +252,8 @@ print(f"for GPT-2's vocabulary the loss would be ln 50,257 = {math.log(50257):.2
 check(perplexity)
 
 # %% [markdown]
-# Now judge some texts: our tale, sentences of another world, the tale with its words in reverse, and German. Beside the
-# storyteller a model of the same size that has just been made, with random parameters:
+# Now judge some texts: our tale, sentences from another world, the tale with its words in reverse, and German. Beside
+# the storyteller a model of the same size that has just been made, with random parameters:
 
 # %%
 torch.manual_seed(1)
@@ -276,11 +279,11 @@ for text in texts:
 #
 # - The newborn model is not far from V = 4,096, whatever it reads. That is where training begins (lesson 14).
 # - Reversed, the same words are more than a hundred times as perplexing: what the model has learnt is their order.
-# - On German the storyteller is *worse* than one who knows nothing. It expects English, and to many of the tokens that
-#   come it has given far less than 1/4,096.
+# - On German the storyteller is *worse* than a model that knows nothing. It expects English, and to many of the tokens
+#   that come it has given far less than 1/4,096.
 #
-# In training, too, it is the token that *came* whose probability is raised. ("The model maximises the likelihood of
-# the predicted token", as one may read, would be easy: be sure of anything.)
+# In training, too, it is the token that *came* whose probability is raised. (One may read: "the model maximises the
+# likelihood of the predicted token". For that it would only have to be sure of something, right or wrong.)
 #
 # `lm.score` does the same, the special token included:
 
@@ -338,10 +341,10 @@ for layer, row in enumerate(lens[:, 0, -1]):
 lm.show.lens(prompt)
 
 # %% [markdown]
-# The lowest row says the text itself, nearly with certainty. No wonder: `wte` is the table that turned the ids into
-# vectors and the output matrix, too (lesson 07), and a row of it points most of all to itself. (The first place is an
-# exception.) The first block turns "what is here" into "what comes next"; the others improve on it. By how much?
-# Your two functions together, on our tale (`4.3e+09` would be Python's way to write 4.3 billion):
+# The row *embeddings* says the text itself, nearly with certainty. No wonder: `wte` is the table that turned the ids
+# into vectors and the output matrix, too (lesson 07), and the row of a common token points most of all to itself. (Rare
+# ones are exceptions: here *There*.) The first block turns "what is here" into "what comes next"; the others improve on
+# it. By how much? Your two functions together, on our tale (`e+09` means: times a billion):
 
 # %%
 ids = read(tale)[None]  # (1, T)
@@ -353,7 +356,8 @@ for layer, row in enumerate(lens[:, 0]):
 
 # %% [markdown]
 # And our question: from which layer on is the answer there? For each place of the tale, the first layer from which on
-# the lens says what the model says in the end, and sticks to it:
+# the lens says what the model says in the end, and sticks to it. Each place is shown by its own token; what is foretold
+# is the next one, and need not be what came. (After *king who had* the model says *a*; *three* came.)
 
 # %%
 best = lens[:, 0].argmax(dim=-1)  # (L + 1, T)
@@ -399,7 +403,7 @@ source(minigpt.analysis.lens.logit_lens)
 # | softmax of the last row | (B, T, V) | (B, V) | a probability for each token that may come next |
 # | surprise, −log₂ p | one token | bits | how little it was expected |
 # | loss, the mean of −ln p | a text | nats | what training makes small; ln V at its beginning |
-# | perplexity, e to that power | a text | tokens | among how many the model wavers; V if it knows nothing |
+# | perplexity, e to that power | a text | tokens | between how many the model wavers; V if it knows nothing |
 # | bits per byte | a text | bits | comparable between vocabularies |
 # | logit lens | the stream | (L + 1, B, T, V) | what each layer would say |
 #
@@ -444,15 +448,22 @@ quiz(
 )
 
 # %%
-own = lm.model(ids).detach()
+with minigpt.record(lm.model) as seen, torch.no_grad():
+    lm.model(ids)
+    x = seen["h.2.out"]  # the stream after layer 3
+    for block in lm.model.h[3:]:
+        x = block(x)
+    found = torch.equal(lm.model.unembed(lm.model.ln_f(x))[0].argmax(dim=-1), best[-1])
 quiz(
-    "What does the logit lens show after the last layer?",
+    "After layer 3 the lens does not show the final answer. What follows?",
     [
-        "the text itself",
-        "nothing, for there is no layer after it",
-        "the model's own logits",
-        "the probabilities of all layers",
+        "the last norm and matrix do not read it there yet",
+        "layer 3 has left nothing from which it could come",
+        "layers 1 to 3 are useless for it",
+        "the model will be wrong",
     ],
-    "the model's own logits" if torch.allclose(lens[-1], own, atol=1e-4) else "the text itself",
-    "there the lens does what the model does: ln_f, then the output matrix",
+    "the last norm and matrix do not read it there yet"
+    if found and not torch.equal(best[3], best[-1])
+    else "layer 3 has left nothing from which it could come",
+    "the other layers make the answer out of what stands there, in whatever way it is written",
 )

@@ -397,7 +397,7 @@ for name, total in totals.items():
 stop = lm.encode(".")[0]
 for penalty in (0, 1):
     for prompt in ("The king", "The quick brown fox"):
-        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=24)
+        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20)
         total, n = sum(found.logprobs), len(found.ids)
         text = prompt + lm.tokenizer.decode(found.ids)
         print(f"length_penalty={penalty}: sum {total:6.2f}, {n:2} tokens, mean {total / n:5.2f}: {text}")
@@ -456,17 +456,17 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 
 # %% [markdown]
 # Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
-# text without a surprise says nothing. Hotter draws are farther from the likely than people are, and are nonsense.
-# Between them lies what reads best. (Our model is small, and the Frog King surprises it more than it should.)
+# text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. Between them lies what
+# reads best. (Our model is small, and the Frog King surprises it more than it should.)
 #
 # | strategy | for it | against it | good for |
 # |---|---|---|---|
 # | **greedy** | simple, the same each time | repeats itself; never looks back | one short right answer; tests |
 # | **temperature** | one knob from dull to wild | the tail stays in: nonsense when hot | all drawing |
-# | **top-k** | cuts the tail | one k for sure and unsure places | with a temperature, in a hurry |
+# | **top-k** | cuts the tail | one k for sure and unsure places | a quick cut, with a temperature |
 # | **top-p** | as many tokens as the place needs | sorts; lets much in when hot | stories, chat |
 # | **min-p** | as top-p, and stands heat | another knob | stories when hot |
-# | **beam search** | finds likelier texts than greedy | dear; duller still in open texts | translation, summaries |
+# | **beam search** | finds likelier texts than greedy | costs more; duller in open texts | translation, summaries |
 #
 # Beams are good where there is one right answer, more or less, and the likeliest text is it. "Higher quality" in
 # general they are not.
@@ -481,6 +481,7 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | `min_p` | 0 | 0.05 to 0.1 | 1 leaves what is as likely as the best |
 # | `num_beams` | 1 | 3 to 5 | 1 is greedy |
 # | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text has already |
+# | `max_new_tokens` | – | what you need | `max_length` counts the prompt, too |
 #
 # The ends of these ranges, and beyond, after *Once upon a time*: among how many equally likely tokens would a choice be
 # as open?
@@ -498,10 +499,10 @@ for name, value in [*ENDS, ("share", 0.05), ("share", 0.1)]:
 #
 # ## The same in the project
 #
-# Your filters stand in `minigpt/generation/sampling.py`, with two more things. The draw is written as a race: each
-# token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to arrive is
-# drawn. That comes to the same probabilities. In the wheel's picture these were the arrivals. The advantage:
-# a small change of the probabilities changes the draw only where it must, not every token behind.
+# Your filters stand in `minigpt/generation/sampling.py` (`top_h` and `cut_off` are rarer ones). The draw is written as
+# a race: each token waits for a random time, −log(u) / p with its own u, which is short where p is large; the first to
+# arrive is drawn. That comes to the same probabilities; in the wheel's picture these were the *arrivals*. And if a
+# filter drops some tokens, the same seed still draws the same one of the others, unless that was dropped.
 
 # %%
 source(filter_candidates)

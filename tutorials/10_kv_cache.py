@@ -55,7 +55,7 @@ def write_slowly(prompt: list[int], n: int) -> tuple[list[int], list[int]]:
 prompt = lm.encode("Once upon a time")
 slow, sent = write_slowly(prompt, 40)
 print(lm.tokenizer.decode(prompt + slow))
-print(f"tokens sent: {', '.join(map(str, sent[:4]))}, …, {sent[-1]}, together {sum(sent):,}")
+print(f"tokens sent: {', '.join(map(str, sent[:4]))}, …, {sent[-1]}: {sum(sent):,} in all")
 
 # %% [markdown]
 # 940 tokens for 40 new ones; only 43 different ones went in. Is the repeated work different each time? We record
@@ -111,7 +111,8 @@ print("the same as in the model:", torch.allclose(found, model_found, atol=1e-5)
 # ## Exercise 1: `cached_attention`
 #
 # Attention that gets the new tokens only, and remembers the rest. `cache` is a dict, empty at first; afterwards
-# `cache["k"]` and `cache["v"]` hold the keys and values of all tokens so far.
+# `cache["k"]` and `cache["v"]` hold the keys and values of all tokens so far. The cache's room for one token is called
+# a **slot**: slot 0 is the first token's.
 #
 # Often the new tokens are several: the prompt comes at once, and then a mask *is* needed. There are T rows for the new
 # tokens and S columns for all tokens so far. The rule is the old one, a token sees the places up to its own; but its
@@ -128,7 +129,8 @@ for T, S in ((5, 5), (1, 5), (2, 5)):
     print(f"{T} new of {S}:", may_see(T, S).tolist())
 
 # %% [markdown]
-# (1 where a token may look. Use it, or find a shorter way.) `torch.cat([a, b], dim=2)` joins along the third dimension.
+# (1 where a token may look; `masked_fill` wants True where it may **not**: `may_see(T, S) == 0`. Or find a shorter
+# way.) `torch.cat([a, b], dim=2)` joins along the third dimension.
 
 # %% exercise="cached_attention"
 
@@ -171,7 +173,8 @@ for n in (6, 40, 80, 500):
 # (n, m) times a matrix (m, p) takes n · m · p of them. So for each token that goes through the model:
 #
 # - each number in a weight matrix is used once, the output matrix `wte` included (not `wpe`: there we look up a row);
-# - in each layer the token's query meets the keys of S slots, and S weights meet the values: 2 · S · C.
+# - in each layer the H heads multiply the token's query with the keys of S slots, H · D = C multiplications a slot
+#   (masked ones included), and the weights with the values, as many again: 2 · S · C.
 
 
 # %%
@@ -189,6 +192,10 @@ def multiplications(model: GPT2, T: int, S: int) -> int:
 # %% [markdown]
 # Is that right? We can watch: torch calls the method below for each of its operations, and it adds up what the matrix
 # products take.
+#
+# `KVCache` (`minigpt/models/cache.py`) is the project's cache: `n_rows` texts, each with room for `n_slots` tokens;
+# `.first(n)` is its first n slots, in the same memory. `pos` says where the new tokens stand, and so decides both about
+# the row of `wpe` and about the slot.
 
 
 # %%
@@ -210,16 +217,14 @@ def counted(ids: list[int], pos: list[int], cache: KVCache) -> int:
 
 slots = KVCache(lm.model.config, n_rows=1, n_slots=100)
 text = (prompt + slow + slow + slow)[:100]
-# slots.first(99) are the first 99 slots, in the same memory
 print(f"the first 99 at once: {counted(text[:99], list(range(99)), slots.first(99)):,} counted,")
 print(f"                      {multiplications(lm.model, 99, 99):,} expected")
 print(f"then number 100:      {counted(text[99:], [99], slots):,} counted,")
 print(f"                      {multiplications(lm.model, 1, 100):,} expected")
 
 # %% [markdown]
-# It is. (`pos` says where the new tokens stand. In this project it is an argument of the model, and decides both about
-# the row of `wpe` and about the slot.) Now the question of this lesson, for the storyteller and for the smallest GPT-2,
-# which we build without its numbers:
+# It is. Now the question of this lesson, for the storyteller and for the smallest GPT-2, which we build without its
+# numbers: to count, none are needed.
 
 # %%
 with torch.device("meta"):
@@ -248,20 +253,20 @@ for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
     per_slot = 2 * model.config.n_layer * model.config.n_embd
     more = multiplications(model, 1, 100) / multiplications(model, 1, 2) - 1
     equal = n_weights(model) // per_slot
-    print(f"{name}: token 100 costs {more:.1%} more than token 2; attention costs as much as")
-    print(f"  all the rest at {equal:,} tokens, and the model has {model.config.n_ctx:,} places")
+    print(f"{name}: token 100 costs {more:.1%} more than token 2; scores and weighted values")
+    print(f"  cost as much as all the rest at {equal:,} tokens, and the model has {model.config.n_ctx:,} places")
 
 # %% [markdown]
-# Two more things can be read from the table above. A token costs GPT-2 some 124 million multiplications, about as many
-# as it has parameters. And the column "without" is also what the prefill of a prompt of that length costs: hence the
-# pause before a chat model's first word.
+# Two more things can be read from the table above. In a short text a token costs GPT-2 some 124 million
+# multiplications, about as many as it has parameters. And the column "without" is also what the prefill of a prompt of
+# that length costs: hence the pause before a chat model's first word.
 #
 # ## Exercise 2: `generate_cached`
 #
-# Now the generator: prefill, then one id at a time. It gets a `model` that is called as `model(ids, cache)` and returns
-# two things: logits (T, V) for the T ids that it was given, and the cache that holds these ids, too. `None` is the
-# empty cache. Take the best token each time; `eos` ends a text and is not part of it. There are several prompts, one
-# after the other, and each begins with an empty cache.
+# Now the generator: prefill, then one id at a time. It gets a `model` that is called as `model(ids, cache)`, with a
+# list of ids, and returns two things: logits (T, V) for the T ids that it was given, and the cache that holds these
+# ids, too. `None` is the empty cache. Take the best token each time; `eos` ends a text and is not part of it. There are
+# several prompts, one after the other, and each begins with an empty cache.
 
 # %% exercise="generate_cached"
 
@@ -269,8 +274,8 @@ for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
 check(generate_cached)
 
 # %% [markdown]
-# To let it write with the storyteller, we wrap the storyteller so that it fits. Its cache is the project's `KVCache`,
-# room for a number of slots, and the number of slots that are filled:
+# To let it write with the storyteller, we wrap the storyteller so that it fits. Its cache is a `KVCache` and the number
+# of slots that are filled:
 
 
 # %%
@@ -287,8 +292,8 @@ texts = ("Once upon a time", "What is 2+2?", "Suggest a party theme.")
 prompts = [lm.encode(text) for text in texts]
 fast = generate_cached(storyteller, prompts, 20, end)
 for ids, new in zip(prompts, fast, strict=True):
-    print(repr(lm.tokenizer.decode(ids + new)))
-print("the first is the text of the slow loop:", fast[0] == slow[:20])
+    print(repr(lm.tokenizer.decode([*ids, *new])))
+print("the first is the text of the slow loop:", list(fast[0]) == slow[:20])
 
 # %% [markdown]
 # (To the second and the third a teller of tales has no answer: lesson 11.)
@@ -306,7 +311,7 @@ def forgetful(ids, cache):
 
 
 wrong = generate_cached(forgetful, prompts[:1], 20, end)
-print(repr(lm.tokenizer.decode(prompts[0] + wrong[0])))
+print(repr(lm.tokenizer.decode([*prompts[0], *wrong[0]])))
 
 # %% [markdown]
 # Nothing complains. It overwrites slot 0 and sees nothing else, so it writes as if each token stood alone.
@@ -334,8 +339,8 @@ print("the step with the cache is faster:", once < again)
 # %% [markdown]
 # ## What it costs
 #
-# The cache buys time with memory: two vectors of C numbers, key and value, for each token in each layer. As float32,
-# four bytes a number, and beside it the model's own numbers:
+# The cache buys time with memory: two vectors of C numbers each, key and value, for every token in each layer. As
+# float32, four bytes a number, and beside it the model's own numbers:
 
 # %%
 with torch.device("meta"):
@@ -356,7 +361,7 @@ print(f"one slot of the storyteller's KVCache: {one_slot.k.nbytes + one_slot.v.n
 # ## When the window is full
 #
 # GPT-2 has places for 1,024 tokens, the storyteller for 512. If a text grows beyond that, the first tokens must go, and
-# all others move one place forward. Is the cache still right?
+# every other token gets a place number smaller by one. Is the cache still right?
 
 # %%
 with minigpt.record(lm.model) as moved, torch.no_grad():
@@ -367,17 +372,18 @@ for layer in (0, 5):
     print(f"keys of layer {layer}: still right {right}, off by {off:.0%}")
 
 # %% [markdown]
-# No. Each token has got another row of `wpe`, so its keys and values are others, most of all in the first layer; and
-# whoever looked at the lost token has changed, too. From there on the project sends the whole window through the model
-# for each token, as the slow loop does.
+# No. (Off by: the length of the difference, divided by that of the old keys; in a full window it is less.) Each token
+# has got another row of `wpe`, so its keys and values are others, most of all in the first layer; and whoever looked at
+# the lost token has changed, too. So the project refuses such a text at first. Asked to forget the beginning
+# (`context="slide"`), it sends from there on the whole window through the model for each token, as the slow loop does.
 #
 # ## Several texts at once
 #
-# A batch is a rectangle, but prompts differ in length, so short ones are filled up, **padded**. transformers asks for
-# padding on the *left* (`padding_side='left'`, else it warns), since it puts new tokens at the right end of all rows
-# alike, and for an attention mask that hides the padding. Here padding stands on the right, behind the text, where no
-# token of the text looks; each row has its own `pos`, and the first new token overwrites the padding's slot. It must
-# make no difference:
+# A batch is a rectangle, but prompts differ in length, so short ones are filled up, **padded**. transformers wants the
+# padding on the *left* (`padding_side='left'`; otherwise it warns), because it puts new tokens at the right end of all
+# rows alike. It also needs an attention mask, which hides the padding. Here padding stands on the right, behind the
+# text, where no token of the text looks; each row has its own `pos`, and the first new token overwrites the padding's
+# slot. It must make no difference:
 
 # %%
 settings = {"temperature": 0, "max_new_tokens": 12}
@@ -390,7 +396,7 @@ print("together the same texts as one by one:", together == alone)
 # ## The same in the project
 #
 # The cache of one layer writes at `pos`, and returns all slots; the mask has been made by the rule of `may_see`. Then
-# the loop that writes every single text:
+# the loop that writes a text which is alone and fits into the window:
 
 # %%
 source(LayerKV)
@@ -445,7 +451,7 @@ quiz(
 # %%
 one_q, all_k = torch.zeros(1, 12, 1, 64), torch.zeros(1, 12, 100, 64)
 quiz(
-    "GPT-2 computes its token number 100 with a cache. What shape have the scores of a layer?",
+    "Token number 100 of a single text goes through GPT-2, with a cache. What shape have a layer's scores?",
     ["(1, 12, 100, 100)", "(1, 12, 1, 100)", "(1, 12, 100, 1)", "(1, 12, 1, 1)"],
     str(tuple((one_q @ all_k.transpose(-2, -1)).shape)),
     "one row, for the new token, with a score for each of 100 keys, in each of 12 heads",
@@ -453,10 +459,10 @@ quiz(
 
 # %%
 quiz(
-    "How many bytes of cache does GPT-2 (12 layers, C = 768) need for each token, as float32?",
-    [3072, 36864, 73728, 884736],
-    KVCache(GPT2Config(), n_rows=1, n_slots=1).k.nbytes * 2,
-    "2 · 12 · 768 · 4; 36,864 forgets that values are kept as well as keys",
+    "How many bytes of cache does GPT-2 medium (24 layers, C = 1,024) need for each token, as float32?",
+    [8192, 98304, 196608, 4718592],
+    KVCache(GPT2Config(n_layer=24, n_head=16, n_embd=1024), n_rows=1, n_slots=1).k.nbytes * 2,
+    "2 · 24 · 1,024 · 4; 98,304 forgets that values are kept as well as keys",
 )
 
 # %%
@@ -466,5 +472,5 @@ quiz(
     "The window is full, and GPT-2's oldest token has to go. What of the cache is still right?",
     ["all but its first slot", "the values, not the keys", "nothing", "the slots of layer 0"],
     "nothing" if not any(still) else "all but its first slot",
-    "all tokens move one place, get another row of wpe, and with it other keys and values",
+    "each token's place number is smaller by one: it gets another row of wpe, and with it other keys and values",
 )

@@ -5,13 +5,15 @@
 
 A source is in the percent format. A cell that is marked `# %% exercise="merge"` gets the exercise of that name: its
 blank in one notebook, its solution in the other. The solved one is run; its outputs are also what the first one shows.
-The code of a question is folded away: it names the answer.
+The code of a question is folded away: it names the answer. What begins a slide is marked (slides.py), and where the
+project's place on GitHub is known, the lessons say how to open them from there (links.py).
 """
 
 import argparse
 import copy
 import os
 import re
+import string
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +24,8 @@ import nbformat
 from nbclient import NotebookClient
 from tqdm import tqdm
 
+import links
+import slides
 from minigpt.exercises.catalog import exercise
 from tokenizer.fetch.atomic import write_text
 
@@ -46,16 +50,20 @@ def read(path: Path, solved: bool) -> Any:
     text = jupytext.reads(path.read_text("utf-8"), "py:percent")
     cells = []
     for n, cell in enumerate(text.cells):
+        own = f"{path.stem[:2]}-{n:02d}"
+        if cell.cell_type == "markdown":
+            texts = zip(["", *string.ascii_lowercase[1:]], slides.parts(cell.source), strict=False)
+            cells += [nbformat.v4.new_markdown_cell(part, id=own + letter) for letter, part in texts]
+            continue
         name = cell.metadata.get("exercise")
         if name:
             task = exercise(name)
             cell.source = (task.solution() if solved else task.blank()).rstrip()
-        metadata: dict[str, Any] = {"exercise": name} if name else {}
-        if cell.cell_type == "code" and not name and "quiz(" in cell.source:
-            metadata = copy.deepcopy(FOLDED)
-        new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
-        cells.append(new(cell.source, id=f"{path.stem[:2]}-{n:02d}", metadata=metadata))
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+        new = nbformat.v4.new_code_cell(cell.source, id=own, metadata={"exercise": name} if name else {})
+        if slides.is_question(new) and not name:
+            new.metadata = nbformat.from_dict(FOLDED)
+        cells.append(new)
+    return nbformat.v4.new_notebook(cells=links.add(cells, path.stem), metadata={"kernelspec": KERNEL})
 
 
 def run(notebook: Any) -> None:
@@ -88,8 +96,10 @@ def build(path: Path) -> dict[Path, str]:
     """The two notebooks of a lesson, as texts by their places."""
     solved = read(path, solved=True)
     run(solved)
+    slides.mark(solved.cells)
     blank = read(path, solved=False)
     for cell, done in zip(blank.cells, solved.cells, strict=True):
+        cell.metadata = copy.deepcopy(done.metadata)
         if cell.cell_type == "code":
             cell.outputs = copy.deepcopy(done.outputs)
             cell.execution_count = done.execution_count

@@ -15,14 +15,14 @@ from weights.report import LoadReport, examples
 def check_sizes(config: Config, family: Family, stored: Mapping[str, StoredTensor], where: str) -> None:
     """A ValueError that names a size larger than anything in the files: only what is there is ever built."""
     fix = f"use {sizes_from(where)} that belongs to these weights"
-    layers = {found[0] for key in stored if (found := re.match(r"(h|layers)\.\d+\.", family.parameter(key) or ""))}
+    layers = {found[0] for key in stored if (found := re.match(family.layers, family.parameter(key) or ""))}
     if config.n_layer > len(layers):
         there = f"there are {len(layers)} layers in {examples(list(stored))}"
         raise ValueError(f"{where}: n_layer is {config.n_layer} in {sizes_from(where)}, {there}: {fix}")
     largest = max((n for tensor in stored.values() for n in tensor.shape), default=0)
     names = ("vocab_size", "n_embd", "n_inner", "n_head", "n_kv_head", "head_dim")
     for name in (*names, "n_ctx") if family.name == "gpt2" else names:  # no tensor of the others has n_ctx rows
-        if getattr(config, name) > largest:
+        if getattr(config, name, 0) > largest:
             there = f"no tensor is longer than {largest} in any direction"
             raise ValueError(f"{where}: {name} is {getattr(config, name)} in {sizes_from(where)}, {there}: {fix}")
 

@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.folder and entry is not None:
         print(manual.adopt(entry, expand(args.folder), is_model(entry)))
     else:
-        print(locate.fetch_model(name, entry).path)
+        from weights.relatives import check_any  # torch takes a second
+
+        print(locate.fetch_model(name, entry, check_any).path)
     return 0
 
 
@@ -34,16 +36,21 @@ def is_model(entry: Entry) -> Callable[[Path], None]:
 
     def check(path: Path) -> None:
         from weights.checkpoint import load_checkpoint
+        from weights.families.known import RELATIVES
         from weights.fetch.locate import ModelLocation
+        from weights.relatives import RelativeCheckpoint, load_relative_checkpoint
         from weights.selfcheck import check as check_probe
         from weights.selfcheck import find_probe
 
-        checkpoint = load_checkpoint(path, "cpu", force=True)
+        relative = entry.family in RELATIVES
+        checkpoint = load_relative_checkpoint(path, "cpu") if relative else load_checkpoint(path, "cpu", force=True)
         found, expected = checkpoint.report.n_parameters, entry.n_parameters
         if found != expected:
             raise ValueError(
                 f"{path}: another model: expected {expected:,} parameters of {entry.name}, found {found:,}"
             )
+        if isinstance(checkpoint, RelativeCheckpoint):
+            return
         probe = find_probe(path, ModelLocation(entry.name, path, "folder", entry).probe_name)
         check_probe(checkpoint.model, probe, entry.name)
 

@@ -40,9 +40,13 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
     "generate_cached": "generate_cached",
     "chat_prompt": "chat_prompt",
     "stop": "stop",
+    "playground": "playground",
     "loss": "loss",
     "train_step": "train_step",
     "batch": "batch",
+    "BertLayer": "bert_layer",
+    "CrossAttention": "cross_attention",
+    "relative_bias": "relative_bias",
 }
 
 
@@ -75,6 +79,8 @@ def exercise_for(part: Any, name: str | None) -> Exercise:
 
     Where a function and a class share a name, as attention does, the part says which: a class is the module.
     """
+    if isinstance(part, str) and name is None:
+        raise ValueError(f"{part!r:.40} is a text: give the part itself, as in check({part:.40})")
     own = getattr(part, "__name__", type(part).__name__)
     wanted = name or own
     if isinstance(part, type) and plain(wanted) == "attention":

@@ -26,6 +26,7 @@ class Found:
 
     parts: dict[str, Any] = field(default_factory=dict)
     trouble: list[str] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)  # names that a blank has left without a value
 
 
 def cells(path: Path) -> Iterator[tuple[str, str]]:
@@ -59,13 +60,23 @@ def read(path: Path) -> Found:
         for node in tree.body:
             if isinstance(node, KEPT):
                 run(node, name, space, found)
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and plain(node.name) in known and node.name in space:
-                found.parts[node.name] = space[node.name]
+            part = defined(node)
+            if plain(part) in known and part in space:
+                found.parts[part] = space[part]
     return found
 
 
+def defined(node: ast.stmt) -> str:
+    """The name that a statement gives to a function or class, a lambda too; empty for any other."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return node.name
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return ""
+
+
 def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
-    """Runs one statement; what goes wrong is noted, and the rest of the file still read."""
+    """Runs one statement; what goes wrong is noted, but for what a blank brings about, and the rest still read."""
     code = compile(ast.Module([node], []), name, "exec")
     try:
         limited(lambda: exec(code, space), SECONDS)
@@ -74,7 +85,13 @@ def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        found.trouble.append("; ".join(own_line(error)[:2]))
+        if isinstance(error, NotImplementedError) or (isinstance(error, NameError) and error.name in found.missing):
+            found.missing.update(
+                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            )
+            return
+        cell = name.rpartition(", ")[2] + ", " if ".ipynb, cell " in name else ""
+        found.trouble.append(cell + "; ".join(own_line(error)[:2]))
 
 
 def check_file(path: Path) -> tuple[list[Report], list[str]]:

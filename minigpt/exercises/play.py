@@ -58,7 +58,12 @@ class Writer:
         """New ids, drawn one by one."""
         new: list[int] = []
         for _ in range(n):
-            new.append(int(self.draw(self.probs(self.logits(ids + new)))))
+            probs = self.probs(self.logits(ids + new))
+            if not probs.isfinite().all() or not probs.sum() > 0:
+                raise Unbuilt(f"after {len(new)} new tokens it leaves none to draw: no probability is a number above 0")
+            new.append(int(self.draw(probs)))
+            if not 0 <= new[-1] < probs.shape[-1]:
+                raise Unbuilt(f"it draws the id {new[-1]}; ids are 0 to {probs.shape[-1] - 1}")
         return new
 
 
@@ -82,7 +87,7 @@ def put_in(writer: Writer, part: Any, exercise: Exercise) -> int:
 
 @torch.no_grad()
 def play(part: Any, exercise: Exercise, prompt: str, n: int, seed: int) -> str:
-    """What the storyteller writes after a prompt with a learner's part in it: n tokens.
+    """What the storyteller writes after a prompt with a learner's part in it: n tokens. An empty prompt begins a tale.
 
     Raises `Unbuilt` for a module whose parameters are others, and for a part that has no place in a model.
     """
@@ -93,5 +98,5 @@ def play(part: Any, exercise: Exercise, prompt: str, n: int, seed: int) -> str:
         exercise.acts(writer, part)
     elif not put_in(writer, part, exercise):
         raise Unbuilt("it has no place in a model that writes: check.play is for what reads, computes or draws there")
-    ids = writer.encode(prompt)
+    ids = writer.encode(prompt) or [writer.eos]
     return writer.tokenizer.decode([*ids, *writer.write(ids, n)])

@@ -26,8 +26,8 @@ def called(exercise: Exercise, n: int) -> str:
     """
     case, part = exercise.cases[n], exercise.part
     if inspect.isclass(part) and not issubclass(part, nn.Module):
-        *built, method, arg = case.args
-        return f"{exercise.name}({', '.join(map(value, built))}).{method}({value(arg)})"
+        *build, method, arg = case.args
+        return f"{exercise.name}({', '.join(map(value, build))}).{method}({value(arg)})"
     args = ", ".join(value(arg) for arg in case.args)
     built = f"({', '.join(value(arg) for arg in case.build)})" if case.state is not None else ""
     return f"{exercise.name}{built}({args})"

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 import minigpt
+import tokenizer
+import weights
 
 LIBRARIES = (
     str(Path(torch.__file__).parent),
     *(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib") if sysconfig.get_path(name)),
 )
-PROJECT = str(Path(minigpt.__file__).parent)
+PROJECT = tuple(str(Path(str(package.__file__)).parent) for package in (minigpt, tokenizer, weights))
 CHECK = str(Path(__file__).parent)
 HUGE = -1e8  # what is below stands for -inf
 
@@ -79,7 +81,7 @@ def own_file(file: str) -> bool:
     """Whether a learner wrote a file, a notebook's cell or the code of a solution."""
     if file.startswith("<exercise"):
         return True
-    return not file.startswith((*LIBRARIES, PROJECT, "<frozen"))
+    return not file.startswith((*LIBRARIES, *PROJECT, "<frozen"))
 
 
 def expression(frame: FrameType) -> tuple[str, int, str]:
@@ -160,7 +162,10 @@ def parting(yours: list[Step], reference: list[Step]) -> list[str]:
     known = {stone.print for stone in stones[: last + 1]}
     after = next((s for s in yours[at + 1 :] if not any(close(s.print, one) for one in known)), None)
     theirs = stones[last + 1].text if last + 1 < len(stones) else ""
-    if theirs or after:
+    if after and "".join(after.text.split()) == "".join(theirs.split()):
+        lines.append(f"then both have  {shown(after)}")
+        lines.append("  with another value: what goes into it is not the same")
+    elif theirs or after:
         lines.append(f"then you have  {shown(after) if after else 'nothing more'}")
         lines.append(f"  and the reference  {theirs or 'nothing more: that is its result'}")
     return lines

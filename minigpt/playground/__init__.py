@@ -1,1 +1,1 @@
-"""`minigpt play`: one page that shows a text as it is drawn, token by token, and what else could have come."""
+"""The playground, a page or in a notebook: texts that grow and can be stopped, and the same text as code."""

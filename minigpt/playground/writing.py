@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from minigpt.fast.choose import fast_form
-from minigpt.generation.beam_search import rounds
 from minigpt.generation.completion import completion
 from minigpt.generation.decoding import device_of
 from minigpt.generation.generate import run
@@ -23,6 +22,7 @@ from minigpt.generation.stopping import TextReader
 from minigpt.language_model import LanguageModel
 from minigpt.playground.logits import Recent, Watched
 from minigpt.playground.same import same_text
+from minigpt.playground.texts import growing
 from minigpt.playground.wire import Refused, Request
 from minigpt.playground.work import Event
 from minigpt.prompts import start_of
@@ -77,19 +77,14 @@ class Writing:
             yield self.token(len(self.sequence.ids) - 1, model.logits[0])
 
     def beams(self) -> Iterator[Event]:
-        """The rounds of a beam search with the best text so far, then the tokens of the text that won."""
-        sequence, finished = self.sequence, []
-        if sequence.finish_reason:
-            return
-        model = fast_form(self.lm.model, self.settings.plain)
-        for n, step in enumerate(rounds(model, sequence, self.settings), 1):
-            finished = step.finished
-            best = step.running[0] if step.running else finished[0][1]
-            yield {"event": "round", "round": n, "text": TextReader(self.tokenizer).text_of(best.new)}
-        sequence.score, beam = finished[0]
-        for id, logprob in zip(beam.new, beam.logprobs, strict=True):
-            sequence.append(id, logprob)
-        yield from self.read_again(model)
+        """The rounds of a beam search with the likeliest text so far, then the tokens of the text that won."""
+        for n, sequence in enumerate(growing(self.lm, self.prompt, self.given), 1):
+            if sequence.finish_reason:
+                self.sequence = sequence
+            else:
+                yield {"event": "round", "round": n, "text": sequence.text}
+        if self.sequence.new_ids:
+            yield from self.read_again(fast_form(self.lm.model, self.settings.plain))
 
     @torch.inference_mode()
     def read_again(self, model: Any) -> Iterator[Event]:

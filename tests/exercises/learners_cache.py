@@ -50,6 +50,14 @@ def cached_attention(q, k, v, cache):
     p = p / p.sum(-1, keepdim=True)
     return torch.einsum("bhts,bhsd->bhtd", p, all_v)
 """
+LISTS = """
+def cached_attention(q, k, v, cache):
+    cache.setdefault("k", []).append(k)
+    cache.setdefault("v", []).append(v)
+    k, v = torch.cat(cache["k"], 2), torch.cat(cache["v"], 2)
+    T, S = q.size(2), k.size(2)
+    return F.scaled_dot_product_attention(q, k, v, torch.ones(T, S, dtype=torch.bool).tril(S - T))
+"""
 F_K, F_V = 'k = torch.cat((cache["k"], new_k), 2)', 'v = torch.cat((cache["v"], new_v), 2)'
 F_MASK, F_CALL = "<= places[:, None]", "F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)"
 F_STORE, F_ALLOWED = "cache.update(k=k, v=v)", "allowed = torch.arange(k.size(2))[None, :] <= places[:, None]"
@@ -69,6 +77,11 @@ CACHED = both(
         mask_ignored=(", attn_mask=allowed", ""),
         mask_prefill_only=(", attn_mask=allowed", ", attn_mask=None if past else allowed"),
         mask_off_by_one=(F_MASK, F_MASK + " + 1"),
+        mask_inverted=(*(F_CALL, "(q @ k.mT / q.shape[-1] ** 0.5).masked_fill(allowed, -math.inf).softmax(-1) @ v"),),
+        mask_square=(
+            *("torch.arange(past, past + n)", "torch.arange(k.size(2))"),
+            *(F_CALL, "(q @ k.mT / q.shape[-1] ** 0.5).masked_fill(~allowed, -math.inf).softmax(-1) @ v"),
+        ),
         mask_self=(
             F_MASK,
             "< places[:, None]",
@@ -77,6 +90,7 @@ CACHED = both(
         ),
         overwrites=("if past:", "if False:", "(past, past + n)", "(n)"),
         overwrites_after_reading=(F_STORE, "cache.update(k=new_k, v=new_v)"),
+        stores_once=("    cache.update", "    past or cache.update"),
         stores_first=(
             *("    past = ", "    cache.update(k=k, v=v)\n    past = "),
             *("    cache.update(k=k, v=v)\n    n =", "    n ="),
@@ -112,6 +126,7 @@ CACHED = both(
         ),
         new_first=(F_K, 'k = torch.cat((new_k, cache["k"]), 2)', F_V, 'v = torch.cat((new_v, cache["v"]), 2)'),
         keys_as_values=(F_STORE, "cache['k'] = cache['v'] = k"),
+        swapped=(F_STORE, "cache.update(k=v, v=k)"),
         q_cached=(
             "    n = q",
             "    cache['q'] = q = torch.cat((cache.get('q', q[:, :, :0]), q), 2)\n    past = 0\n    n = q",
@@ -127,9 +142,12 @@ CACHED = both(
         mask_ignored=("    p = torch.exp", "    bias = 0\n    p = torch.exp"),
         mask_prefill_only=("    p = torch.exp", "    bias = 0 if S > T else bias\n    p = torch.exp"),
         mask_off_by_one=("1 + S - T", "2 + S - T"),
+        mask_inverted=(".triu(diagonal=1 + S - T)", ".tril(diagonal=S - T)"),
+        mask_square=("(T, S)", "(S, S)", "1 + S - T", "1"),
         mask_self=("1 + S - T", "S - T"),
         overwrites=('    cache["k"] = all_k\n', '    cache["k"] = all_k = k\n', E_STORE_V, 'cache["v"] = all_v = v'),
         overwrites_after_reading=(E_STORE_K, 'cache["k"] = k', E_STORE_V, 'cache["v"] = v'),
+        stores_once=(E_STORE_K, 'cache.setdefault("k", k)', E_STORE_V, 'cache.setdefault("v", v)'),
         stores_first=(
             "    old_k,",
             '    cache["k"], cache["v"] = k, v\n    old_k,',
@@ -164,6 +182,7 @@ CACHED = both(
         ),
         new_first=(E_K, "torch.cat([k, old_k], dim=-2)", E_V, "torch.cat([v, old_v], dim=-2)"),
         keys_as_values=(E_STORE_V, 'cache["v"] = all_k'),
+        swapped=(E_STORE_K, 'cache["v"] = all_k', E_STORE_V, 'cache["k"] = all_v'),
         q_cached=(
             "    B, H",
             "    q = torch.cat([cache['q'], q], 2) if 'q' in cache else q\n    cache['q'] = q\n    B, H",
@@ -201,7 +220,33 @@ CACHED = both(
 )
 CACHED_OTHER: list[tuple[Part, set[str]]] = [
     (written(FUSED, "attn_mask=allowed", "is_causal=True"), {"position_from_0"}),
-    (written(FUSED, F_STORE, "cache.update(k=v, v=k)"), set()),
+    (written(LISTS), set()),
+    (
+        written(
+            FUSED,
+            F_STORE,
+            "cache.update(k=k.mT, v=v)",
+            'cache["k"], new_k',
+            'cache["k"].mT, new_k',
+            'cache["k"].shape[2]',
+            'cache["v"].shape[2]',
+        ),
+        set(),
+    ),
+    (
+        written(
+            FUSED,
+            "cache.update(k=k, v=v)",
+            "cache.update(past=(k, v))",
+            'cache["k"], new_k',
+            'cache["past"][0], new_k',
+            'cache["v"], new_v',
+            'cache["past"][1], new_v',
+            'cache["k"].shape[2] if "k"',
+            'cache["past"][0].shape[2] if "past"',
+        ),
+        set(),
+    ),
     (written(FUSED, "k = torch", "q = torch"), set()),
     (written(FUSED, "allowed = ", "allowed = ~(", "places[:, None]", "places[:, None])"), set()),
     (written(EINSUM, "(T, S)", "(T, T)"), set()),
@@ -227,7 +272,7 @@ def generate_cached(model, prompts, n, eos):
         past = None
         feed = list(prompts[i])
         while len(out[i]) < n:
-            scores, past = model(torch.tensor(feed), past)
+            scores, past = model(feed, past)
             token = torch.argmax(scores[-1]).item()
             if token == eos:
                 break
@@ -274,11 +319,12 @@ GENERATE = both(
     slips(
         AHEAD,
         feeds_all=("feed = [token]", "feed = [*prompts[i], *out[i]]"),
+        feeds_new=("feed = [token]", "feed = list(out[i])"),
         recomputes=("feed = [token]", "feed = feed + [token]\n            past = None"),
-        forgets=("(torch.tensor(feed), past)", "(torch.tensor(feed), None)"),
+        forgets=("(feed, past)", "(feed, None)"),
         not_grown=(
-            "scores, past = model(torch.tensor(feed), past)",
-            "scores, new = model(torch.tensor(feed), past)\n            past = past or new",
+            "scores, past = model(feed, past)",
+            "scores, new = model(feed, past)\n            past = past or new",
         ),
         prompt_off_by_one=("list(prompts[i])", "prompts[i][:-1]"),
         prompt_from_1=("list(prompts[i])", "prompts[i][1:]"),
@@ -290,6 +336,7 @@ GENERATE = both(
         new_shared=("[[] for _ in prompts]", "[[]] * len(prompts)", "while len(out[i]) < n:", "for _ in range(n):"),
         flat=("return out", "return sum(out, [])"),
         eos=(A_END, ""),
+        eos_ends_all=("break", "return out[:i]"),
         eos_kept=(A_END + A_APPEND, A_APPEND + A_END),
         one_too_many=("< n:", "<= n:"),
         one_too_few=("< n:", "< n - 1:"),
@@ -302,6 +349,7 @@ GENERATE = both(
     slips(
         IN_STEP,
         feeds_all=(I_NEXT, "state[r] = model(prompt + out[r], past)"),
+        feeds_new=(I_NEXT, "state[r] = model(out[r], past)"),
         recomputes=(I_NEXT, "state[r] = model(prompt + out[r])"),
         forgets=(I_NEXT, "state[r] = model([token])"),
         not_grown=(I_NEXT, "state[r] = (model([token], past)[0], past)"),
@@ -348,6 +396,14 @@ GENERATE = both(
         ),
         prompt_off_by_one=("for id in prompt:", "logits, cache = model(prompt[:-1], cache)\n        for id in ():"),
         eos=("                return\n", "                pass\n"),
+        eos_ends_all=(
+            *("                return\n", "                raise EOFError\n"),
+            *(
+                "    return tuple(torch.tensor(list(tokens(prompt)), dtype=torch.long) for prompt in prompts)",
+                "    texts = []\n    try:\n        for p in prompts:\n            texts.append(list(tokens(p)))\n"
+                "    except EOFError:\n        pass\n    return texts",
+            ),
+        ),
     ),
 )
 GENERATE_OTHER: list[tuple[Part, set[str]]] = [
@@ -363,6 +419,10 @@ GENERATE_OTHER: list[tuple[Part, set[str]]] = [
     (written(AHEAD, "past = None", "past = []"), set()),
     (written(AHEAD, "scores[-1]", "scores[-1].sort().indices[-2:].min()"), set()),
     (written(AHEAD, "scores[-1]).item()", "scores[-1])", "feed = [token]", "feed = token + 1"), set()),
+    (written(AHEAD, "feed = [token]", "feed = token"), set()),
+    (written(AHEAD, "feed = [token]", "feed = torch.tensor([token])"), set()),
+    (written(AHEAD, "list(prompts[i])", "[prompts[i]]"), set()),
+    (written(AHEAD, "break", "return out[: i + 1]"), set()),
     (written(IN_STEP, "if done[r]:", "if any(done):"), set()),
     (written(IN_STEP, I_NEXT, "state[r] = model([token], state[0][1])"), set()),
     (written(IN_STEP, "[False] * len(prompts)", "[p[-1] == eos for p in prompts]"), set()),

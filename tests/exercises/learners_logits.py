@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  (an edit of a text is one string)
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -161,9 +162,9 @@ def perplexity(logits, ids):
     ids = ids.tolist()
     for t in range(len(ids) - 1):
         row = logits[t].tolist()
-        powers = [math.exp(x) for x in row]
-        p = powers[ids[t + 1]] / sum(powers)
-        loss -= math.log(p)
+        total = sum(math.exp(x) for x in row)
+        logp = row[ids[t + 1]] - math.log(total)
+        loss -= logp
         n += 1
     return math.exp(loss / n)
 """
@@ -179,11 +180,17 @@ def perplexity(logits, ids):
     p = torch.softmax(logits, -1)[steps, ids[steps + 1]]
     return torch.prod(p) ** (-1 / ids[1:].numel())
 """
+BITS = """
+def perplexity(logits, ids):
+    return 2 ** -logits.softmax(-1)[range(len(ids) - 1), ids[1:]].log2().mean()
+"""
 PERPLEXITY_RIGHT: list[Part] = [
-    *map(written, (WALK, ENTROPY, PICKED)),
+    *map(written, (WALK, ENTROPY)),
     lambda logits, ids: F.nll_loss(F.log_softmax(logits[:-1], 1), ids[1:]).exp(),
     lambda logits, ids: float(torch.exp(F.cross_entropy(logits[:-1].view(-1, logits.size(-1)), ids[1:].view(-1)))),
-    lambda logits, ids: 2 ** -(logits.softmax(-1)[range(len(ids) - 1), ids[1:]].log2().mean()),
+    lambda logits, ids: (
+        2 ** -((logits - logits.logsumexp(-1, keepdim=True))[range(len(ids) - 1), ids[1:]].mean() / math.log(2))
+    ),
     lambda logits, ids: F.cross_entropy(logits[None, :-1].mT, ids[None, 1:]).exp().item(),
 ]
 LN2 = "math.log(2)"
@@ -192,32 +199,37 @@ PERPLEXITY = both(
         WALK,
         not_shifted=("len(ids) - 1", "len(ids)", "ids[t + 1]", "ids[t]"),
         shifted_wrong_way=("range(len(ids) - 1)", "range(1, len(ids))", "ids[t + 1]", "ids[t - 1]"),
+        cut_alike=("ids[t + 1]", "ids[t]"),
         two_ahead=("len(ids) - 1", "len(ids) - 2", "ids[t + 1]", "ids[t + 2]"),
         wraps_around=("len(ids) - 1", "len(ids)", "ids[t + 1]", "ids[(t + 1) % len(ids)]"),
         sum_not_mean=("loss / n", "loss"),
         base_2=("math.exp(loss / n)", "2 ** (loss / n)"),
-        exp_of_bits=("math.log(p)", "math.log2(p)"),
+        exp_of_bits=("loss -= logp", f"loss -= logp / {LN2}"),
         includes_first=("loss / n", "loss / len(ids)"),
-        no_softmax=("loss -= math.log(p)", "loss -= row[ids[t + 1]]"),
-        no_log=("math.log(p)", "p"),
+        no_softmax=("loss -= logp", "loss -= row[ids[t + 1]]"),
+        no_log=("-= logp", "-= math.exp(logp)"),
         no_exp=("math.exp(loss / n)", "loss / n"),
         bits=("math.exp(loss / n)", f"loss / n / {LN2}"),
         sign=("loss -=", "loss +="),
-        mean_of_inverse=("loss -= math.log(p)", "loss += 1 / p", "math.exp(loss / n)", "loss / n"),
-        mean_of_probs=("loss -= math.log(p)", "loss += p", "math.exp(loss / n)", "n / loss"),
-        last_token=("loss -= math.log(p)", "loss = -math.log(p)", "n += 1", "n = 1"),
-        best_token=("powers[ids[t + 1]]", "max(powers)"),
+        mean_of_inverse=("loss -= logp", "loss += math.exp(-logp)", "math.exp(loss / n)", "loss / n"),
+        mean_of_probs=("loss -= logp", "loss += math.exp(logp)", "math.exp(loss / n)", "n / loss"),
+        last_token=("loss -= logp", "loss = -logp", "n += 1", "n = 1"),
+        best_token=("row[ids[t + 1]] -", "max(row) -"),
         softmax_twice=(
-            "p = ",
-            "row = [power / sum(powers) for power in powers]\n        powers = [math.exp(q) for q in row]\n        p = ",
+            "logp = ",
+            "row = [math.exp(x) / total for x in row]\n        total = sum(math.exp(q) for q in row)\n        logp = ",
         ),
-        all_tokens=("loss -= math.log(p)", "loss -= sum(math.log(power / sum(powers)) for power in powers) / len(row)"),
-        softmax_over_time=("sum(powers)", "sum(math.exp(r[ids[t + 1]]) for r in logits[:-1].tolist())"),
+        all_tokens=("loss -= logp", "loss -= sum(x - math.log(total) for x in row) / len(row)"),
+        softmax_over_time=(
+            "sum(math.exp(x) for x in row)",
+            "sum(math.exp(r[ids[t + 1]]) for r in logits[:-1].tolist())",
+        ),
     ),
     slips(
         ENTROPY,
         not_shifted=("logits[:-1], ids[1:]", "logits, ids"),
         shifted_wrong_way=("logits[:-1], ids[1:]", "logits[1:], ids[:-1]"),
+        cut_alike=("ids[1:]", "ids[:-1]"),
         two_ahead=("logits[:-1], ids[1:]", "logits[:-2], ids[2:]"),
         wraps_around=("logits[:-1], ids[1:]", "logits, torch.cat([ids[1:], ids[:1]])"),
         sum_not_mean=("loss.mean()", "loss.sum()"),
@@ -236,7 +248,10 @@ PERPLEXITY = both(
         softmax_twice=("F.cross_entropy(x, y", "F.cross_entropy(F.softmax(x, dim=1), y"),
         all_tokens=('F.cross_entropy(x, y, reduction="none")', "-F.log_softmax(x, dim=1)"),
         softmax_over_time=('F.cross_entropy(x, y, reduction="none")', "F.nll_loss(F.log_softmax(x, dim=0), y)"),
+        by_probs=('F.cross_entropy(x, y, reduction="none")', "F.nll_loss(torch.log(F.softmax(x, dim=-1)), y)"),
     ),
+    {"by_probs": written(PICKED)},
+    {"by_probs": written(BITS)},
 )
 PERPLEXITY_OTHER: list[tuple[Part, set[str]]] = [
     (lambda x, i: F.cross_entropy(x[:-1], i[1:], label_smoothing=0.1).exp(), set()),
@@ -246,7 +261,9 @@ PERPLEXITY_OTHER: list[tuple[Part, set[str]]] = [
     (lambda x, i: F.mse_loss(x[:-1].softmax(-1), F.one_hot(i[1:], x.shape[-1]).double()).exp(), set()),
     (lambda x, i: F.cross_entropy(x[:-1], i[1:]).exp() / len(i), set()),
     (lambda x, i: (F.cross_entropy(x[:-1], i[1:], reduction="sum") / (len(i) - 2 or 1)).exp(), set()),
-    (lambda x, i: F.cross_entropy(x[:-1], i[:-1]).exp(), set()),
+    (lambda x, i: F.cross_entropy(x[1:], i[1:]).exp(), set()),
+    (lambda x, i: (-x.softmax(-1).log()[range(len(i)), i].mean()).exp(), {"not_shifted"}),
+    (lambda x, i: x.softmax(-1)[range(len(i) - 1), i[1:]].prod() ** -1, {"sum_not_mean+by_probs", "sum_not_mean"}),
     (lambda x, _: torch.distributions.Categorical(logits=x[:-1]).entropy().mean().exp(), set()),
 ]
 
@@ -355,6 +372,12 @@ LOGIT_LENS = both(
             "def logit_lens",
             "def chain(model, x):\n    xs = [x]\n    for b in model.h:\n        xs.append(b(model.ln_f(xs[-1])))\n    return xs\n\ndef logit_lens",
         ),
+        norm_handed_on=(
+            "model.unembed(model.ln_f(x)) for x in layers",
+            "model.unembed(x) for x in handed_on(model, seen['h.0.in'])",
+            "def logit_lens",
+            "def handed_on(model, x):\n    yield model.ln_f(x)\n    for b in model.h:\n        x = model.ln_f(b(x))\n        yield x\n\ndef logit_lens",
+        ),
     ),
     slips(
         BY_HAND,
@@ -400,6 +423,14 @@ LOGIT_LENS = both(
         norm_kept=(
             "    for l in range(len(model.h)):\n",
             "    for l in range(len(model.h)):\n        h = model.ln_f(h)\n",
+        ),
+        norm_handed_on=(
+            "stream = [h]",
+            "stream = [model.ln_f(h)]",
+            "        stream.append(h)\n",
+            "        h = model.ln_f(h)\n        stream.append(h)\n",
+            NORM,
+            "",
         ),
     ),
 )

@@ -1,6 +1,7 @@
 """`minigpt check FILE`, progress beside the file, and a learner's part at work in a model."""
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import minigpt
 from minigpt import check
@@ -58,6 +60,22 @@ def test_a_notebook_with_magics_and_a_broken_cell(tmp_path: Path, capsys: pytest
         assert "it keeps the second id of the pair as well" in out
         assert "cell 2, line 1" in out
         assert ("(try 2)" in out) == (tries == 2)
+
+
+def test_what_follows_from_a_blank_is_no_trouble_and_a_lambda_is_a_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blank = exercise("merge").blank() + "out = merge([1], (1, 1), 2)\nn: int = len(out)\nm = n + 1\n"
+    sources = [blank, "gelu = lambda x: x", "good = 1\nbad = good / 0"]
+    file = tmp_path / "mine.ipynb"
+    cells = [{"cell_type": "code", "source": source} for source in sources]
+    file.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert main(["check", str(file)]) == 1
+    out = capsys.readouterr().out
+    assert "○ merge: not implemented yet" in out
+    assert "✗ gelu: it " in out
+    assert out.count("not run: ") == 1
+    assert "not run: cell 3, line 2: bad = good / 0; ZeroDivisionError" in " ".join(out.split())
 
 
 def test_a_file_without_exercises_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +171,23 @@ def test_the_likeliest_text_is_that_of_the_project(name: str, capsys: pytest.Cap
 def test_what_cannot_write_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     check.play(lambda q, k, v: q @ k @ v, PROMPT, "attention")
     assert "it fails inside the model" in capsys.readouterr().out
+    check.play(lambda scores, _t: torch.full_like(scores, math.nan), PROMPT, "temperature")
+    assert capsys.readouterr().out.startswith("✗ temperature: after 0 new tokens it leaves none to draw")
+    check.play(lambda probs, _u: torch.tensor([probs.shape[-1]]), PROMPT, "sample")
+    assert "✗ sample: it draws the id 4096; ids are 0 to 4095" in capsys.readouterr().out
+    check.play(lambda *_: (0.5, [3]), PROMPT, "beam")
+    out = capsys.readouterr().out
+    assert "it fails inside the model" in out
+    assert "line " not in out, "the line is the project's own"
+    space: dict[str, Any] = {}
+    exec(exercise("gelu").blank(), {"Tensor": torch.Tensor}, space)
+    check.play(space["gelu"], PROMPT)
+    assert capsys.readouterr().out == "○ gelu: not implemented yet\n"
+    check.play(exercise("greedy").part, "")
+    assert capsys.readouterr().out.startswith("<|endoftext|>")
+    for call in (check, lambda part: check.play(part, PROMPT)):
+        with pytest.raises(ValueError, match="'gelu' is a text: give the part itself, as in check"):
+            call("gelu")
     check.play(exercise("merge").part, PROMPT)
     assert capsys.readouterr().out.startswith("✗ merge: it has no place in a model that writes")
 

@@ -338,6 +338,21 @@ def test_a_report_is_text_html_and_an_error() -> None:
         report.raise_if_wrong()
 
 
+def test_the_same_expression_is_not_shown_as_a_difference() -> None:
+    """What goes into it is another: here values and keys, swapped where they are stored."""
+
+    def cached_attention(q: Tensor, k: Tensor, v: Tensor, cache: dict[str, Tensor]) -> Tensor:
+        if cache:
+            k, v = torch.cat([cache["k"], k], dim=2), torch.cat([cache["v"], v], dim=2)
+        cache["k"], cache["v"] = v, k
+        scores = q @ k.transpose(-2,-1) / math.sqrt(q.shape[-1])  # fmt: skip
+        return scores.softmax(dim=-1) @ v
+
+    lines = check(cached_attention).lines
+    assert any(line.startswith("then both have  line ") and "k.transpose(-2,-1)" in line for line in lines), lines
+    assert "  with another value: what goes into it is not the same" in lines
+
+
 NORM = """class LayerNorm(nn.Module):
     def __init__(self, n_embd: int, eps: float = 1e-5) -> None:
         super().__init__()

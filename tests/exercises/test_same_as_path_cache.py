@@ -1,11 +1,14 @@
 """The solutions of lessons 10, 11 and 14 are what the project itself computes, so that the lessons cannot drift."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from minigpt import check
 from minigpt.chat.template import render
 from minigpt.exercises import material
 from minigpt.exercises.tasks.batch import batch
@@ -13,6 +16,7 @@ from minigpt.exercises.tasks.cached_attention import cached_attention
 from minigpt.exercises.tasks.chat_prompt import cases as conversations
 from minigpt.exercises.tasks.chat_prompt import chat_prompt
 from minigpt.exercises.tasks.generate_cached import generate_cached
+from minigpt.exercises.tasks.generate_cached import model as stand_in
 from minigpt.exercises.tasks.loss import loss
 from minigpt.exercises.tasks.stop import cases as texts
 from minigpt.exercises.tasks.stop import stop
@@ -23,6 +27,8 @@ from minigpt.models.attention import Attention
 from minigpt.models.cache import KVCache
 from minigpt.train.data import draw_batch
 from minigpt.train.step import next_token_loss
+from tests.exercises.learners_cache import AHEAD, F_CALL, FUSED, LISTS
+from tests.exercises.written import written
 
 TEMPLATE = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
@@ -45,6 +51,42 @@ def test_attention_with_a_cache_is_that_of_the_models_cache() -> None:
         assert torch.allclose(cached_attention(q[at], k[at], v[at], cache), path, rtol=0, atol=1e-12)
     assert torch.equal(cache["k"], own.k[0])
     assert torch.equal(cache["v"], own.v[0])
+
+
+def test_the_cache_must_be_what_is_asked_for_even_where_all_results_are_right() -> None:
+    report = check(written(LISTS), "cached_attention")
+    assert report.lines == [
+        'ValueError: the results are right, but cache["k"] is not one tensor (2, 3, 7, 5) with the keys of all tokens'
+    ]
+
+
+def test_a_result_of_another_shape_is_counted_with_those_of_the_calls_before() -> None:
+    """So that it can be compared with what all calls together should give."""
+    twice = f"y = {F_CALL}\n    return torch.cat([y, y], 2) if past else y"
+    report = check(written(FUSED, f"return {F_CALL}", twice), "cached_attention")
+    assert report.says.startswith("it returns the shape (1, 1, 3, 3) on ")
+    assert report.says.endswith("in calls of 1, 1), asked for is (1, 1, 2, 3)")
+
+
+def test_the_stand_in_takes_what_the_lessons_model_takes() -> None:
+    for wrong in ("token", "torch.tensor([token])", "[[token]]"):
+        report = check(written(AHEAD, "feed = [token]", f"feed = {wrong}"), "generate_cached")
+        assert not report.ok
+        assert report.bug is None
+        assert "TypeError: model takes a list of ids, such as [3, 1], not " in report.lines[1]
+
+
+def test_the_solution_sends_no_id_that_nobody_needs() -> None:
+    """P + n - 1, as the lesson counts."""
+    sent: list[int] = []
+
+    def counting(ids: Sequence[int], cache: Any) -> tuple[Tensor, Any]:
+        sent.extend(ids)
+        return stand_in(ids, cache)
+
+    new = generate_cached(counting, [[5, 0, 2, 6]], 4, 8)[0]
+    assert len(new) == 4
+    assert sent == [5, 0, 2, 6, *new[:-1]]
 
 
 def test_generation_with_a_cache_is_greedy_generation() -> None:

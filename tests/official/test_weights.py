@@ -4,10 +4,11 @@ import pytest
 
 from minigpt.analysis.parity import compare_layers
 from weights import load_checkpoint
+from weights.families.known import RELATIVES
 from weights.fetch import locate as sources
 from weights.fetch import registry
 
-OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo]
+OFFICIAL = [entry.name for entry in registry.ENTRIES if entry.repo and entry.family not in RELATIVES]
 
 
 @pytest.mark.official

@@ -26,12 +26,18 @@ SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0, "num_beams": 3},
     {"seed": 8},  # the rest is the checkpoint's
     {"temperature": 0, "max_new_tokens": 0},
+    {"temperature": 0, "max_new_tokens": 0, "num_beams": 2},
 ]
 
 
 @pytest.mark.parametrize(
     ("prompt", "settings"),
-    [*((PROMPT, settings) for settings in SETTINGS), ("", SETTINGS[1]), ([285, 13, 700], SETTINGS[2])],
+    [
+        *((PROMPT, settings) for settings in SETTINGS),
+        ("", SETTINGS[1]),
+        ("", SETTINGS[-1]),
+        ([285, 13, 700], SETTINGS[2]),
+    ],
     ids=str,
 )
 def test_texts_are_those_of_generate(

@@ -1,6 +1,5 @@
 """The lessons: notebooks are what their sources say, run without a network, and ask fair questions."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,16 +8,12 @@ from typing import Any
 import nbformat
 import pytest
 
+import build
 from minigpt.exercises.catalog import exercise
 from minigpt.exercises.lesson import quiz, source
 from tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("build", ROOT / "tutorials" / "build.py")
-assert spec is not None
-assert spec.loader is not None
-build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build)
 SOURCES = build.lessons([])
 NAMES = [path.stem for path in SOURCES]
 

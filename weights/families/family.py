@@ -7,8 +7,6 @@ from typing import Any
 
 from torch import nn
 
-from minigpt.models.llama_config import Config
-
 WRAPPERS = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile when they save
 
 
@@ -18,12 +16,16 @@ class Family:
 
     name: str
     build: Callable[[Any], nn.Module]
-    read_config: Callable[[Mapping[str, Any]], Config]  # of config.json's values; ValueError names field and value
+    read_config: Callable[
+        [Mapping[str, Any]], Any
+    ]  # the model's config, of config.json's values; ValueError names field and value
     write_config: Callable[[Any], dict[str, Any]]  # back to config.json's values
     prefixes: tuple[str, ...]  # what transformers puts before the parameters' names
     ignored: re.Pattern[str]  # names of tensors that are no parameters
     transposed: re.Pattern[str]  # names of parameters stored as (in, out)
     embedding: str  # where the output matrix is when the files tie it
+    renames: tuple[tuple[str, str], ...] = ()  # patterns of what other names are called here, in this order
+    layers: str = r"(h|layers)\.\d+\."  # how the names of a layer's parameters begin
 
     def parameter(self, key: str) -> str | None:
         """The parameter that a file's key names, or None for a tensor that is none."""
@@ -31,6 +33,8 @@ class Family:
             key = key.split(".", 1)[1]
         for prefix in self.prefixes:
             key = key.removeprefix(prefix)
+        for pattern, name in self.renames:
+            key = re.sub(pattern, name, key)
         return None if self.ignored.fullmatch(key) else key
 
 

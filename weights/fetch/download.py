@@ -14,7 +14,7 @@ from tokenizer.fetch.hub import RemoteFile, bring, explain, remote_file
 from tokenizer.fetch.server import say
 from tokenizer.fetch.transfer import Progress
 from tokenizer.fetch.verify import right, verify
-from weights.formats.folder import FORMS, check_complete, shards
+from weights.formats.folder import FORMS, check_complete, read_config, shards
 
 OPTIONAL = (
     "generation_config.json",
@@ -24,6 +24,12 @@ OPTIONAL = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
+OF_KIND = {  # what more there may be, by config.json's model_type
+    "bert": (
+        *("vocab.txt", "modules.json", "1_Pooling/config.json"),
+        *("sentence_bert_config.json", "config_sentence_transformers.json"),
+    ),
+}
 LARGEST = 200_000_000  # bytes of one of these; the largest vocabularies have 40 million
 
 
@@ -64,7 +70,7 @@ def download(repo: str, check_config: Callable[[Path], object]) -> Path:
         raise OSError(f"{repo} has no config.json")
     snapshot = place(config, repo, "config.json").parent
     check_config(snapshot)
-    for name in OPTIONAL:
+    for name in (*OPTIONAL, *OF_KIND.get(str(read_config(snapshot).get("model_type")), ())):
         found = remote_file(repo, name, config.commit)
         if found is not None:
             if (found.size or 0) > LARGEST:

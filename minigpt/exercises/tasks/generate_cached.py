@@ -18,21 +18,22 @@ def generate_cached(model: Model, prompts: list[list[int]], n: int, eos: int) ->
     """The new ids of each prompt, at most n, each the likeliest after all before it; at eos a text
     ends without it.
 
-    model(ids, cache) gives the logits (T, V) after each of the T ids, and the cache that holds
-    these ids, too; None is the empty cache. An id goes through the model once, and a text never
-    sees another one's cache.
+    model(ids, cache) takes a list of T ids, and gives the logits (T, V) after each and the cache
+    that holds these ids, too; None is the empty cache. An id goes through the model once, and a
+    text never sees another one's cache.
     """
     # BEGIN SOLUTION
     texts = []
     for prompt in prompts:
-        logits, cache = model(prompt, None)
         new: list[int] = []
+        ids, cache = prompt, None  # first the whole prompt, then one id at a time
         for _ in range(n):
+            logits, cache = model(ids, cache)
             best = int(logits[-1].argmax())
             if best == eos:
                 break
             new.append(best)
-            logits, cache = model([best], cache)
+            ids = [best]
         texts.append(new)
     return texts
     # END SOLUTION
@@ -45,7 +46,9 @@ class Seen(tuple[int, ...]):
 def model(ids: Sequence[int], cache: Any = None) -> tuple[Tensor, Seen]:
     """A stand-in for a model: after each id a row of a table, which all ids so far choose together."""
     table = material.numbers(101, V, seed=5)
-    new = [int(id) for id in torch.as_tensor(ids).flatten()]
+    if not isinstance(ids, (list, tuple)) or any(isinstance(id, (list, tuple)) for id in ids):
+        raise TypeError(f"model takes a list of ids, such as [3, 1], not {ids!r}")
+    new = [int(id) for id in ids]
     if not new or not all(0 <= id < V for id in new):
         raise ValueError(f"the model takes one or more ids from 0 to {V - 1}, not {new}")
     if not isinstance(cache, Seen | None):
@@ -59,20 +62,20 @@ def model(ids: Sequence[int], cache: Any = None) -> tuple[Tensor, Seen]:
 
 
 def new_ids(part: Callable[..., Any], model: Model, prompts: list[list[int]], n: int, eos: int) -> Any:
-    """The ids as lists of numbers, and whether ids went through the model again."""
-    fed = 0
+    """The ids as lists of numbers, with a remark where a text went through the model again."""
+    begun = 0
 
     def counting(ids: Sequence[int], cache: Any = None) -> tuple[Tensor, Any]:
-        nonlocal fed
-        fed += int(torch.as_tensor(ids).numel())
+        nonlocal begun
+        begun += cache is None
         return model(ids, cache)
 
     counting.__name__ = "model"
     texts = part(counting, prompts, n, eos)
     if texts is None:
         return None
-    again = n > 2 and fed > sum(len(prompt) + n + 1 for prompt in prompts)  # a last step that nobody needs is no crime
-    return {"ids": plain(texts), **({"computed": "the same ids again and again"} if again else {})}
+    again = n > 2 and begun > len(prompts)  # of one or two tokens a step that nobody needs would count
+    return (plain(texts), "with the same ids computed again and again") if again else plain(texts)
 
 
 def plain(ids: Any) -> Any:
@@ -105,7 +108,7 @@ def cases() -> list[Case]:
     ]
 
 
-PREFILL, STEP = "model(prompt, None)", "logits, cache = model([best], cache)"
+BEGIN, STEP, NEXT = "ids, cache = prompt, None", "logits, cache = model(ids, cache)", "ids = [best]"
 END, APPEND = "            if best == eos:\n                break\n", "            new.append(best)\n"
 
 EXERCISE = Exercise(
@@ -117,34 +120,36 @@ EXERCISE = Exercise(
     hints=(
         "First the whole prompt goes through the model, with an empty cache. What is left to do for each new token?",
         "Each step gives the model the newest id alone, and the cache that the step before returned.",
-        "logits, cache = model(prompt, None); then best = logits[-1].argmax(); logits, cache = model([best], cache).",
+        "ids, cache = prompt, None; in the loop logits, cache = model(ids, cache), best = int(logits[-1].argmax()), "
+        "ids = [best].",
     ),
     bugs=(
         bug(
             *("feeds_all", "gives the model the whole text, though the cache holds it already"),
-            *(STEP, STEP.replace("[best]", "prompt + new")),
+            *(NEXT, "ids = prompt + new"),
+        ),
+        bug(
+            *("feeds_new", "gives the model all new ids each time: the cache holds all but the newest"),
+            *(NEXT, "ids = new"),
         ),
         bug(
             *("recomputes", "gives the model the whole text with an empty cache: right, but each id is computed anew"),
-            *(STEP, "logits, cache = model(prompt + new, None)"),
+            *(NEXT, "ids, cache = prompt + new, None"),
         ),
-        bug("forgets", "gives the model the newest id without the cache", STEP, "logits, cache = model([best], None)"),
+        bug("forgets", "gives the model the newest id without the cache", NEXT, "ids, cache = [best], None"),
         bug(
             *("not_grown", "does not keep the cache that a step returns, so that it never grows beyond the prompt"),
-            *(STEP, "logits, _ = model([best], cache)"),
+            *(STEP, "logits, grown = model(ids, cache)\n            cache = cache or grown"),
         ),
-        bug("prompt_off_by_one", "leaves out the prompt's last id", PREFILL, "model(prompt[:-1], None)"),
-        bug("prompt_from_1", "leaves out the prompt's first id", PREFILL, "model(prompt[1:], None)"),
+        bug("prompt_off_by_one", "leaves out the prompt's last id", BEGIN, "ids, cache = prompt[:-1], None"),
+        bug("prompt_from_1", "leaves out the prompt's first id", BEGIN, "ids, cache = prompt[1:], None"),
         bug(
             *("last_twice", "gives the model the prompt's last id twice"),
-            *(
-                f"logits, cache = {PREFILL}\n",
-                f"_, cache = {PREFILL}\n        logits, cache = model(prompt[-1:], cache)\n",
-            ),
+            *(BEGIN, "ids, cache = prompt[-1:], model(prompt, None)[1]"),
         ),
         bug(
             *("cache_shared_between_rows", "begins a text with the cache of the one before"),
-            *("texts = []", "texts, cache = [], None", PREFILL, "model(prompt, cache)"),
+            *("texts = []", "texts, cache = [], None", BEGIN, "ids = prompt"),
         ),
         bug(
             *("new_shared", "collects the new ids of all prompts in one list"),
@@ -152,6 +157,10 @@ EXERCISE = Exercise(
         ),
         bug("flat", "puts the ids of all prompts one after the other", "texts.append(new)", "texts.extend(new)"),
         bug("eos", "goes on after eos as after any token", END, ""),
+        bug(
+            *("eos_ends_all", "returns at the first eos: that text and all after it are missing"),
+            *(END, END.replace("break", "return texts")),
+        ),
         bug("eos_kept", "keeps eos at the end of the text", f"{END}{APPEND}", f"{APPEND}{END}"),
         bug("one_too_many", "makes one token too many", "range(n)", "range(n + 1)"),
         bug("one_too_few", "makes one token too few", "range(n)", "range(n - 1)"),

@@ -101,8 +101,12 @@ EXERCISE = Exercise(
         bug("softmax_layers", "takes a softmax over the layers", RETURN, "return torch.stack(lens).softmax(dim=0)"),
         bug("probs", "returns probabilities, not logits", RETURN, "return torch.stack(lens).softmax(dim=-1)"),
         bug(
-            *("norm_kept", "sends the normalized stream on into the next block: ln_f is for looking only"),
+            *("norm_kept", "normalizes what goes into every block, even the embeddings: ln_f is for looking only"),
             *(BLOCK, "        x = block(model.ln_f(x))\n"),
+        ),
+        bug(
+            *("norm_handed_on", "hands the normalized stream on to the next block: ln_f is for looking only"),
+            *(BLOCK, "        x = model.ln_f(block(x))\n", NEXT, "lens.append(model.unembed(x))"),
         ),
         bug(
             "norm_twice",

@@ -79,7 +79,7 @@ EXERCISE = Exercise(
         bug("no_exp", "divides by the sum without exp", RETURN, "return last / last.sum(dim=-1, keepdim=True)"),
         bug("not_normalized", "takes exp, and does not divide by the sum", RETURN, "return last.exp()"),
         bug(
-            *("overflow", "overflows where a logit is large: take the largest off before exp"),
+            *("overflow", "overflows where a logit is large: subtract the largest before exp"),
             *(RETURN, "return last.exp() / last.exp().sum(dim=-1, keepdim=True)"),
         ),
         bug("best_id", "returns the likeliest token's id", RETURN, "return last.argmax(dim=-1)"),

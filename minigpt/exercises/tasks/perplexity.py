@@ -1,5 +1,6 @@
 """Lesson 08: how well a model foretells a text."""
 
+import math
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from minigpt.exercises.exercise import Case, Exercise, bug
 
 
 def perplexity(logits: Tensor, ids: Tensor) -> Tensor:
-    """Among how many tokens a model wavers, on average: logits (T, V) of a text and its ids (T,) ->
-    one number.
+    """Between how many tokens a model wavers, on average: logits (T, V) of a text and its ids (T,)
+    -> one number.
 
     exp of the mean of -log p, over the T - 1 tokens that come after another.
     """
@@ -23,16 +24,26 @@ def perplexity(logits: Tensor, ids: Tensor) -> Tensor:
 
 
 def number(part: Any, logits: Tensor, ids: Tensor) -> Any:
-    """A float is as good as a tensor of one number."""
-    found = part(logits, ids)
+    """A float is as good as a tensor of one number; what overflows in Python, in torch is infinite."""
+    try:
+        found = part(logits, ids)
+    except OverflowError:
+        found = math.inf
     return torch.tensor(found, dtype=torch.float64) if isinstance(found, float) else found
 
 
 def cases() -> list[Case]:
-    """Three tokens, a few, and a real text."""
+    """Three tokens, a few, a real text, and one whose last token is so unlikely that its probability rounds to 0."""
     logits, few = 2 * material.numbers(6, 5, seed=3), torch.tensor([2, 0, 3, 3, 1, 4])
     real, ids = material.few_logits()
-    return [Case((logits[:3], few[:3])), Case((logits, few)), Case((real[0], ids[0]))]
+    steep, more = 2 * material.numbers(10, 5, seed=4), torch.tensor([1, 4, 0, 2, 2, 3, 0, 1, 4, 3])
+    steep[-2, more[-1]] = -1000
+    return [
+        Case((logits[:3], few[:3])),
+        Case((logits, few)),
+        Case((real[0], ids[0])),
+        Case((steep, more), crafted=True),
+    ]
 
 
 ROWS, DIM = "logits[:-1]", "logits[:-1].log_softmax(dim=-1)"
@@ -55,6 +66,7 @@ EXERCISE = Exercise(
             *("not_shifted", "compares row t with token t, which the model has just read"),
             *(ROWS, "logits", IDS, "ids[:, None]"),
         ),
+        bug("cut_alike", "cuts both at the end, and so compares row t with token t", IDS, "ids[:-1, None]"),
         bug(
             *("shifted_wrong_way", "compares row t with token t - 1: shift the other way"),
             *(ROWS, "logits[1:]", IDS, "ids[:-1, None]"),
@@ -78,6 +90,10 @@ EXERCISE = Exercise(
         ),
         bug("no_softmax", "takes the logits for log-probabilities", DIM, ROWS),
         bug("no_log", "takes the mean of probabilities, not of their logarithms", DIM, f"{ROWS}.softmax(dim=-1)"),
+        bug(
+            *("by_probs", "goes by way of probabilities: a tiny one rounds to 0, and the perplexity is infinite"),
+            *(".log_softmax(dim=-1)", ".softmax(dim=-1).log()"),
+        ),
         bug("softmax_twice", "takes the softmax twice", DIM, f"{ROWS}.softmax(dim=-1).log_softmax(dim=-1)"),
         bug(
             "softmax_over_time",

@@ -1,0 +1,721 @@
+# %% [markdown]
+# # 13 · Relatives: BERT, BART, T5: what changes when the mask goes?
+#
+# *Fifty-five minutes. You need lessons 05, 06 and 07; 10 helps.*
+#
+# GPT-2 has three famous relatives. They are made of the parts that you know: tables, attention, norms, MLPs. What makes
+# them another kind of model is mostly one thing: **who may look at whom**. BERT took the causal mask away, and lost the
+# ability to write. BART and T5 gave it back by a second stack, and a third kind of attention between the two.
+#
+# You will write BERT's layer, the attention that looks across, and T5's way of telling places. And you will train a
+# model without a mask for a few seconds, to see exactly what goes wrong.
+
+# %%
+import math
+import re
+
+import torch
+from torch import Tensor, nn
+
+import minigpt
+from minigpt import check
+from minigpt.exercises.lesson import quiz, ready, source
+from minigpt.models.attention import Attention, Softmax, merge_heads, split_heads
+from minigpt.models.bart import Bart, BartConfig, BartLayer
+from minigpt.models.bert import Bert, BertConfig
+from minigpt.models.config import GPT2Config
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.layers import Dropout, LayerNorm, Linear, gelu
+from minigpt.models.relative import relative_bucket
+from minigpt.models.t5 import T5, T5Config
+from minigpt.models.variants.activations import exact_gelu
+from minigpt.pictures.curves import curves
+from minigpt.pictures.masks import Mask, mask_panels
+from tokenizer.unigram import best_pieces
+from tokenizer.wordpiece import WordPiece, split_words
+from tokenizer.wordpiece_training import train_wordpiece
+from weights.fetch.locate import local
+
+ready()
+lm = minigpt.load("storyteller", device="cpu")
+
+# %% [markdown]
+# ## Four trees
+#
+# All four, at the sizes of their best-known files: `gpt2`, `bert-base-uncased`, `facebook/bart-base`, `t5-small`. As in
+# lesson 07 the device "meta" gives tensors that have shapes and no numbers. `tree` prints the parts that hold numbers;
+# of the layers of a stack, which are built alike, only one.
+
+
+# %%
+def tree(module: nn.Module, depth: int = 0) -> list[str]:
+    lines = []
+    for name, child in module.named_children():
+        if isinstance(child, (Dropout, Attention, Softmax)):  # no numbers in them
+            continue
+        what = f"{type(child).__name__} {child.extra_repr()}"
+        if isinstance(child, nn.ModuleList):
+            what, child = f"{len(child)} x {type(child[0]).__name__}", child[0]
+        lines += [f"{'  ' * depth}{name}: {what}", *tree(child, depth + 1)]
+    return lines
+
+
+def side_by_side(left: list[str], right: list[str], width: int) -> None:
+    for n in range(max(len(left), len(right))):
+        pair = (lines[n] if n < len(lines) else "" for lines in (left, right))
+        print("{:{}}{}".format(next(pair), width, next(pair)).rstrip())
+
+
+# %%
+with torch.device("meta"):
+    gpt2, bert, bart, t5 = GPT2(GPT2Config()), Bert(BertConfig()), Bart(BartConfig()), T5(T5Config())
+side_by_side(["GPT-2", *tree(gpt2)], ["BERT", *tree(bert)], 50)
+
+# %% [markdown]
+# One stack each, twelve layers, 768 channels. What is new in BERT:
+#
+# | here | in transformers' tree | what it is |
+# |---|---|---|
+# | `token_type_embeddings` | the same | a row for the first of two texts, one for the second: below |
+# | `embeddings_norm` | `(embeddings) … (LayerNorm)` | the sum of the three tables is normalized, eps 1e-12 |
+# | `query`, `key`, `value`, `output` | `(self)`, then `(output) (dense)` | as `c_attn` and `c_proj`, apart |
+# | `attention_norm`, `output_norm` | two more `(LayerNorm)` | **after** each part: post-norm |
+# | no `ln_f` | none | the last layer ends with a norm anyway |
+# | `pooler` | `(pooler) (dense)` | a vector for the whole text, made of its first token's |
+# | `transform`, `transform_norm` | `cls`, only in `BertForMaskedLM` | the head that names a hidden token |
+
+# %%
+side_by_side(["BART", *tree(bart)], ["T5", *tree(t5)], 56)
+
+# %% [markdown]
+# Two stacks each. The **encoder** reads a text; what it gives is called the **memory**. The **decoder** writes another
+# text. Its layers have a third part, `encoder_attn` or `cross_attn`, by which they look at the memory.
+#
+# BART is BERT and GPT-2 joined: it kept learned positions, post-norm and the biases. (Its table has two rows more than
+# places, which nobody uses: its authors counted from 2.) T5 changed more: no table of positions, a norm without mean
+# and bias, no bias anywhere, nothing divided by √D. transformers calls the same parts `SelfAttention`,
+# `EncDecAttention`, `DenseReluDense`, and prints `relative_attention_bias` in the first block, where we have
+# `encoder_bias` outside, since all blocks share it.
+#
+# ## Where are the numbers?
+
+# %%
+PARTS = {  # the first pattern that a parameter's name matches says where it belongs
+    "cross-attention": r"encoder_attn\.|cross_attn\.",
+    "norms": r"norm|ln_",
+    "tables": r"^(wte|wpe|shared|\w+_embeddings)|embed_positions",
+    "positions by distance": r"^(encoder|decoder)_bias",
+    "self-attention": r"self_attn\.|attn\.|attention\.",
+    "MLPs": r"mlp\.|fc[12]\.|layer\.\d+\.(intermediate|output)\.",
+    "pooler, heads": r"",
+}
+relatives = {"GPT-2": gpt2, "BERT": bert, "BART": bart, "T5": t5}
+counts = {name: dict.fromkeys(PARTS, 0) for name in relatives}
+for name, model in relatives.items():
+    for parameter, value in model.named_parameters():
+        part = next(part for part, pattern in PARTS.items() if re.search(pattern, parameter))
+        counts[name][part] += value.numel()
+print(f"{'':24}" + "".join(f"{name:>14}" for name in relatives))
+for part in PARTS:
+    print(f"{part:24}" + "".join(f"{counts[name][part]:14,}" for name in relatives))
+totals = {name: sum(c.values()) for name, c in counts.items()}
+print(f"{'all':24}" + "".join(f"{total:14,}" for total in totals.values()))
+
+# %% [markdown]
+# The figures that are usually given, 110, 140 and 60 million, are these, rounded. At the same width BART's two stacks
+# of six layers need about as many numbers as one stack of twelve: a third attention in six layers is all that is new.
+# T5's 512 numbers for places are no misprint; the last exercise is about them.
+#
+# ## Who sees whom? Try it
+#
+# No need to believe a drawing. We make a small random model of each kind, change token 5, and look whether the output
+# at position 3 changes. (Random numbers do: what cannot be seen cannot be seen whatever the weights are.) `hidden`
+# gives the vectors after the last layer, `encode` the memory, `decode` the vectors of a decoder that has one.
+
+# %%
+torch.manual_seed(0)
+sizes = {"vocab_size": 50, "n_layer": 2, "n_head": 2, "n_embd": 16, "n_inner": 32}
+small_gpt2, small_bert = GPT2(GPT2Config(n_ctx=16, **sizes)), Bert(BertConfig(n_ctx=16, **sizes))
+small_bart = Bart(BartConfig(n_ctx=16, n_decoder_layer=2, **sizes))
+small_t5 = T5(T5Config(n_decoder_layer=2, head_dim=8, n_buckets=8, max_distance=16, **sizes))
+for model in (small_gpt2, small_bert, small_bart, small_t5):
+    model.double().eval().requires_grad_(False)
+
+other = torch.tensor([[7, 21, 3, 48, 11, 30]])  # the text of the other side, which stays as it is
+runs = {
+    "GPT-2": small_gpt2.hidden,
+    "BERT": small_bert.hidden,
+    "BART's encoder": small_bart.encode,
+    "BART's decoder, its own text": lambda ids: small_bart.decode(ids, small_bart.encode(other)),
+    "BART's decoder, the text it reads": lambda ids: small_bart.decode(other, small_bart.encode(ids)),
+    "T5's encoder": small_t5.encode,
+    "T5's decoder, its own text": lambda ids: small_t5.decode(ids, small_t5.encode(other)),
+    "T5's decoder, the text it reads": lambda ids: small_t5.decode(other, small_t5.encode(ids)),
+}
+six = torch.tensor([[4, 8, 15, 16, 23, 42]])
+
+
+# %%
+def change(run, place: int) -> Tensor:  # by how much each position's output changes, (T,)
+    changed = six.clone()
+    changed[0, place] += 1
+    return (run(changed) - run(six)).abs().amax(dim=-1)[0]
+
+
+for name, run in runs.items():
+    by = change(run, place=5)[3].item()
+    print(f"{name:34} position 3 {'changes' if by > 1e-9 else 'stays the same'}")
+
+# %% [markdown]
+# The same for every pair of places gives the masks, measured. GPT-2's is **causal**: each token sees itself and the
+# past. BERT's is none at all: **bidirectional**. A decoder with a memory has both: its own text it sees causally, the
+# text it reads as a whole. Encoders of BART and T5 measure like BERT.
+
+# %%
+words = ["the", "old", "king", "had", "three", "sons"]
+written = ["der", "alte", "König", "hatte", "drei", "Söhne"]
+NOTES = {
+    "GPT-2": ("What comes later cannot change what stands before,", "so the text can be written on."),
+    "BERT": ("Everything depends on everything: a text must be", "there, whole, before one reads it."),
+    "BART's decoder, its own text": ("It is written as GPT-2 writes,", "token by token."),
+    "BART's decoder, the text it reads": ("Rows: what is written.", "Columns: what is read."),
+}
+KINDS = ["decoder-only", "encoder-only", "encoder-decoder", "encoder-decoder"]
+ROWS, COLUMNS = [words, words, written, written], [words, words, written, words]
+measured = {}
+for name in NOTES:
+    columns = [change(runs[name], place) > 1e-9 for place in range(6)]
+    measured[name] = torch.stack(columns, dim=1).tolist()  # (T, T): a row for each output
+masks = [
+    Mask(name, kind, NOTES[name], rows, columns, measured[name])
+    for name, kind, rows, columns in zip(NOTES, KINDS, ROWS, COLUMNS, strict=True)
+]
+mask_panels(masks, "Whose change is felt where, in four random models")
+
+# %% [markdown]
+# In short, with a mistake that one often reads: attention is said to find out whether "bank" is at a river or full of
+# money. GPT-2's can do so only by what stands **before** the word. Here is the storyteller's vector of *bank* in two
+# texts that go on differently, and that of a (random) BERT:
+
+# %%
+river = lm.encode("He went to the bank of the river.")
+money = lm.encode("He went to the bank with his money.")
+place = len(lm.encode("He went to the bank")) - 1
+assert river[: place + 1] == money[: place + 1]
+torch.manual_seed(0)
+random_bert = Bert(BertConfig(4096, n_layer=2, n_head=4, n_embd=64, n_inner=128))
+for name, model in (("the storyteller", lm.model), ("a random BERT", random_bert)):
+    with torch.no_grad():
+        one, two = (model.hidden(torch.tensor([text]))[0, place] for text in (river, money))
+    print(f"{name:16} the two vectors of 'bank' differ by up to {(one - two).abs().max():.4f}")
+
+# %% [markdown]
+# ## Exercise 1: `BertLayer`
+#
+# GPT-2's block with three changes:
+#
+# 1. **No causal mask.** What stays is the padding's: texts of a batch are filled up to one length with `[PAD]`, and
+#    nobody may look there. `mask` is True where a token stands, (B, 1, 1, T), so that it holds for all heads and all
+#    queries.
+# 2. **Post-norm.** GPT-2 computes `x + part(norm(x))`, BERT `norm(x + part(x))`, as the first transformer did: the sum
+#    is normalized, and the normalized sum goes on.
+# 3. **The exact GELU**, `nn.functional.gelu`; GPT-2's tanh form is an approximation of it. The two differ by very
+#    little:
+
+# %%
+x = torch.linspace(-5, 5, 2001)
+print(f"the two GELUs differ by at most {(gelu(x) - exact_gelu(x)).abs().max():.5f}")
+
+# %% [markdown]
+# `attention` holds four linear layers, `self.attention["query"]` and so on; `split_heads(t, D)` and `merge_heads` are
+# step 2 and step 4 of lesson 05.
+
+# %% exercise="BertLayer"
+
+# %%
+check(BertLayer)
+
+# %% [markdown]
+# Its parameters have the names of the project's, so a BERT takes your layers as its own. The small one from above, with
+# yours in it and the same numbers:
+
+# %%
+mine = Bert(small_bert.config).double().eval()
+mine.layer = nn.ModuleList(BertLayer(mine.config) for _ in mine.layer).double()
+print(mine.load_state_dict(small_bert.state_dict()))
+with torch.no_grad():
+    print("the same vectors:", torch.allclose(mine.hidden(six), small_bert.hidden(six)))
+
+# %% [markdown]
+# What does post-norm do to the residual stream? After each layer every vector has been normalized. (Lesson 06: in GPT-2
+# nothing is, and the stream grows.) The mean length of the vectors after each layer, in the storyteller and in a random
+# stack of six of your layers:
+
+# %%
+torch.manual_seed(0)
+config = BertConfig(n_layer=6, n_head=8, n_embd=256, n_inner=1024)
+layers = nn.ModuleList(BertLayer(config) for _ in range(6)).requires_grad_(False)
+for weight in layers.parameters():
+    if weight.ndim == 2:
+        weight.normal_(std=0.05)
+story = torch.tensor([lm.encode("Once upon a time there was a king who had three sons")])
+with minigpt.record(lm.model) as seen, torch.no_grad():
+    lm.model(story)
+x = seen["h.0.in"]
+for n in range(6):
+    after = seen[f"h.{n + 1}.in"] if n < 5 else seen["h.5.out"]
+    x = layers[n](x, torch.ones(1, 1, 1, x.shape[1], dtype=torch.bool))
+    lengths = (after.norm(dim=-1).mean(), x.norm(dim=-1).mean())
+    print(f"after layer {n}: the storyteller {lengths[0]:6.1f}   post-norm {lengths[1]:5.1f}")
+print(f"√C is {256**0.5:.1f}: mean 0 and variance 1 in each of 256 channels make just this length")
+
+# %% [markdown]
+# And padding. A text alone, the same beside a longer one, with the mask and without:
+
+# %%
+alone = torch.tensor([[4, 8, 15]])
+padded = torch.tensor([[4, 8, 15, 0, 0], [16, 23, 42, 4, 8]])
+real = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+wanted = small_bert.hidden(alone)[0]
+for name, mask in (("with the mask", real), ("without", None)):
+    found = small_bert.hidden(padded, mask)[0, :3]
+    print(f"{name:14} the vectors of the short text are the same: {torch.allclose(found, wanted)}")
+
+# %% [markdown]
+# ## Why BERT cannot write
+#
+# GPT-2 learns to name the next token, at every place at once. What if a model without the causal mask learns the same?
+# Two models of one of your layers each, and the letters of a fairy tale instead of tokens. They differ in the mask and
+# in nothing else. (How training works is lesson 14. Here it is enough that `learned` looks 200 times at 16 pieces of
+# the tale, and moves all numbers a little so that the **loss** falls: how wrong the predictions are, as in lesson 07.)
+
+# %%
+TALE = (
+    "In olden times when wishing still helped one, there lived a king whose daughters were all "
+    "beautiful, but the youngest was so beautiful that the sun itself, which has seen so much, "
+    "was astonished whenever it shone in her face. Close by the king's castle lay a great dark "
+    "forest, and under an old lime-tree in the forest was a well, and when the day was very "
+    "warm, the king's child went out into the forest and sat down by the side of the cool "
+    "fountain, and when she was bored she took a golden ball, and threw it up on high and "
+    "caught it, and this ball was her favorite plaything. "
+)
+letters = sorted(set(TALE))
+tale = torch.tensor([letters.index(letter) for letter in TALE])
+T, C = 16, 64
+
+
+# %%
+class Letters(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(len(letters), C), nn.Embedding(T, C)
+        self.layer = BertLayer(BertConfig(len(letters), T, 2, 1, 4, C, 2 * C))
+        self.head = nn.Linear(C, len(letters))
+        for weight in self.layer.parameters():
+            if weight.ndim == 2:
+                nn.init.normal_(weight, std=0.1)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        places = torch.arange(ids.shape[1])
+        x = self.wte(ids) + self.wpe(places)
+        return self.head(self.layer(x, mask[None, None]))
+
+
+def learned(mask: Tensor) -> tuple[Letters, float]:
+    torch.manual_seed(0)
+    model = Letters().double()  # float64, to keep rounding out of it
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(200):
+        starts = torch.randint(0, len(tale) - T, (16, 1))
+        text = tale[starts + torch.arange(T + 1)]  # T letters, and each one's next
+        scores = model(text[:, :-1], mask).flatten(0, 1)
+        loss = nn.functional.cross_entropy(scores, text[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.requires_grad_(False), loss.item()
+
+
+# %%
+all_seen = torch.ones(T, T, dtype=torch.bool)
+allowed = {"causal mask": all_seen.tril(), "no mask": all_seen}
+trained = {name: (mask, *learned(mask)) for name, mask in allowed.items()}
+for name, (_, _, loss) in trained.items():
+    print(f"{name:12} loss in training {loss:.2f}")
+
+# %% [markdown]
+# Without a mask the loss is far better! Now let both write: the next letter, again and again, where the future does not
+# exist yet. And their loss on the letter after 4, 8, 12 and 15 letters of the tale, with nothing behind them:
+
+# %%
+for name, (mask, model, _) in trained.items():
+    losses = []
+    for n in (4, 8, 12, 15):
+        text = tale[torch.arange(len(tale) - T)[:, None] + torch.arange(n + 1)]
+        scores = model(text[:, :n], mask[:n, :n])[:, -1]
+        losses.append(nn.functional.cross_entropy(scores, text[:, n]).item())
+    text = "In olden times "
+    for _ in range(45):
+        window = torch.tensor([[letters.index(letter) for letter in text[-T:]]])
+        n = window.shape[1]
+        text += letters[model(window, mask[:n, :n])[0, -1].argmax()]
+    print(f"{name:12} loss when it writes {sum(losses) / 4:.2f}   {text!r}")
+print(f"to know nothing is a loss of ln {len(letters)} = {math.log(len(letters)):.2f}")
+
+# %% [markdown]
+# It learned to **copy**: the next letter stands there, one place to the right, and it looked. Is that so? Random
+# letters are no tale, nothing in them can be foretold. Whoever gets them right has looked:
+
+# %%
+noise = torch.randint(0, len(letters), (500, T + 1), generator=torch.Generator().manual_seed(1))
+for name, (mask, model, _) in trained.items():
+    named = model(noise[:, :-1], mask).argmax(dim=-1)[:, :-1]  # the last place sees no next letter
+    print(f"{name:12} {(named == noise[:, 1:-1]).double().mean():4.0%} of random letters foretold")
+print(f"by chance    {1 / len(letters):4.0%}")
+
+# %% [markdown]
+# When it writes, there is nothing to copy, and it is worse than one that knows nothing. This is why a model that reads
+# both sides needs another task, and here the four differ once more. What each gets to read in training, and what it has
+# to say:
+
+# %%
+print(
+    "GPT-2  reads  the old king had three sons",
+    "       says       old king had three sons <|endoftext|>       each place the next token",
+    "BERT   reads  [CLS] the old [MASK] had three sons [SEP]",
+    "       says                 king                              only what is hidden (15 %)",
+    "BART   reads  <s> the old <mask> three sons </s>              one mask, however many are hidden",
+    "       writes <s> the old king had three sons </s>            the whole text",
+    "T5     reads  the old <extra_id_0> three <extra_id_1> </s>    numbered gaps",
+    "       writes <extra_id_0> king had <extra_id_1> sons <extra_id_2> </s>    the gaps alone",
+    sep="\n",
+)
+
+# %% [markdown]
+# (Devlin et al. 2019, section 3.1; Lewis et al. 2020, section 2.2; Raffel et al. 2020, section 3.1.4. Of the tokens
+# that BERT must name, a tenth is left as it is and a tenth replaced by a random one, since no `[MASK]` ever comes in
+# use.)
+#
+# BERT can be made to fill in one mask after another, which is slow and writes badly; it knows no next token. What it is
+# good at is reading: each vector knows the whole text.
+#
+# ## Two texts in one
+#
+# To ask whether one sentence answers another, BERT gets both in one input, and a third table: a row for the tokens of
+# the first, one for those of the second (**segments**). All three are added, in `hidden`:
+
+# %%
+source(Bert.hidden)
+
+# %% [markdown]
+# Which token belongs to which text the tokenizer says. BERT's tokens are **WordPieces**. They are trained by merging
+# pairs as in lesson 02, but the pair is chosen that stands together most often *for how often its parts come*: a rare
+# "daught" comes before a frequent "the". Cutting needs no merges: always the longest piece of the vocabulary, from the
+# left; `##` marks what goes on with a word.
+
+# %%
+print(split_words("The King's child, ÉLODIE!"))  # lower case, no accents, punctuation apart
+for n in (160, 300):
+    wordpiece = WordPiece(train_wordpiece(split_words(TALE), n))
+    print(n, *wordpiece.tokenize("The youngest daughter threw the golden ball."))
+print(wordpiece.tokenize("the golden zebra"))  # the tale has no z: the whole word is unknown
+ids, segments = wordpiece.wrap(wordpiece.encode("the king"), wordpiece.encode("her castle"))
+for row in ([wordpiece.tokens[id] for id in ids], segments):
+    print("".join(f"{item!s:9}" for item in row).rstrip())
+
+# %% [markdown]
+# Lesson 02 asked why merges are replayed by rank and not by length. BERT does cut by length, and that works, too: what
+# counts is that texts are cut in use as they were in training.
+#
+# ## Exercise 2: `CrossAttention`
+#
+# Now the part between two stacks. It is attention as you know it; only, the one who asks and the one who answers are
+# not the same text. The decoder's x, (B, T, C), makes the **queries**; the memory, (B, S, C), makes **keys and
+# values**. So the scores are (B, H, T, S), and there is no future in a text that has been read: no causal mask. Names
+# and scale are BART's; T5 does not scale.
+
+# %% exercise="CrossAttention"
+
+# %%
+check(CrossAttention)
+
+# %% [markdown]
+# This is where it stands, in each layer of BART's decoder: after self-attention, before the MLP. Its keys and values
+# come from outside, for they are the same for each token that is written: computed once, as the cache of lesson 10.
+
+# %%
+source(BartLayer)
+
+# %% [markdown]
+# It is often said that such models are expensive because they run two full stacks for every task. Count. While BART
+# writes ten tokens, how often does each stack run?
+
+# %%
+calls = {"encoder": 0, "decoder": 0}
+
+
+def count(which: str):
+    def hook(*_: object) -> None:
+        calls[which] += 1
+
+    return hook
+
+
+hooks = [
+    small_bart.encoder.layers[0].register_forward_hook(count("encoder")),
+    small_bart.decoder.layers[0].register_forward_hook(count("decoder")),
+]
+memory = small_bart.encode(six)
+written = torch.tensor([[2]])
+for _ in range(10):
+    newest = small_bart.unembed(small_bart.decode(written, memory))[:, -1].argmax(dim=-1, keepdim=True)
+    written = torch.cat([written, newest], dim=1)
+for hook in hooks:
+    hook.remove()
+print(calls)
+
+# %% [markdown]
+# And a token costs, with a cache, one product with each matrix of the stack that writes, and one with the table for the
+# logits. The matrices that make keys and values of the memory are not needed again. In millions of multiplications, at
+# the official sizes, attention's own sums left out:
+
+
+# %%
+def matrices(module: nn.Module, without: str = r"$^") -> int:
+    linear = {name: m for name, m in module.named_modules() if isinstance(m, Linear)}
+    return sum(m.weight.numel() for name, m in linear.items() if not re.search(without, name))
+
+
+KEYS_VALUES = r"encoder_attn\.[kv]_proj|cross_attn\.[kv]$"
+for name, reads, writes, table in (
+    ("GPT-2", gpt2.h, gpt2.h, gpt2.wte),
+    ("BERT", bert.layer, None, None),
+    ("BART", bart.encoder, bart.decoder, bart.shared),
+    ("T5", t5.encoder, t5.decoder, t5.shared),
+):
+    token = f"{(matrices(writes, KEYS_VALUES) + table.weight.numel()) / 1e6:5.1f}" if writes else "    –"
+    print(f"{name:6} to read a token {matrices(reads) / 1e6:5.1f}   to write one {token}")
+
+# %% [markdown]
+# At the same width BART writes a token for less than GPT-2, since only its six decoder layers run. What is true: it is
+# two stacks to train and to keep in memory.
+#
+# ## Exercise 3: `relative_bias`
+#
+# Attention knows no order (lesson 05). GPT-2, BERT and BART add a vector for each place, from a table that ends: no
+# text can be longer. T5 adds nothing to the tokens. It adds a number to each **score**, which depends only on the
+# distance between the two places, and on the head. So a head can learn "the one before" once, for all places.
+#
+# One number for each distance would be many, so distances are sorted into buckets: near ones have one each, far ones
+# share, wider and wider. In an encoder half of the buckets are for keys before the query, half for keys after it. The
+# official sizes are 32 buckets and 128 as the largest distance:
+
+# %%
+distances = torch.arange(-40, 41)
+buckets = relative_bucket(distances, 32, 128, both_ways=True)
+for n in (-40, -20, -9, -8, -7, -2, -1, 0, 1, 2, 9, 40):
+    print(f"the key {n:4} places from the query: bucket {int(buckets[n + 40])}")
+
+# %%
+places = list(range(0, 201, 1))
+before = relative_bucket(-torch.tensor(places), 32, 128, both_ways=True).tolist()
+named = {"bucket of a key so many places before the query": before}
+curves(places, named, "T5's buckets grow like the logarithm")
+
+# %% [markdown]
+# Your function gets the table (n_buckets, H) of learned numbers and gives the bias for T places, (H, T, T). `(T, T)`
+# distances first: `place - place[:, None]`, the key's place less the query's.
+
+# %% exercise="relative_bias"
+
+# %%
+check(relative_bias)
+
+# %% [markdown]
+# Where it goes: `softmax(q kᵀ + bias)`, before the softmax, and the same bias in every block of a stack. The table of
+# T5-small has 32 · 8 numbers on each side, all of its knowledge of order. Without it a text is a bag of words: mix the
+# tokens, and the vectors come out mixed in the same way. With it they change. And no text is too long:
+
+# %%
+table = small_t5.encoder_bias.weight
+wanted = small_t5.encoder_bias(torch.arange(6)[None], n_slots=6)[0]
+print("your bias is T5's:", torch.equal(relative_bias(6, table, max_distance=16), wanted))
+
+order = [3, 1, 5, 0, 2, 4]
+for name, factor in (("with the bias", 1), ("without", 0)):
+    kept = table.clone()
+    table.mul_(factor)
+    same = torch.allclose(small_t5.encode(six[:, order]), small_t5.encode(six)[:, order])
+    table.copy_(kept)
+    print(f"{name:14} order does not matter: {same}")
+
+long = torch.randint(0, 50, (1, 600), generator=torch.Generator().manual_seed(0))
+print("T5 reads 600 tokens:", tuple(small_t5.encode(long).shape))
+try:
+    small_bart.encode(long)
+except ValueError as error:
+    print("BART:", error)
+
+# %% [markdown]
+# T5's tokenizer is a third kind, **Unigram** (Kudo 2018): each piece has a probability, and of all ways to cut a word
+# the most probable one is taken; no merges, no longest match. The numbers are logarithms, so they add up:
+
+# %%
+scores = {"▁hug": -2.0, "▁hu": -1.5, "gs": -1.0, "s": -0.8, "▁": -4.0, "h": -3.0, "u": -3.0, "g": -3.0}
+print(best_pieces("▁hugs", scores, unknown=-13.0, longest=4))
+for cut in (["▁hu", "gs"], ["▁hug", "s"], ["▁", "h", "u", "gs"]):
+    print(f"{' + '.join(cut):16} {sum(scores[piece] for piece in cut):5.1f}")
+
+# %% [markdown]
+# ## What a reader is good for
+#
+# A BERT of our own code with real weights: all-MiniLM-L6-v2, six layers, trained on top of BERT's task so that texts
+# with like meaning get like vectors (Reimers & Gurevych 2019). The vector of a text is the mean of its tokens' vectors,
+# not the pooler's. How alike two texts are is the cosine of the angle between their vectors: 1 for the same direction.
+
+# %%
+SENTENCES = [
+    "The wolf swallowed the grandmother whole.",
+    "A poor miller had a beautiful daughter.",
+    "The king lived in a castle.",
+    "The princess kissed the frog, and he became a prince.",
+    "The stock market fell sharply today.",
+    "How do I bake bread?",
+]
+QUESTIONS = [
+    "A monarch dwelt in a fortress.",
+    "A beast ate the old woman.",
+    "What is the recipe for a loaf?",
+]
+RECORDED = [[2, 0.54, 0, 0.32], [0, 0.58, 3, 0.28], [5, 0.73, 0, 0.05]]  # the two nearest
+
+# %%
+if local("all-minilm-l6-v2"):
+    reader = minigpt.load_relative("all-minilm-l6-v2", device="cpu")
+    layers = nn.ModuleList(BertLayer(reader.model.config) for _ in reader.model.layer)
+    layers.load_state_dict(reader.model.layer.state_dict())
+    reader.model.layer = layers  # it is yours that reads
+    print(reader)
+    nearest = []
+    for question in QUESTIONS:
+        two = reader.similar(question, SENTENCES)[:2]
+        nearest.append([item for one in two for item in (SENTENCES.index(one.text), one.cosine)])
+else:
+    print("MiniLM is not here: what follows was recorded by this cell on a machine that has it.")
+    print("minigpt download all-minilm-l6-v2 fetches it (90 MB); then this cell computes.")
+    nearest = RECORDED
+for question, (first, cosine, second, less) in zip(QUESTIONS, nearest, strict=True):
+    print(f"\n{question}\n  {cosine:.2f}  {SENTENCES[first]}\n  {less:.2f}  {SENTENCES[second]}")
+
+# %% [markdown]
+# No word of "A monarch dwelt in a fortress" but *a* and *in* stands in "The king lived in a castle."
+#
+# ## Which one for what?
+#
+# | | GPT-2 | BERT | BART, T5 |
+# |---|---|---|---|
+# | kind | decoder-only | encoder-only | encoder-decoder |
+# | stacks | one, reads and writes | one, reads | two: one reads, one writes |
+# | attention | masked self-attention | unmasked self-attention | unmasked; masked and cross |
+# | good for | writing on | comparing, sorting, finding texts; gaps | one text into another: translation, summary |
+# | against it | tokens know only what is before them | cannot write | two stacks to train and to keep |
+# | slow at | writing: one token at a time | nothing: one pass | writing, just as GPT-2 |
+#
+# Two things have changed since such tables were first drawn. Text is now written by decoder-only models nearly
+# everywhere, translations too: the task goes into the prompt (lesson 11). And GPT-2 itself is no longer the best at
+# anything. Readers live on where vectors are wanted: in search.
+#
+# And in short, what each is made of:
+
+# %%
+rows = {
+    "layers": [f"{gpt2.config.n_layer}", f"{bert.config.n_layer}"]
+    + [f"{m.config.n_layer} + {m.config.n_decoder_layer}" for m in (bart, t5)],
+    "channels": [f"{m.config.n_embd}" for m in (gpt2, bert, bart, t5)],
+    "places": [f"{m.config.n_ctx:,}" for m in (gpt2, bert, bart)] + ["any"],
+    "vocabulary": [f"{m.config.vocab_size:,}" for m in (gpt2, bert, bart, t5)],
+    "tokens": ["byte-level BPE", "WordPiece", "byte-level BPE", "Unigram"],
+    "norm": ["before", "after", "after", "before, RMS"],
+    "activation": ["GELU, tanh", "GELU", "GELU", "ReLU"],
+    "scores": ["/ √D"] * 3 + ["as they are"],
+    "parameters": [f"{totals[name] / 1e6:.0f} million" for name in relatives],
+}
+for name, row in {"": relatives, **rows}.items():
+    print(f"{name:12}" + "".join(f"{item:16}" for item in row).rstrip())
+
+# %% [markdown]
+# ## The same in the project
+#
+# `minigpt/models/bert.py`, `bart.py` and `t5.py`, each whole and in the order of `gpt2.py`; what they share with it is
+# `layers.py` and `attention.py`. The layer that you wrote:
+
+# %%
+source(minigpt.models.bert.BertLayer)
+
+# %% [markdown]
+# `minigpt/models/relative.py` has the buckets; `tokenizer/wordpiece.py` and `tokenizer/unigram.py` the tokenizers;
+# `weights/relatives.py` loads official files, and `minigpt.load_relative` makes them ready to use: `embed`, `similar`
+# and `fill_mask` of a BERT, `generate` of a BART or T5. `tests/parity` compares all of them with transformers, layer by
+# layer.
+#
+# ## Five questions
+#
+# Decide before you unfold the code or *the answer*.
+
+# %%
+stays = [name for name in runs if change(runs[name], 5)[3] <= 1e-9]
+asked = ["BERT", "T5's encoder", "BART's decoder, the text it reads", "T5's decoder, its own text"]
+quiz(
+    "Token 5 changes. Whose output at position 3 stays the same?",
+    asked,
+    next(name for name in asked if name in stays),
+    "a decoder sees its own text causally, as GPT-2; encoders and cross-attention see everything",
+)
+
+# %%
+quiz(
+    "How many numbers tell T5-small's encoder about places?",
+    [256, 512, 262_144, 524_288],
+    t5.encoder_bias.weight.numel(),
+    "32 buckets, 8 heads; GPT-2's table has 786,432",
+)
+
+# %%
+with torch.device("meta"):
+    without = Bart(BartConfig())
+    for layer in without.decoder.layers:
+        del layer.encoder_attn, layer.encoder_attn_layer_norm
+removed = totals["BART"] - sum(p.numel() for p in without.parameters())
+quiz(
+    "BART-base loses its cross-attention. What is left could still …",
+    [
+        "go on with a text, as GPT-2 does",
+        "translate a text",
+        "sum up a text that the encoder has read",
+        "do nothing at all",
+    ],
+    "go on with a text, as GPT-2 does" if removed and "BART's decoder, its own text" in stays else "translate a text",
+    f"its decoder alone is decoder-only; lost are {removed / 1e6:.1f} million numbers, and sight of the encoder",
+)
+
+# %%
+quiz(
+    "BART has read a text of 6 tokens and writes 10. How often did its encoder run?",
+    [1, 6, 10, 60],
+    calls["encoder"],
+    "what is read does not change while one writes: once",
+)
+
+# %%
+better = min(trained, key=lambda name: trained[name][2])
+quiz(
+    "Two models learn the next letter, one with a mask, one without. Whose training loss is lower?",
+    [
+        "the one without, and it writes worse",
+        "the one with it, and it writes better",
+        "both have the same",
+        "the one without, and it writes better",
+    ],
+    "the one without, and it writes worse" if better == "no mask" else "the one with it, and it writes better",
+    "it sees the answer and copies it; when it writes, there is none",
+)

@@ -75,7 +75,6 @@ def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
     given = {name: request.more[name] for name in ("layer", "head") if name in request.more}
     if given and what != "attention":
         raise ValueError(f"layer and head are for attention, not for {what}: leave them out")
-    planned(lm, request)
     assert lm.tokenizer
     text = request.prompt if isinstance(request.prompt, str) else lm.tokenizer.decode(request.prompt)
     drawing: Drawing = getattr(lm.show, what)(text, **given)

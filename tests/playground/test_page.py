@@ -143,11 +143,11 @@ def test_pictures(tab: str, page: Visitor) -> None:
     page.wait("document.querySelector('#drawn svg rect')")
     assert page.evaluate("getComputedStyle(document.querySelector('#drawn svg .ink')).fill") == "rgb(0, 0, 0)"
     if tab == "attention":
-        page.click("#drawn rect:nth-of-type(60)")  # some square of the grid
-        title = page.wait("document.querySelector('#drawn svg title').textContent.match(/^Layer \\d+, head \\d+/)?.[0]")
-        assert title == page.evaluate(
-            "`Layer ${document.querySelector('#layer').value}, head ${document.querySelector('#head').value}`"
-        )
+        squares = "[...document.querySelectorAll('#drawn rect > title')]"
+        page.evaluate(f"{squares}.find(it => it.textContent === 'layer 2, head 5').parentElement.id = 'square'")
+        page.click("#square")
+        page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Layer 2, head 5')")
+        assert page.evaluate("document.querySelector('#layer').value + document.querySelector('#head').value") == "25"
         page.set("#head", "", "change")
         page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Every head')")
 

@@ -109,6 +109,7 @@ def test_a_character_of_several_tokens_comes_whole(playground: Playground, lm: L
     ("prompt", "settings"),
     [
         (PROMPT, {"temperature": 0.7, "top_k": 0, "top_p": 0.9, "min_p": 0, "repetition_penalty": 1.3, "seed": 4}),
+        (PROMPT, {"temperature": 1.6, "top_k": 0, "top_p": 0.97, "min_p": 0.001, "seed": 4, "max_new_tokens": 12}),
         ('-t it\'s "$x"\n', {"temperature": 0}),
         ([285, 13, 700], {"temperature": 0}),
         ("<|endoftext|>", {"num_beams": 2, "temperature": 0}),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minigpt.commands import flags
+from minigpt.commands.play_flags import play
 from minigpt.commands.show_flags import show
 from minigpt.commands.train_flags import train
 
@@ -157,6 +158,7 @@ COMMANDS: dict[str, Callable[[Parser], None]] = {
     "next": next_,
     "tokens": tokens,
     "show": show,
+    "play": play,
     "train": train,
     "models": models,
     "download": download,

@@ -1,1 +1,1 @@
-"""What a playground needs, whatever it looks like: texts that grow and can be stopped, and the same text as code."""
+"""The playground, a page or in a notebook: texts that grow and can be stopped, and the same text as code."""

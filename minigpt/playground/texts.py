@@ -15,19 +15,18 @@ from minigpt.prompts import Prompt, start_of
 
 
 def growing(
-    lm: LanguageModel, prompt: str, given: Mapping[str, object], chat: bool = False
+    lm: LanguageModel, prompt: Prompt, given: Mapping[str, object], chat: bool = False
 ) -> Generator[TokenSequence]:
     """The sequence that `lm.generate` makes, after every token; close it and no further one is computed.
 
     Of a beam search it is the likeliest text so far, until in the end it is the one that won. With `chat` the prompt is
     a user's message, and the text the answer of `lm.chat`. Raises as these do.
     """
-    start: Prompt = prompt
     if chat:
         form = lm.chat_format()
-        start, given = form.ids([message(prompt)]), with_defaults(given, form, lm.generation_config)
+        prompt, given = form.ids([message(prompt)]), with_defaults(given, form, lm.generation_config)
     settings = lm.settings(given)
-    [sequence] = plan(lm.model, [start_of(lm.tokenizer, start)], settings, lm.tokenizer)
+    [sequence] = plan(lm.model, [start_of(lm.tokenizer, prompt)], settings, lm.tokenizer)
     if settings.num_beams == 1 or settings.forced_eos_token_id or sequence.finish_reason:
         for _ in run(lm.model, [sequence], settings):
             yield sequence
@@ -43,7 +42,7 @@ def growing(
     yield sequence
 
 
-def message(prompt: str) -> dict[str, str]:
+def message(prompt: Prompt) -> dict[str, object]:
     """A prompt as a conversation's only message."""
     return {"role": "user", "content": prompt}
 

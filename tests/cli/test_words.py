@@ -182,7 +182,7 @@ def test_a_prompt_may_begin_with_a_dash() -> None:
     assert Parser("generate").read(["-n", "3", "--", "-x"]).prompt == "-x"
 
 
-PLAIN = ("generate", "next", "chat", "compare", "eval", "train", "tokens", "show")
+PLAIN = ("generate", "next", "chat", "compare", "eval", "train", "tokens", "show", "play")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

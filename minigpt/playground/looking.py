@@ -1,0 +1,82 @@
+"""A look at a text that is there: the logits after it, the code that filters them, the pictures of `lm.show`.
+
+V vocabulary.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import minigpt
+from minigpt.generation import constraints, cutoffs, sampling
+from minigpt.generation.decoding import prefill
+from minigpt.generation.fields import FILTERS
+from minigpt.generation.rules import shown
+from minigpt.generation.sequences import TokenSequence, fit
+from minigpt.generation.settings import Settings
+from minigpt.language_model import LanguageModel
+from minigpt.models import layers
+from minigpt.pictures.colors import style
+from minigpt.pictures.drawing import Drawing
+from minigpt.playground.logits import Recent
+from minigpt.playground.wire import Refused, Request
+from minigpt.prompts import start_of
+
+PICTURES = ("attention", "lens", "surprise")
+CODE: dict[str, Callable[..., Any]] = {  # what computes each step of `minigpt.analysis.filters.filter_steps`
+    "model": layers.softmax,
+    "penalties": constraints.process,
+    "greedy": sampling.sample,
+    "temperature": sampling.filter_candidates,
+    **{name: getattr(sampling, name, None) or getattr(cutoffs, name) for name in FILTERS},
+}
+
+
+def planned(lm: LanguageModel, request: Request) -> tuple[list[int], Settings]:
+    """The ids of a text and the settings for the token after it; 422 where they do not go together."""
+    try:
+        settings = lm.settings({**request.settings, "max_new_tokens": 0})
+        ids, _, _ = fit(lm.model.config, start_of(lm.tokenizer, request.prompt), settings)
+    except ValueError as error:
+        raise Refused(422, str(error)) from None
+    return ids, settings
+
+
+@cache
+def where(step: str) -> str:
+    """The file and the line of the code that computes a step of the bars.
+
+    >>> where("top_k 40").startswith("minigpt/generation/sampling.py:")
+    True
+    """
+    function = CODE[step.split(" ")[0].replace("-", "_")]
+    file = Path(inspect.getfile(function)).relative_to(Path(minigpt.__file__).parents[1])
+    return f"{file.as_posix()}:{inspect.getsourcelines(function)[1]}"
+
+
+@torch.inference_mode()
+def next_logits(lm: LanguageModel, ids: list[int], recent: Recent) -> Tensor:
+    """The logits (V,) after a text, from a forward pass; they are kept."""
+    logits = prefill(lm.model, [TokenSequence(ids, len(ids), 0)])[0]  # (V,)
+    recent.put(ids, logits)
+    return logits
+
+
+def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
+    """A picture by the method of its name of `lm.show`. Raises ValueError for a text that it cannot show."""
+    what = request.more.get("what")
+    if what not in PICTURES:
+        raise ValueError(f"what must be one of {', '.join(PICTURES)}, not {shown(what)}")
+    given = {name: request.more[name] for name in ("layer", "head") if name in request.more}
+    if given and what != "attention":
+        raise ValueError(f"layer and head are for attention, not for {what}: leave them out")
+    assert lm.tokenizer
+    text = request.prompt if isinstance(request.prompt, str) else lm.tokenizer.decode(request.prompt)
+    drawing: Drawing = getattr(lm.show, what)(text, **given)
+    svg = drawing.svg().replace(f"<style>{style()}</style>", "")
+    return {"title": drawing.title, "description": drawing.description, "svg": svg, "table": drawing.table}

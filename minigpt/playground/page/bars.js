@@ -1,0 +1,50 @@
+// The next token's distribution before and after each filter, as a table of bars.
+
+import { make, percent } from "./parts.js"
+
+const MEANING = {
+  model: "what the model gave",
+  penalties: "after penalties and bans",
+  greedy: "only the likeliest",
+  temperature: "logits divided by it",
+  "top-k": "only the k likeliest",
+  "top-p": "the likeliest that reach p",
+  "min-p": "at least this share of the best",
+}
+
+export function table(told, chosen) {
+  const head = make("tr", {}, make("th", { scope: "col" }, "token"))
+  for (const step of told.steps) {
+    const meaning = MEANING[step.name.split(" ")[0]] ?? ""
+    const left = `${step.kept.toLocaleString("en")} tokens left, ${step.entropy.toFixed(1)} bits`
+    head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", { title: "the code that computes it" }, make("code", {}, step.where))))
+  }
+  const most = Math.max(...told.steps.flatMap((step) => step.probabilities))
+  const rows = told.tokens.map((token, n) => {
+    const name = make("th", { scope: "row" }, make("code", {}, token.label), token.id === chosen ? " ✓" : "")
+    const row = make("tr", { className: token.id === chosen ? "chosen" : "" }, name)
+    for (const step of told.steps) {
+      const p = step.probabilities[n]
+      const bar = make("i", { className: "bar" })
+      bar.style.width = `${(p / most) * 60}%`
+      row.append(make("td", { className: p ? "" : "dropped" }, bar, p ? percent(p) : "dropped"))
+    }
+    return row
+  })
+  return make("table", { className: "bars" }, make("thead", {}, head), make("tbody", {}, ...rows))
+}
+
+// Puts new numbers into a table that is there, so that its bars move; false where it has other rows or columns.
+export function update(old, told, chosen) {
+  const fresh = table(told, chosen)
+  const key = (t) => [...t.querySelectorAll("th[scope=row]"), ...t.querySelectorAll("th[scope=col] > span")].map((cell) => cell.textContent.replace(/ [\d.]+$/, "")).join("|")
+  if (!old || key(old) !== key(fresh)) return fresh
+  old.querySelector("thead").replaceWith(fresh.querySelector("thead"))
+  const cells = fresh.querySelectorAll("td")
+  old.querySelectorAll("td").forEach((cell, n) => {
+    cell.className = cells[n].className
+    cell.querySelector("i").style.width = cells[n].querySelector("i").style.width
+    cell.lastChild.textContent = cells[n].lastChild.textContent
+  })
+  return old
+}

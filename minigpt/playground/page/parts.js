@@ -1,0 +1,19 @@
+// Small parts that all of the page uses.
+
+export const $ = (id) => document.getElementById(id)
+
+// An element with properties and children; a text is a text, never HTML.
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("aria-") || name === "role") element.setAttribute(name, value)
+    else element[name] = value
+  }
+  element.append(...children)
+  return element
+}
+
+// A probability as people read it, as the pictures write it.
+export const percent = (p) => (p >= 0.0005 ? `${(100 * p).toFixed(1)} %` : p > 0 ? "<0.1 %" : "0 %")
+
+export const bits = (x) => `${x.toFixed(1)} bits`

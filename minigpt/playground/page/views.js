@@ -1,0 +1,125 @@
+// What is drawn beside a text: the next token's bars, and the pictures of minigpt/pictures.
+
+import { update } from "./bars.js"
+import { $, make } from "./parts.js"
+import { shaping } from "./settings.js"
+import { ask } from "./wire.js"
+
+const LONGEST = 48 // tokens that a picture shows; more cannot be read
+const TOLD = {
+  surprise: "How much each token surprised the model.",
+  lens: "What the model would say after each layer, at each token.",
+  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
+}
+
+const LARGE = "One head: every row is a token that looks, every column one that is looked at. Choose “all” to go back."
+
+let tab = "bars"
+let place = null // what is looked at: model, ids, words before, and which token was chosen there, if any
+let asking = false // whether a request is under way
+let again = false // whether something changed since
+
+// Looks at a place of a text: after `ids` of a model.
+export function look(where) {
+  place = where
+  redraw()
+}
+
+// Draws anew what is shown. While an answer is under way later wishes become one.
+export async function redraw() {
+  if (!place) return
+  if (asking) {
+    again = true
+    return
+  }
+  asking = true
+  try {
+    await (tab === "bars" ? bars(place) : picture(place))
+  } catch (error) {
+    $("drawn").replaceChildren(make("p", { className: "quiet" }, error.message))
+  }
+  asking = false
+  if (again) {
+    again = false
+    redraw()
+  }
+}
+
+async function bars({ model, ids, prompt, words, chosen }) {
+  const text = ids ? { ids } : { prompt }
+  const told = await (await ask("bars", { model, ...text, settings: shaping() })).json()
+  if (tab !== "bars") return
+  const after = words.length > 40 ? `…${words.slice(-40)}` : words
+  const what = chosen === undefined ? "What may come next" : "What could have come"
+  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow.`
+  const old = $("drawn").querySelector("table")
+  const fresh = update(old, told, chosen)
+  if (fresh !== old) $("drawn").replaceChildren(fresh)
+}
+
+async function picture({ model, all, prompt }) {
+  const what = tab
+  const text = all ? { ids: all.slice(0, LONGEST) } : { prompt }
+  const part = all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : ""
+  const head = $("head").value
+  const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
+  const told = await (await ask("picture", { model, ...text, what, ...one })).json()
+  if (tab !== what) return
+  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
+  const svg = new DOMParser().parseFromString(told.svg, "image/svg+xml").documentElement
+  const [names, rows] = told.table
+  const top = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))
+  const body = rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))
+  const numbers = make("details", {}, make("summary", {}, "The numbers"), make("table", { className: "numbers" }, top, ...body))
+  $("drawn").replaceChildren(document.importNode(svg, true), numbers)
+}
+
+// The tabs, by mouse and by arrow keys.
+export function build() {
+  const tabs = [...document.querySelectorAll("[role=tab]")]
+  const choose = (one) => {
+    tab = one.id.slice("tab-".length)
+    for (const other of tabs) {
+      other.setAttribute("aria-selected", String(other === one))
+      other.tabIndex = other === one ? 0 : -1
+    }
+    $("view").setAttribute("aria-labelledby", one.id)
+    $("heads").hidden = tab !== "attention"
+    $("caption").textContent = ""
+    $("drawn").replaceChildren()
+    redraw()
+  }
+  tabs.forEach((one, n) => {
+    one.addEventListener("click", () => choose(one))
+    one.addEventListener("keydown", (event) => {
+      const to = { ArrowRight: n + 1, ArrowLeft: n - 1 }[event.key]
+      if (to === undefined) return
+      const next = tabs[(to + tabs.length) % tabs.length]
+      next.focus()
+      choose(next)
+    })
+  })
+  for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
+  $("drawn").addEventListener("click", enlarge)
+}
+
+// A click on a head of the grid shows it large.
+function enlarge(event) {
+  if (tab !== "attention" || $("head").value !== "") return
+  for (const title of $("drawn").querySelectorAll("rect > title")) {
+    const named = title.textContent.match(/^layer (\d+), head (\d+)$/)
+    const box = title.parentElement.getBoundingClientRect()
+    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom
+    if (!named || !inside) continue
+    $("layer").value = named[1]
+    $("head").value = named[2]
+    redraw()
+  }
+}
+
+// The layers and heads that a model has.
+export function heads({ n_layer, n_head }) {
+  const numbers = (n) => [...Array(n).keys()].map((i) => make("option", { value: i }, String(i)))
+  $("layer").replaceChildren(...numbers(n_layer))
+  $("head").replaceChildren(make("option", { value: "" }, "all, of all layers"), ...numbers(n_head))
+}

@@ -1,5 +1,6 @@
 """The real all-MiniLM-L6-v2: transformers' vectors after every layer, `tokenizers`' ids, sentences that are alike."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,16 +132,9 @@ def same(text: str) -> None:
     assert tok.decode(wanted.ids) == theirs.decode(wanted.ids, skip_special_tokens=False)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=int(os.environ.get("MINIGPT_TEXTS", "1000")))
 @given(text=STRING)
 def test_ids_are_those_of_the_library(text: str) -> None:
-    same(text)
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=10_000)
-@given(text=STRING)
-def test_ids_of_ten_thousand_texts(text: str) -> None:
     same(text)
 
 

@@ -169,7 +169,8 @@ for what, text in samples.items():
 print([gpt2.decode([i]) for i in gpt2.encode(code)][:22])
 print([cl100k.decode([i]) for i in cl100k.encode(code)][:15])
 for name, tok in both.items():
-    print(f"{name:12} {[tok.decode([i]) for i in tok.encode('When using LLMs,')]}")
+    ids = tok.encode("When using LLMs,")
+    print(f"{name:12} {[tok.decode([i]) for i in ids]}  {ids}")
 
 # %% [markdown]
 # ## Five languages

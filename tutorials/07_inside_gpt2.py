@@ -288,7 +288,9 @@ with torch.no_grad():
         print(f"{name:10} loss {loss:.2f}")
 
 # %% [markdown]
-# The official weights have the same names and the same layout, so your `count_parameters` must agree with the file:
+# The official weights have the same names and the same layout, so your `count_parameters` must agree with the file.
+# (Left to itself `minigpt.load` takes a graphics card where there is one, "cuda" or Apple's "mps", and else the CPU. The
+# lessons say `device="cpu"`, so that they print the same everywhere.)
 
 # %%
 if local("gpt2"):
@@ -299,6 +301,11 @@ else:
 
 # %% [markdown]
 # ## What GPT-2 leaves out
+#
+# Before 2017 language models counted which words follow each other, or were **recurrent networks**, which read a text
+# token by token and carry one vector along. They, too, learnt from plain text without labels, whatever one reads. What
+# the transformer brought is attention: each token looks directly at all before it, and in training all places of a text
+# are computed at once.
 #
 # The first transformer (2017) had two stacks: an **encoder**, which reads a text whole, and a **decoder**, which writes
 # another one, token by token. In the decoder each block had a third part, **cross-attention**, by which it looked at
@@ -311,6 +318,10 @@ else:
 # | encoder-decoder | two | the source whole, its own text before | translating, summarizing | BART, T5 |
 #
 # GPT-2 is a decoder without cross-attention, for there is no encoder to look at. Lesson 13 builds the relatives.
+#
+# Later decoders, such as Llama and Qwen, are GPT-2 with other parts: RMSNorm, which leaves the mean as it is, instead of
+# LayerNorm; positions that turn query and key (RoPE) instead of `wpe`; an MLP with a gate and SiLU instead of GELU; heads
+# that share keys and values. `minigpt/models/llama.py` has them in the order of `gpt2.py`.
 #
 # ## The same in the project
 #

@@ -289,8 +289,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # The official weights have the same names and the same layout, so your `count_parameters` must agree with the file.
-# (Left to itself `minigpt.load` takes a graphics card where there is one, "cuda" or Apple's "mps", and else the CPU. The
-# lessons say `device="cpu"`, so that they print the same everywhere.)
+# (Left to itself `minigpt.load` takes a graphics card where there is one, "cuda" or Apple's "mps", and else the CPU.
+# The lessons say `device="cpu"`, so that they print the same everywhere.)
 
 # %%
 if local("gpt2"):
@@ -319,9 +319,9 @@ else:
 #
 # GPT-2 is a decoder without cross-attention, for there is no encoder to look at. Lesson 13 builds the relatives.
 #
-# Later decoders, such as Llama and Qwen, are GPT-2 with other parts: RMSNorm, which leaves the mean as it is, instead of
-# LayerNorm; positions that turn query and key (RoPE) instead of `wpe`; an MLP with a gate and SiLU instead of GELU; heads
-# that share keys and values. `minigpt/models/llama.py` has them in the order of `gpt2.py`.
+# Later decoders, such as Llama and Qwen, are GPT-2 with other parts: RMSNorm, which leaves the mean as it is, instead
+# of LayerNorm; positions that turn query and key (RoPE) instead of `wpe`; an MLP with a gate and SiLU instead of GELU;
+# heads that share keys and values. `minigpt/models/llama.py` has them in the order of `gpt2.py`.
 #
 # ## The same in the project
 #

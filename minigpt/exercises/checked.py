@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from minigpt.exercises.outcomes import Gradients, Outcome, alike, gradients, run
 from minigpt.exercises.parameters import Unbuilt, build
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import TooLong, limited
-from minigpt.exercises.trace import own_line
+from minigpt.exercises.trace import own_file, own_line
 
 BLANK = "not implemented yet"
 FEW = 6  # parameters that a report names
@@ -47,16 +48,16 @@ def run_cases(checked: Checked) -> Report | None:
                 built[id(case.state)] = limited(partial(checked.runnable, case))
         except Unbuilt as error:
             return other_parameters(checked.exercise, n, error)
-        except NotImplementedError:
-            return Report(name, False, BLANK, blank=True)
         except TooLong:
             return Report(name, False, "its __init__ does not end: stopped after a second", "endless")
         except KeyboardInterrupt:
             raise
         except BaseException as error:
+            if is_blank(error):
+                return Report(name, False, BLANK, blank=True)
             return Report(name, False, "it cannot be built", lines=own_line(error))
         found = run(built[id(case.state)], checked.exercise, in_dtype(case, checked.dtype))
-        if isinstance(found.error, NotImplementedError):
+        if is_blank(found.error):
             return Report(name, False, BLANK, blank=True)
         checked.outcomes.append(found)
         failing = len(checked.outcomes) == ENOUGH and all(found.error for found in checked.outcomes)
@@ -76,6 +77,13 @@ def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
     if len(bugs) != 1:
         return Report(exercise.name, False, error.says, lines=lines)
     return Report(exercise.name, False, f"it {bugs[0].does}", bugs[0].name, [f"{error.says}:", *lines])
+
+
+def is_blank(error: BaseException | None) -> bool:
+    """Whether nothing is written yet: a NotImplementedError of a learner's own line. Torch raises one, too, where a
+    module without `forward` is called, such as a ModuleList."""
+    frames = list(walk_tb(error.__traceback__)) if isinstance(error, NotImplementedError) else []
+    return bool(frames) and own_file(frames[-1][0].f_code.co_filename)
 
 
 def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:

@@ -338,6 +338,21 @@ def test_a_report_is_text_html_and_an_error() -> None:
         report.raise_if_wrong()
 
 
+def test_a_module_list_that_is_called_is_no_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    """Torch, too, raises a NotImplementedError."""
+
+    class Block(exercise("Block").part):  # type: ignore[misc, name-defined]
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.ModuleList([self.mlp])(x)
+
+    report = check(Block)
+    assert not report.blank
+    assert "nn.ModuleList([self.mlp])(x)" in str(report)
+    capsys.readouterr()
+    check.play(Block, "Once")
+    assert "nn.ModuleList([self.mlp])(x)" in capsys.readouterr().out
+
+
 def test_the_same_expression_is_not_shown_as_a_difference() -> None:
     """What goes into it is another: here values and keys, swapped where they are stored."""
 

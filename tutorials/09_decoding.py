@@ -270,8 +270,8 @@ lm.show.bars("Once upon a time", k=8, temperature=0.7, top_k=50, top_p=0.9)
 # %% [markdown]
 # Now listen to it, with the same random numbers each time. First the three prompts that lesson 11 gives to a chat
 # model, with top-p 0.9 at T = 0.9. Temperatures that people usually try are 0.5, 1, 1.5 or 0.3, 0.7, 1, 1.5: here are
-# all of them. Then **top-k** with 1, 50 and 500, at T = 1; and **top-p** with 0.95, 0.75 and 0.5 at T = 1, and with 0.5,
-# 0.8, 0.95 and 0.99 at T = 0.8:
+# all of them. Then **top-k** with 1, 50 and 500, at T = 1; and **top-p** with 0.95, 0.75 and 0.5 at T = 1, and with
+# 0.5, 0.8, 0.95 and 0.99 at T = 0.8:
 
 # %%
 for prompt in ("What is 2+2?", "Suggest a party theme.", "Tell me a fun fact about space."):

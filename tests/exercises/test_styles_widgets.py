@@ -54,13 +54,14 @@ def test_nothing_reaches_a_page_and_nothing_stays_changed(monkeypatch: pytest.Mo
         *((threading.Thread, "start"), (ThreadPoolExecutor, "submit"), (threading, "excepthook")),
         *((ipywidgets.Output, "__enter__"), (ipywidgets.Output, "clear_output"), (ipywidgets.Widget, "open")),
     ]
-    before = [getattr(place, name) for place, name in places]
+    before, threads = [getattr(place, name) for place, name in places], set(threading.enumerate())
     for part in (exercise(NAME).part, OTHER[0][0], OTHER[12][0]):
         check(part, NAME)
     assert opened == []
     assert [getattr(place, name) for place, name in places] == before
-    time.sleep(0.1)
-    assert not any("run" in thread.name for thread in threading.enumerate()), "an endless thread was left"
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5.0)
+        assert not thread.is_alive() or type(thread) is not threading.Thread, "an endless thread was left"
 
 
 def test_an_error_within_a_thread_is_shown_at_its_line() -> None:

@@ -39,7 +39,9 @@ lm = minigpt.load("storyteller", device="cpu")
 for next_one in lm.next_tokens("The king had three", k=5):  # k=5: the five likeliest
     print(f"{next_one.text!r:>12}  {next_one.probability:.1%}")
 everything = lm.next_tokens("The king had three", k=lm.model.config.vocab_size)
-print(f"with the other {len(everything) - 5:,}, all together {sum(one.probability for one in everything):.0%}")
+print(
+    f"with the other {len(everything) - 5:,}, all together {sum(one.probability for one in everything):.0%}"
+)
 
 # %% [markdown]
 # These numbers are **probabilities**: of every 100 texts that go on from here, the model expects daughters in about 8.
@@ -62,7 +64,9 @@ for _ in range(8):
 # its **parameters**, which were found in **training**. The *large* in "large language model" means: very many of them.
 
 # %%
-n_parameters = sum(part.numel() for part in lm.model.parameters())  # numel: how many numbers there are in it
+n_parameters = sum(
+    part.numel() for part in lm.model.parameters()
+)  # numel: how many numbers there are in it
 print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million")
 
 # %% [markdown]
@@ -182,7 +186,9 @@ for name, text in {
 }.items():
     ids = WordTokenizer([text]).encode(last)
     n_words = len(set(text.lower().split()))
-    print(f"{name:12} {n_words:4} different words; unknown in the last story: {ids.count(1) / len(ids):.0%}")
+    print(
+        f"{name:12} {n_words:4} different words; unknown in the last story: {ids.count(1) / len(ids):.0%}"
+    )
 
 # %% [markdown]
 # This is the **out-of-vocabulary problem**. A larger corpus makes it smaller, but it makes the vocabulary larger,
@@ -295,10 +301,16 @@ text_cuts(
 # %%
 text = "The future of artificial intelligence will involve"
 n_ctx = lm.model.config.n_ctx
-lengths = {"words": len(text.split()), "GPT-2's tokens": len(gpt2.encode(text)), "bytes": len(text.encode())}
+lengths = {
+    "words": len(text.split()),
+    "GPT-2's tokens": len(gpt2.encode(text)),
+    "bytes": len(text.encode()),
+}
 lengths["bytes, text twice"] = 2 * lengths["bytes"]
 for name, n in lengths.items():
-    print(f"{n:3} {name:17}  {n * (n + 1) // 2:5,} looks; a context of {n_ctx} holds that {n_ctx // n:2} times")
+    print(
+        f"{n:3} {name:17}  {n * (n + 1) // 2:5,} looks; a context of {n_ctx} holds that {n_ctx // n:2} times"
+    )
 
 # %% [markdown]
 # ## What we have
@@ -354,11 +366,20 @@ quiz(
 
 # %%
 tok = tokenizer.WordTokenizer(corpus)
-pairs = {"fox": "Fox", "fox jumps": "fox over", "a unicorn": "a kangaroo", "quick brown fox": "lazy brown fox"}
+pairs = {
+    "fox": "Fox",
+    "fox jumps": "fox over",
+    "a unicorn": "a kangaroo",
+    "quick brown fox": "lazy brown fox",
+}
 quiz(
     "Which two texts have the same ids, although they are about different things?",
     [f"{one} / {two}" for one, two in list(pairs.items())[1:]],
-    next(f"{a} / {b}" for a, b in pairs.items() if a.lower() != b.lower() and tok.encode(a) == tok.encode(b)),
+    next(
+        f"{a} / {b}"
+        for a, b in pairs.items()
+        if a.lower() != b.lower() and tok.encode(a) == tok.encode(b)
+    ),
     "neither unicorn nor kangaroo is in the vocabulary, so both are [UNK]",
 )
 

@@ -166,7 +166,9 @@ print([token.decode() for token in sorted(ranks, key=ranks.get)[256:]])
 # %%
 n_bytes = sum(len(token) == 1 for token in gpt2.ranks)
 n_special = len(gpt2.special_tokens)
-print(f"{n_bytes} bytes + {gpt2.n_vocab - n_bytes - n_special:,} merges + {n_special} special token = {gpt2.n_vocab:,}")
+print(
+    f"{n_bytes} bytes + {gpt2.n_vocab - n_bytes - n_special:,} merges + {n_special} special token = {gpt2.n_vocab:,}"
+)
 print(gpt2.special_tokens)
 
 # %% [markdown]
@@ -301,7 +303,10 @@ def wordpiece(word, vocabulary):
     return parts
 
 
-print(wordpiece("unbelievable", {"un", "##believ", "##able"}), wordpiece("unbelief", {"un", "##believ", "##able"}))
+print(
+    wordpiece("unbelievable", {"un", "##believ", "##able"}),
+    wordpiece("unbelief", {"un", "##believ", "##able"}),
+)
 
 # %% [markdown]
 # **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and throws away those
@@ -326,7 +331,12 @@ def unigram(word, probability):
     return best[len(word)]
 
 
-print(unigram("▁unable", {"▁": 0.1, "▁un": 0.02, "un": 0.03, "able": 0.04, "a": 0.08, "ble": 0.01, "▁una": 0.001}))
+print(
+    unigram(
+        "▁unable",
+        {"▁": 0.1, "▁un": 0.02, "un": 0.03, "able": 0.04, "a": 0.08, "ble": 0.01, "▁una": 0.001},
+    )
+)
 
 # %% [markdown]
 # `▁` stands for a space: **SentencePiece** writes it so. SentencePiece is not one more method but a library: it trains
@@ -417,6 +427,8 @@ quiz(
         "it takes the id of the most similar word",
         "it raises an error",
     ],
-    "it cuts it into known tokens" if all(bytes([b]) in gpt2.ranks for b in unseen.encode()) else "it raises an error",
+    "it cuts it into known tokens"
+    if all(bytes([b]) in gpt2.ranks for b in unseen.encode())
+    else "it raises an error",
     "every byte is a token, so at worst there is one id for each byte",
 )

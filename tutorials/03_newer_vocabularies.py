@@ -46,9 +46,14 @@ except ImportError:
 else:
     for name, tok in {"gpt2": gpt2, "cl100k_base": cl100k}.items():
         theirs = tiktoken.Encoding(
-            name, pat_str=tok.pattern, mergeable_ranks=dict(tok.ranks), special_tokens=dict(tok.special_tokens)
+            name,
+            pat_str=tok.pattern,
+            mergeable_ranks=dict(tok.ranks),
+            special_tokens=dict(tok.special_tokens),
         )
-        print(f"{name:11} {theirs.encode(text)}, the same as ours: {theirs.encode(text) == tok.encode(text)}")
+        print(
+            f"{name:11} {theirs.encode(text)}, the same as ours: {theirs.encode(text) == tok.encode(text)}"
+        )
 
 # %% [markdown]
 # ## One sentence in two vocabularies
@@ -57,7 +62,10 @@ else:
 star = "The 🌟 star-player scored 40 points!"
 both = {"GPT-2": gpt2, "cl100k_base": cl100k}
 text_cuts(
-    [(name, [tok.decode_bytes([i]) for i in tok.encode(star)], tok.encode(star)) for name, tok in both.items()],
+    [
+        (name, [tok.decode_bytes([i]) for i in tok.encode(star)], tok.encode(star))
+        for name, tok in both.items()
+    ],
     "One sentence in two vocabularies",
 )
 
@@ -309,8 +317,12 @@ print(f"{max(special) + 1:,} ids, {max(special) + 1 - len(unused):,} tokens")
 everything_else = 124_439_808 - gpt2.n_vocab * 768  # what the smallest GPT-2 has beside it
 for name, tok in both.items():
     n = tok.n_vocab * 768
-    print(f"{name:12} {tok.n_vocab:7,} × 768 = {n:10,} numbers, {n / (n + everything_else):.0%} of the model")
-n = cl100k.n_vocab * 12_288  # the largest GPT-3 has rows of 12,288 numbers, and 175 billion numbers in all
+    print(
+        f"{name:12} {tok.n_vocab:7,} × 768 = {n:10,} numbers, {n / (n + everything_else):.0%} of the model"
+    )
+n = (
+    cl100k.n_vocab * 12_288
+)  # the largest GPT-3 has rows of 12,288 numbers, and 175 billion numbers in all
 print(f"GPT-3 with cl100k_base: {n:,} numbers, {n / 175e9:.1%} of the model")
 
 # %% [markdown]
@@ -379,10 +391,19 @@ quiz(
 )
 
 # %%
-more = [t for t in ("When using LLMs,", code, rights["German"]) if len(cl100k.encode(t)) > len(gpt2.encode(t))]
+more = [
+    t
+    for t in ("When using LLMs,", code, rights["German"])
+    if len(cl100k.encode(t)) > len(gpt2.encode(t))
+]
 quiz(
     "Which text has more tokens in cl100k_base than in GPT-2's vocabulary?",
-    ["the Python function", "the sentence in German", "none: the vocabulary is larger", "the prompt about LLMs"],
+    [
+        "the Python function",
+        "the sentence in German",
+        "none: the vocabulary is larger",
+        "the prompt about LLMs",
+    ],
     "the prompt about LLMs" if more == ["When using LLMs,"] else "none: the vocabulary is larger",
     "GPT-2 has the tokens LL and Ms, cl100k_base cuts L, LM, s",
 )

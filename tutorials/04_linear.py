@@ -35,7 +35,9 @@ with torch.no_grad():  # we only look, we do not train
     logits = lm.model(ids)
 print("ids   ", tuple(ids.shape), ids.tolist())
 print("logits", tuple(logits.shape))
-probabilities = logits[0, -1].softmax(dim=-1)  # [0, -1]: of the first text the last token; dim=-1: over the scores
+probabilities = logits[0, -1].softmax(
+    dim=-1
+)  # [0, -1]: of the first text the last token; dim=-1: over the scores
 print("sum of the probabilities", round(float(probabilities.sum()), 4))
 
 # %%
@@ -169,7 +171,10 @@ ours.load_state_dict(lm.model.h[0].mlp.c_fc.state_dict())
 with torch.no_grad():
     result = ours(seen["h.0.ln_2"])
 print(tuple(seen["h.0.ln_2"].shape), "->", tuple(result.shape))
-print("what the storyteller computed, but for rounding:", torch.allclose(result, seen["h.0.mlp.pre"], atol=1e-5))
+print(
+    "what the storyteller computed, but for rounding:",
+    torch.allclose(result, seen["h.0.mlp.pre"], atol=1e-5),
+)
 
 # %% [markdown]
 # ## The mistake that raises no error
@@ -243,7 +248,9 @@ inputs = torch.linspace(-2, 2, 8)[:, None]  # (8, 1)
 for step in range(101):
     loss = ((layer(inputs) - (2 * inputs - 1)) ** 2).mean()
     if step in (0, 1, 10, 100):
-        print(f"step {step:3}: loss {loss.item():.4f}, W {layer.weight.item():.3f}, b {layer.bias.item():.3f}")
+        print(
+            f"step {step:3}: loss {loss.item():.4f}, W {layer.weight.item():.3f}, b {layer.bias.item():.3f}"
+        )
     layer.zero_grad()
     loss.backward()
     with torch.no_grad():
@@ -268,7 +275,9 @@ king = lm.encode(" king")[0]
 print("id of ' king':", king, "  first of its numbers:", wte[king, :4])
 one_hot = torch.zeros(len(wte))
 one_hot[king] = 1
-print("a 1 at the id's place times the table is the same row:", bool(torch.equal(one_hot @ wte, wte[king])))
+print(
+    "a 1 at the id's place times the table is the same row:", bool(torch.equal(one_hot @ wte, wte[king]))
+)
 
 # %% [markdown]
 # Looking up is a linear layer, too, for a vector that is 1 at one place and 0 elsewhere; picking the row is just
@@ -282,7 +291,9 @@ directions = wte / wte.norm(dim=-1, keepdim=True)  # (V, C), each of length 1
 for word in (" king", " three", " gold", " said"):
     cosines = directions @ directions[lm.encode(word)[0]]  # (V,)
     nearest = cosines.topk(6).indices.tolist()[1:]  # the nearest is the word itself
-    print(f"{word:7} ~", ", ".join(f"{lm.tokenizer.decode([i]).strip()} {cosines[i]:.2f}" for i in nearest))
+    print(
+        f"{word:7} ~", ", ".join(f"{lm.tokenizer.decode([i]).strip()} {cosines[i]:.2f}" for i in nearest)
+    )
 
 # %% [markdown]
 # Nobody has told it that kings and princes, or numbers, or metals belong together: it follows from where they stand
@@ -391,7 +402,12 @@ except IndexError:
     what = "an error"
 quiz(
     "What does embed give for a text that has one token more than wpe has rows?",
-    ["an error", "it starts again at place 0", "the last place twice", "a zero vector for the last token"],
+    [
+        "an error",
+        "it starts again at place 0",
+        "the last place twice",
+        "a zero vector for the last token",
+    ],
     what,
     "there is no row to look up: that is why a model's context is limited",
 )

@@ -66,8 +66,12 @@ for row in ([1.0, 0.0], [8.0, 0.0], [1.0, 1.0, -math.inf]):
 # %%
 numbers = torch.Generator().manual_seed(0)
 for D in (4, 64, 1024):
-    dots = (torch.randn(5000, D, generator=numbers) * torch.randn(5000, D, generator=numbers)).sum(dim=-1)
-    print(f"D = {D:4}: standard deviation of the scores {dots.std():5.1f}, divided by √D {(dots / D**0.5).std():.2f}")
+    dots = (torch.randn(5000, D, generator=numbers) * torch.randn(5000, D, generator=numbers)).sum(
+        dim=-1
+    )
+    print(
+        f"D = {D:4}: standard deviation of the scores {dots.std():5.1f}, divided by √D {(dots / D**0.5).std():.2f}"
+    )
 
 # %% [markdown]
 # **No look ahead.** GPT-2 is trained to say the next token at every place at once. A token that saw the next one
@@ -166,11 +170,16 @@ check.play(minigpt.models.gpt2.CausalSelfAttention, "Once upon a time", n=40)
 class WithoutMask(nn.Module):
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
-        self.c_attn, self.c_proj = Linear(config.n_embd, 3 * config.n_embd), Linear(config.n_embd, config.n_embd)
+        self.c_attn, self.c_proj = (
+            Linear(config.n_embd, 3 * config.n_embd),
+            Linear(config.n_embd, config.n_embd),
+        )
         self.n_head = config.n_head
 
     def forward(self, x: Tensor, _cache: None = None) -> Tensor:
-        q, k, v = (t.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for t in self.c_attn(x).chunk(3, dim=-1))
+        q, k, v = (
+            t.unflatten(-1, (self.n_head, -1)).transpose(1, 2) for t in self.c_attn(x).chunk(3, dim=-1)
+        )
         weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
         return self.c_proj((weights @ v).transpose(1, 2).flatten(2))
 
@@ -238,7 +247,9 @@ seen_weights = seen["h.0.attn.weights"]
 quiz(
     "Row 0 of the attention weights of a causal model is always",
     ["different for each text", "the same number everywhere", "1, 0, 0, …", "all zeros"],
-    "1, 0, 0, …" if all(float(head[0, 0]) == 1 for head in seen_weights[0]) else "different for each text",
+    "1, 0, 0, …"
+    if all(float(head[0, 0]) == 1 for head in seen_weights[0])
+    else "different for each text",
     "the first token may see nothing but itself, and a softmax over one score is 1",
 )
 
@@ -269,11 +280,15 @@ quiz(
 
 # %%
 order = torch.randperm(4, generator=torch.Generator().manual_seed(2))
-mixed = torch.nn.functional.scaled_dot_product_attention(some[:, :, order], some[:, :, order], some[:, :, order])
+mixed = torch.nn.functional.scaled_dot_product_attention(
+    some[:, :, order], some[:, :, order], some[:, :, order]
+)
 plain = torch.nn.functional.scaled_dot_product_attention(some, some, some)[:, :, order]
 quiz(
     "Attention without mask and positions: the tokens of a text are shuffled. What happens to its results?",
     ["they all change", "nothing", "they are shuffled in the same way", "they become equal"],
-    "they are shuffled in the same way" if torch.allclose(mixed, plain, atol=1e-5) else "they all change",
+    "they are shuffled in the same way"
+    if torch.allclose(mixed, plain, atol=1e-5)
+    else "they all change",
     "attention is a mean over a set and knows no order: that is why GPT-2 adds positions to its tokens",
 )

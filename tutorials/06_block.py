@@ -124,7 +124,10 @@ variance = ((x - mean) ** 2).mean()
 print("mean", float(mean), " variance", float(variance))
 print((x - mean) / math.sqrt(variance))
 big = 1000 * x
-print((big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()), "the same, of an x that is 1000 times as large")
+print(
+    (big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()),
+    "the same, of an x that is 1000 times as large",
+)
 
 # %% [markdown]
 # Three things in the formula are easily got wrong:
@@ -170,7 +173,9 @@ for n in range(model.config.n_layer):
 # %%
 grid = torch.linspace(-4, 4, 161)
 by_tanh = nn.functional.gelu(grid, approximate="tanh")
-curves(grid.tolist(), {"GELU": by_tanh.tolist(), "relu": grid.relu().tolist()}, "GELU, and relu to compare")
+curves(
+    grid.tolist(), {"GELU": by_tanh.tolist(), "relu": grid.relu().tolist()}, "GELU, and relu to compare"
+)
 
 # %% [markdown]
 # ## Exercise 2: `gelu`
@@ -188,7 +193,9 @@ check(gelu)
 
 # %%
 wide = torch.linspace(-6, 6, 2001)
-print(f"tanh form and exact form differ by up to {(gelu(wide) - nn.functional.gelu(wide)).abs().max():.5f}")
+print(
+    f"tanh form and exact form differ by up to {(gelu(wide) - nn.functional.gelu(wide)).abs().max():.5f}"
+)
 
 # %% [markdown]
 # ## The MLP
@@ -229,7 +236,9 @@ lm.show.stream("The old king had three sons")
 if local("gpt2"):
     display(minigpt.load("gpt2", device="cpu").show.stream("The old king had three sons"))
 else:
-    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell shows their stream")
+    print(
+        "GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell shows their stream"
+    )
 
 # %% [markdown]
 # The norm grows, but by sums, not by factors: each part works on a normalized copy, so what it adds has a size that
@@ -345,7 +354,12 @@ drop, ones = Dropout(0.1), torch.ones(10_000)
 print("training:", drop(ones)[:8], " share of zeros", round(float((drop(ones) == 0).float().mean()), 2))
 print("mean    :", round(float(drop(ones).mean()), 2))
 print("eval    :", drop.eval()(ones)[:8])
-print("the storyteller was trained with p =", model.config.dropout, "and is in training mode:", model.training)
+print(
+    "the storyteller was trained with p =",
+    model.config.dropout,
+    "and is in training mode:",
+    model.training,
+)
 
 # %% [markdown]
 # ## The same in the project

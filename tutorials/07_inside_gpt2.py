@@ -140,7 +140,9 @@ vector = seen["ln_f"][0, -1]  # (C,), of the last token
 best = int(logits[0, -1].argmax())
 row = lm.model.wte.weight[best].detach()
 print("most likely next token:", repr(lm.tokenizer.decode([best])))
-print(f"its logit {logits[0, -1, best]:.4f}, the dot product of its row and the vector {vector @ row:.4f}")
+print(
+    f"its logit {logits[0, -1, best]:.4f}, the dot product of its row and the vector {vector @ row:.4f}"
+)
 print(f"a head of its own would be {50257 * 768:,} numbers more for the smallest GPT-2")
 
 # %% [markdown]
@@ -160,11 +162,18 @@ check(count_parameters)
 # 117M and 345M: a slip of their authors, which they corrected later.)
 
 # %%
-SIZES = {"gpt2": (12, 12, 768), "gpt2-medium": (24, 16, 1024), "gpt2-large": (36, 20, 1280), "gpt2-xl": (48, 25, 1600)}
+SIZES = {
+    "gpt2": (12, 12, 768),
+    "gpt2-medium": (24, 16, 1024),
+    "gpt2-large": (36, 20, 1280),
+    "gpt2-xl": (48, 25, 1600),
+}
 configs = {name: GPT2Config(n_layer=L, n_head=H, n_embd=C) for name, (L, H, C) in SIZES.items()}
 for name, config in configs.items():
     summed = n_parameters(built(config))
-    print(f"{name:12} {config.n_layer:2} blocks, C = {config.n_embd:4}: {count_parameters(config):13,} {summed:13,}")
+    print(
+        f"{name:12} {config.n_layer:2} blocks, C = {config.n_embd:4}: {count_parameters(config):13,} {summed:13,}"
+    )
 
 # %% [markdown]
 # And where are they? Of the smallest and of the largest:
@@ -178,7 +187,9 @@ for name, one in (("gpt2", gpt2), ("gpt2-xl", xl)):
     print(f"{name}: {total / 1e6:,.0f} million, {n_parameters(blocks[0]) / 1e6:.1f} in each block")
     for kind, module in KINDS.items():
         size = sum(n_parameters(m) for m in one.modules() if isinstance(m, module))
-        print(f"  {kind:16} {size / 1e6:8.1f} million {size / total:6.1%} {'█' * round(40 * size / total)}")
+        print(
+            f"  {kind:16} {size / 1e6:8.1f} million {size / total:6.1%} {'█' * round(40 * size / total)}"
+        )
 
 # %% [markdown]
 # A third of the smallest model is tables. In the largest they hardly count: the blocks have grown with the square of
@@ -211,7 +222,9 @@ with torch.no_grad():
 # code. What it says of the tables and the first block, and the shapes that our model has:
 
 # %%
-stored = {name.removeprefix("transformer."): t for name, t in read(STORYTELLER / "model.safetensors").items()}
+stored = {
+    name.removeprefix("transformer."): t for name, t in read(STORYTELLER / "model.safetensors").items()
+}
 shapes = {name: tuple(p.shape) for name, p in lm.model.named_parameters()}
 for name, tensor in list(stored.items())[:14]:
     turned = "" if tuple(tensor.shape) == shapes[name] else "  other way round"
@@ -280,7 +293,11 @@ broken = GPT2(lm.model.config).eval()
 print(broken.load_state_dict(wrong))
 print(write(broken, "Once upon a time", 40))
 tale = torch.tensor(
-    [lm.encode("Once upon a time there was a king who had three sons, and the youngest was called Hans.")]
+    [
+        lm.encode(
+            "Once upon a time there was a king who had three sons, and the youngest was called Hans."
+        )
+    ]
 )
 with torch.no_grad():
     for name, model in (("right", mine), ("not turned", broken)):
@@ -297,7 +314,9 @@ if local("gpt2"):
     official = minigpt.load("gpt2", device="cpu")
     print(official, count_parameters(official.model.config) == n_parameters(official.model))
 else:
-    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell counts them")
+    print(
+        "GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell counts them"
+    )
 
 # %% [markdown]
 # ## What GPT-2 leaves out
@@ -353,8 +372,15 @@ source(minigpt.models.gpt2.GPT2)
 # %%
 quiz(
     "Which layer is Conv1D(nf=4800, nx=1600), of GPT-2 XL?",
-    ["Linear(1600, 4800)", "Linear(4800, 1600)", "a convolution of width 1600", "Linear(1600, 1600), three times"],
-    "Linear(1600, 4800)" if tuple(xl.h[0].attn.c_attn.weight.shape) == (4800, 1600) else "Linear(4800, 1600)",
+    [
+        "Linear(1600, 4800)",
+        "Linear(4800, 1600)",
+        "a convolution of width 1600",
+        "Linear(1600, 1600), three times",
+    ],
+    "Linear(1600, 4800)"
+    if tuple(xl.h[0].attn.c_attn.weight.shape) == (4800, 1600)
+    else "Linear(4800, 1600)",
     "nf is the number of outputs, nx that of inputs; a Linear names its inputs first and holds (out, in)",
 )
 

@@ -223,7 +223,9 @@ lm.show.surprise(tale)
 # **loss** with which models are trained (the *cross-entropy*; its unit is the **nat**, 1.44 bits). e to the power of it
 # is the **perplexity**:
 #
-# $$\mathrm{perplexity} = \exp\Big(-\frac{1}{T-1} \sum_{t=0}^{T-2} \ln p(\mathrm{token}_{t+1})\Big)$$
+# $$\exp\Big(-\tfrac{1}{T-1} \sum_t \ln p_{t+1}\Big)$$
+#
+# where $p_{t+1}$ is the probability that the model gave to token t + 1 after the t before it.
 #
 # What does it mean? A model that knows nothing gives each of the V tokens the probability 1/V. Its loss is then
 # −ln(1/V) = ln V, and its perplexity V:

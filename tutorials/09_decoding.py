@@ -71,7 +71,11 @@ check(greedy)
 for prompt in ("Once upon a time", "The future of artificial intelligence will involve"):
     new = greedy(model, lm.encode(prompt), 32, eos, n_ctx)
     tell("greedy", prompt + lm.tokenizer.decode(new))
-    print("the same as the project's:", new == lm.generate(prompt, max_new_tokens=32, temperature=0).ids, "\n")
+    print(
+        "the same as the project's:",
+        new == lm.generate(prompt, max_new_tokens=32, temperature=0).ids,
+        "\n",
+    )
 
 # %% [markdown]
 # Run it again: it is the same text, to the letter. It costs one pass of the model for each token, and nothing else.
@@ -177,10 +181,17 @@ BEGINNINGS = ("The king's daughter and the king's", "She looked at", "Once upon 
 for prompt in BEGINNINGS:
     scores = model(lm.encode(prompt))[None]
     kept = [float(scores.softmax(-1)[top_k(scores, k) > -math.inf].sum()) for k in (1, 50, 500)]
-    print(f"{prompt:36}", "  ".join(f"k = {k}: {share:4.0%}" for k, share in zip((1, 50, 500), kept, strict=True)))
+    print(
+        f"{prompt:36}",
+        "  ".join(f"k = {k}: {share:4.0%}" for k, share in zip((1, 50, 500), kept, strict=True)),
+    )
 time = lm.encode(" time")[0]
 for begin in ([], [eos]):
-    print("' time' after", begin, f"Once upon a: {model(begin + lm.encode('Once upon a')).softmax(-1)[time]:.1%}")
+    print(
+        "' time' after",
+        begin,
+        f"Once upon a: {model(begin + lm.encode('Once upon a')).softmax(-1)[time]:.1%}",
+    )
 
 # %% [markdown]
 # Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *Once upon a*
@@ -252,7 +263,9 @@ def chances(ids: list[int], t: float = 1.0, k: int = 0, p: float = 1.0, share: f
 def write(prompt: str, n: int = 15, seed: int = 1, **settings: float) -> str:
     ids, chance = lm.encode(prompt), torch.Generator().manual_seed(seed)
     for _ in range(n):
-        ids += torch.as_tensor(sample(chances(ids, **settings), torch.rand(1, generator=chance))).tolist()
+        ids += torch.as_tensor(
+            sample(chances(ids, **settings), torch.rand(1, generator=chance))
+        ).tolist()
     return lm.tokenizer.decode(ids)
 
 
@@ -287,7 +300,9 @@ for t, ps in ((1.0, (0.95, 0.75, 0.5)), (0.8, (0.5, 0.8, 0.95, 0.99))):
     for p in ps:
         tell(f"T = {t}, p = {p}", write("The secret to happiness is", t=t, p=p))
 ids = lm.encode("The meaning of life is")
-alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(ids + greedy(model, ids, 15, eos, n_ctx))
+alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(
+    ids + greedy(model, ids, 15, eos, n_ctx)
+)
 print("k = 1 is greedy:", alike)
 
 # %% [markdown]
@@ -392,7 +407,9 @@ texts = {"greedy": greedy(model, fox, 9, eos, n_ctx)}
 texts |= {f"{width} beams": beam(model, fox, 9, width, eos) for width in (3, 5)}
 totals = {name: logprob("The quick brown fox", new) for name, new in texts.items()}
 for name, total in totals.items():
-    print(f"{name:7} {total:7.2f}, probability {math.exp(total):.1e}: {lm.tokenizer.decode(texts[name])!r}")
+    print(
+        f"{name:7} {total:7.2f}, probability {math.exp(total):.1e}: {lm.tokenizer.decode(texts[name])!r}"
+    )
 
 # %% [markdown]
 # ### Why not the plain sum?
@@ -405,7 +422,9 @@ for name, total in totals.items():
 stop = lm.encode(".")[0]
 for penalty in (0, 1):
     for prompt in ("The king", "The quick brown fox"):
-        found = lm.generate(prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20)
+        found = lm.generate(
+            prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20
+        )
         total, n = sum(found.logprobs), len(found.ids)
         text = prompt + lm.tokenizer.decode(found.ids)
         print(f"length_penalty={penalty}: sum {total:6.2f}, length {n:2}, mean {total / n:5.2f}: {text}")
@@ -443,7 +462,9 @@ STRATEGIES = {
     "penalty": {"temperature": 0, "repetition_penalty": 1.3},
 }
 passes: list[int] = []
-counter = lm.model.ln_f.register_forward_hook(lambda _module, inputs, _out: passes.append(len(inputs[0])))
+counter = lm.model.ln_f.register_forward_hook(
+    lambda _module, inputs, _out: passes.append(len(inputs[0]))
+)
 for name, settings in STRATEGIES.items():
     passes.clear()
     n_texts = 3 if settings.get("temperature") else 1
@@ -528,10 +549,14 @@ GOLDEN = (
 )
 if local("gpt2"):
     official = minigpt.load("gpt2", device="cpu")
-    found = official.generate("The future of artificial intelligence will involve", temperature=0, max_new_tokens=50)
+    found = official.generate(
+        "The future of artificial intelligence will involve", temperature=0, max_new_tokens=50
+    )
     print(found.text, "\nas published:", found.text == GOLDEN)
 else:
-    print("GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell compares")
+    print(
+        "GPT-2's official weights are not here: minigpt download gpt2 fetches them, and this cell compares"
+    )
 
 # %% [markdown]
 # ## Five questions
@@ -541,11 +566,17 @@ else:
 # %%
 rows = torch.tensor([[2.0, 1.0, 0.0]])
 orders = {
-    t: [bool(same) for same in ((rows / t).argsort(-1) == rows.argsort(-1)).flatten()] for t in (0.1, 0.5, 1.0, 5.0)
+    t: [bool(same) for same in ((rows / t).argsort(-1) == rows.argsort(-1)).flatten()]
+    for t in (0.1, 0.5, 1.0, 5.0)
 }
 quiz(
     "Which of these can a temperature above 0 not change?",
-    ["the entropy", "the order of the tokens", "how many tokens top-p keeps", "the best token's probability"],
+    [
+        "the entropy",
+        "the order of the tokens",
+        "how many tokens top-p keeps",
+        "the best token's probability",
+    ],
     "the order of the tokens" if all(map(all, orders.values())) else "the entropy",
     "all logits are divided by the same number; so greedy needs no temperature",
 )
@@ -594,6 +625,8 @@ names = {(True, False): "A by the sum, B by the mean", (False, True): "B by the 
 quiz(
     "Log-probabilities of two finished texts: A has −1, −1, and B has −1, −0.5, −0.5, −0.5. Which one wins?",
     ["A by both", "B by both", "A by the sum, B by the mean", "B by the sum, A by the mean"],
-    names.get((sums[0] > sums[1], means[0] > means[1]), "A by both" if sums[0] > sums[1] else "B by both"),
+    names.get(
+        (sums[0] > sums[1], means[0] > means[1]), "A by both" if sums[0] > sums[1] else "B by both"
+    ),
     "the sums are −2 and −2.5, the means −1 and −0.625: each further token costs, even a likely one",
 )

@@ -254,7 +254,9 @@ for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
     more = multiplications(model, 1, 100) / multiplications(model, 1, 2) - 1
     equal = n_weights(model) // per_slot
     print(f"{name}: token 100 costs {more:.1%} more than token 2; scores and weighted values")
-    print(f"  cost as much as all the rest at {equal:,} tokens, and the model has {model.config.n_ctx:,} places")
+    print(
+        f"  cost as much as all the rest at {equal:,} tokens, and the model has {model.config.n_ctx:,} places"
+    )
 
 # %% [markdown]
 # Two more things can be read from the table above. In a short text a token costs GPT-2 some 124 million

@@ -4,7 +4,8 @@
     python tutorials/build.py --check [NN …]   changes nothing; 1 where a notebook is not what would be written
 
 A source is in the percent format. A cell that is marked `# %% exercise="merge"` gets the exercise of that name: its
-blank in one notebook, its solution in the other. The solved one is run; its outputs are also what the first one shows.
+blank in one notebook, its solution in the other. The solved one is run; its outputs are also what the first one shows,
+but for the checks, which say there what the learner has.
 The code of a question is folded away: it names the answer. What begins a slide is marked (slides.py), and where the
 project's place on GitHub is known, the lessons say how to open them from there (links.py).
 """
@@ -48,7 +49,7 @@ def lessons(numbers: list[str]) -> list[Path]:
 def read(path: Path, solved: bool) -> Any:
     """The notebook of a source, with solutions or blanks, not yet run."""
     text = jupytext.reads(path.read_text("utf-8"), "py:percent")
-    cells = []
+    cells, questions = [], 0
     for n, cell in enumerate(text.cells):
         own = f"{path.stem[:2]}-{n:02d}"
         if cell.cell_type == "markdown":
@@ -62,6 +63,8 @@ def read(path: Path, solved: bool) -> Any:
         new = nbformat.v4.new_code_cell(cell.source, id=own, metadata={"exercise": name} if name else {})
         if slides.is_question(new) and not name:
             new.metadata = nbformat.from_dict(FOLDED)
+            questions += 1
+            new.source = f"# question {questions}\n{new.source}"  # what is seen of a folded cell
         cells.append(new)
     return nbformat.v4.new_notebook(cells=links.add(cells, path.stem), metadata={"kernelspec": KERNEL})
 
@@ -73,7 +76,9 @@ def run(notebook: Any) -> None:
         places = {"MINIGPT_CACHE": empty, "HF_HOME": empty, "HF_HUB_OFFLINE": "1"}
         env = os.environ | places | {"MINIGPT_PNG": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
         folder = {"metadata": {"path": str(HERE)}}
-        NotebookClient(notebook, timeout=SECONDS, coalesce_streams=True, resources=folder).execute(env=env)
+        NotebookClient(notebook, timeout=SECONDS, coalesce_streams=True, resources=folder).execute(
+            env=env
+        )
     notebook.metadata = {"kernelspec": KERNEL}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -100,7 +105,7 @@ def build(path: Path) -> dict[Path, str]:
     blank = read(path, solved=False)
     for cell, done in zip(blank.cells, solved.cells, strict=True):
         cell.metadata = copy.deepcopy(done.metadata)
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and not cell.source.startswith("check("):  # a blank is not right yet
             cell.outputs = copy.deepcopy(done.outputs)
             cell.execution_count = done.execution_count
     places = {HERE / f"{path.stem}.ipynb": blank, HERE / "solved" / f"{path.stem}.ipynb": solved}
@@ -116,7 +121,9 @@ def main(words: list[str]) -> int:
     """Build, or check."""
     parser = argparse.ArgumentParser(description="the notebooks of the lessons")
     parser.add_argument("lessons", nargs="*", metavar="NN", help="numbers of lessons (default: all)")
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 where a notebook is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; 1 where a notebook is stale"
+    )
     args = parser.parse_args(words)
     stale = []
     for path in tqdm(lessons(args.lessons), "lessons", disable=None):

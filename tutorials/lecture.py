@@ -43,7 +43,9 @@ def minutes(path: Path) -> int:
     """How long a lesson takes, as it says below its title. Raises ValueError where it does not say."""
     found = re.search(r"^# \*(\w+)(-five)? minutes\.", path.read_text("utf-8"), re.MULTILINE)
     if found is None or found[1].lower() not in TENS:
-        raise ValueError(f"{path.name} does not say its time below the title, as in *Forty-five minutes. …*")
+        raise ValueError(
+            f"{path.name} does not say its time below the title, as in *Forty-five minutes. …*"
+        )
     return TENS[found[1].lower()] + (5 if found[2] else 0)
 
 
@@ -93,7 +95,9 @@ def weeks() -> str:
     rows = ["| week | lesson | looking back | the lesson | open |", "|---|---|---|---|---|"]
     for week, path in enumerate(sources(), start=1):
         open_ = MEETING - BACK - minutes(path)
-        rows.append(f"| {week} | [{title(path)}]({path.stem}.ipynb) | {BACK} | {minutes(path)} | {open_} |")
+        rows.append(
+            f"| {week} | [{title(path)}]({path.stem}.ipynb) | {BACK} | {minutes(path)} | {open_} |"
+        )
     return "\n".join(rows) + f"\n\nAll lessons together: {sum(map(minutes, sources()))} minutes.\n"
 
 
@@ -108,7 +112,11 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description="the pages for lecturers")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 where a page is stale")
     args = parser.parse_args(words)
-    stale = [place for place, text in pages().items() if (place.read_text("utf-8") if place.is_file() else "") != text]
+    stale = [
+        place
+        for place, text in pages().items()
+        if (place.read_text("utf-8") if place.is_file() else "") != text
+    ]
     for place in stale:
         if not args.check:
             write_text(place, pages()[place])

@@ -38,7 +38,9 @@ def buttons(repo: str, stem: str) -> str:
     """The lesson in Colab, where it runs, and in nbviewer with its solutions, to be read."""
     place = f"github/{repo}/blob/{BRANCH}/tutorials"
     colab = f"[Open in Colab](https://colab.research.google.com/{place}/{stem}.ipynb)"
-    return f"**{colab}** · [read it solved in nbviewer](https://nbviewer.org/{place}/solved/{stem}.ipynb)"
+    return (
+        f"**{colab}** · [read it solved in nbviewer](https://nbviewer.org/{place}/solved/{stem}.ipynb)"
+    )
 
 
 def setup(repo: str) -> str:

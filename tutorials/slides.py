@@ -16,7 +16,13 @@ from typing import Any
 HIGH = 32.0  # lines that a slide shows
 WIDE = 140  # characters in a line of prose
 PIXELS = 26
-TITLE, HEADING, ROW, CODE, GAP = 8.0, 3.0, 1.5, 0.9, 1.2  # a row of a table, a line of code, what is above a cell
+TITLE, HEADING, ROW, CODE, GAP = (
+    8.0,
+    3.0,
+    1.5,
+    0.9,
+    1.2,
+)  # a row of a table, a line of code, what is above a cell
 QUESTION = 10.0
 IMAGE = "image/png"
 
@@ -91,6 +97,8 @@ def output_height(output: Any) -> float:
     """How high an output is: a picture's own height, or that of a report, or of what was printed."""
     data = output.get("data", {})
     if IMAGE in data:
-        head = base64.b64decode(data[IMAGE][:64])  # a PNG's width and height stand behind its first 16 bytes
+        head = base64.b64decode(
+            data[IMAGE][:64]
+        )  # a PNG's width and height stand behind its first 16 bytes
         return GAP + int.from_bytes(head[20:24], "big") / PIXELS
     return block(str(output.get("text") or data.get("text/plain", "")))

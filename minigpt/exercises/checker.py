@@ -60,7 +60,9 @@ class Check:
         """Prints an exercise as it was before anything was written."""
         print(exercise(name).blank(), end="")
 
-    def play(self, part: Any, prompt: str, name: str | None = None, n: int = 40, seed: int = 0) -> None:
+    def play(
+        self, part: Any, prompt: str = "Once upon a time", name: str | None = None, n: int = 40, seed: int = 0
+    ) -> None:
         """Prints what the storyteller writes with a part in the place of its own: n tokens, drawn by the seed.
 
         They are drawn at temperature 0.7; a filter is given 40 for k, 0.9 for p, 0.05 for a share, and a search three

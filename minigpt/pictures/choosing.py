@@ -60,7 +60,7 @@ class Choosing(Look):
         on = dict.fromkeys(("temperature", *filters_on(chosen)))
         how = ", ".join(f"{name} {getattr(chosen, name):g}" for name in on).replace("_", "-")
         drawn = label(texts[min(found, key=lambda one: one.arrival).id].encode())
-        return sampling_wheel(found, texts, f"Seed {seed} draws {drawn} after {quoted(prompt)}", how)
+        return sampling_wheel(found, texts, f"Seed {seed} draws {quoted(drawn)} after {quoted(prompt)}", how)
 
     def staircase(self, prompt: str, k: int = 12, top_p: float = 0.9, temperature: float = 1.0) -> Drawing:
         """Which tokens top-p keeps after a text, at a temperature: k of them, the others in groups."""

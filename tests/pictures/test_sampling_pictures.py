@@ -113,7 +113,7 @@ def test_the_hand_points_to_what_generate_draws(lm: minigpt.LanguageModel, k: in
         pointed = [n for n, points in enumerate(slices) if turn(*points[1]) < turn(*head[0]) < end_of(points)]
         assert [rows[n][0] for n in pointed] == [name]
         assert math.dist(head[0], CENTRE) < RADIUS
-        assert f"Seed {seed} draws {name} after" in drawing.title
+        assert f'Seed {seed} draws "{name}" after' in drawing.title
         assert [row[0] for row in rows if row[2] == "1"] == [name]
         arrivals = [float(row[3].replace(">", "")) for row in rows]
         assert min(arrivals) == arrivals[pointed[0]]
@@ -234,7 +234,7 @@ def test_the_command_takes_their_flags(capsys: pytest.CaptureFixture[str]) -> No
     title, _, *rows = capsys.readouterr().out.splitlines()
     assert main(["generate", PROMPT, "--seed", "5", "-t", "1.5", "-n", "1"]) == 0
     drawn = label(capsys.readouterr().out.rstrip("\n").removeprefix(PROMPT).encode())
-    assert title == f'Seed 5 draws {drawn} after "{PROMPT}"'
+    assert title == f'Seed 5 draws "{drawn}" after "{PROMPT}"'
     assert len(rows) in (3, 4)
     assert main(["show", "staircase", PROMPT, "-k", "4", "--top-p", "0.5", "-t", "0.5"]) == 0
     assert capsys.readouterr().out.startswith("Top-p 0.5 at temperature 0.5, after")

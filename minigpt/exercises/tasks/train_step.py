@@ -120,12 +120,16 @@ def steps(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> Any:
 
 def trained(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> Any:
     """The losses of the steps, and the weights after them."""
-    losses, before = [], parameters_to_vector(model.parameters()).detach()
+    losses, graph, before = [], False, parameters_to_vector(model.parameters()).detach()
     watched = Watched(model)
     with torch.enable_grad(), watched:
         for batch in zip(x, y, strict=True):
             try:
                 loss: Any = part(model, *batch, lr)
+                graph |= isinstance(loss, Tensor) and loss.requires_grad
+            except UnboundLocalError as error:
+                error.args = (f"{error}: give its result another name",)
+                raise
             except RuntimeError as error:
                 if "does not require grad" not in str(error):
                     raise
@@ -135,7 +139,10 @@ def trained(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> An
             losses.append(float(loss.detach() if isinstance(loss, Tensor) else loss))
     after = parameters_to_vector(model.parameters()).detach()
     still = watched.why() if torch.equal(after, before) else ""
-    return Trained(losses=[] if still == "no gradient arrives" else losses, weights=after, still=still)
+    losses = [] if still == "no gradient arrives" else losses
+    return Trained(
+        losses=losses, weights=after, still=still, returned="the loss with its graph" if graph else "numbers"
+    )
 
 
 def cases() -> list[Case]:
@@ -193,6 +200,16 @@ EXERCISE = Exercise(
         bug("last_alone", "moves the last weight alone", "in model.parameters()", "in list(model.parameters())[-1:]"),
         bug("bias_missing", "leaves the bias as it is", "in model.parameters()", "in [model.wte, model.weight]"),
         bug("loss_after", "returns the loss after the step", "loss.item()", AFTER),
+        bug(
+            "graph_kept",
+            "returns a tensor that keeps all it was computed from: .item() gives the number",
+            ".item()",
+            "",
+        ),
+        bug(
+            *("shifted_again", "shifts again, as your own loss does: y is shifted already"),
+            *("logits.flatten(0, 1), y.flatten()", "logits[:, :-1].flatten(0, 1), y[:, 1:].flatten()"),
+        ),
         bug("sum", "takes the sum of the losses, not their mean", "y.flatten())", 'y.flatten(), reduction="sum")'),
         bug("targets_are_inputs", "takes x for the targets", "y.flatten())", "x.flatten())"),
         bug("softmax_twice", "takes a softmax before cross_entropy's own", "= model(x)", "= model(x).softmax(-1)"),

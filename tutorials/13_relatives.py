@@ -694,7 +694,9 @@ quiz(
         "sum up a text that the encoder has read",
         "do nothing at all",
     ],
-    "go on with a text, as GPT-2 does" if removed and "BART's decoder, its own text" in stays else "translate a text",
+    "go on with a text, as GPT-2 does"
+    if removed and "BART's decoder, its own text" in stays
+    else "translate a text",
     f"its decoder alone is decoder-only; lost are {removed / 1e6:.1f} million numbers, and sight of the encoder",
 )
 
@@ -716,6 +718,8 @@ quiz(
         "both have the same",
         "the one without, and it writes better",
     ],
-    "the one without, and it writes worse" if better == "no mask" else "the one with it, and it writes better",
+    "the one without, and it writes worse"
+    if better == "no mask"
+    else "the one with it, and it writes better",
     "it sees the answer and copies it; when it writes, there is none",
 )

@@ -47,7 +47,7 @@ for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
     print(f"p = {p:<6}  loss {abs(-math.log(p)):.2f}")
 
 # %% [markdown]
-# The loss of a text is the mean over its tokens. It is counted in *nats*, since the logarithm is the natural one, and
+# The loss of a text is the mean over its tokens. It is measured in *nats*, since the logarithm is the natural one, and
 # is also called **cross-entropy**; lesson 08's perplexity is e to the power of it.
 #
 # ## Exercise 1: `loss`
@@ -73,7 +73,9 @@ check(loss)
 # %%
 some_ids = torch.tensor([[3, 1, 4, 1, 5]])
 for name, V in (("26 letters", 26), ("the storyteller", 4096), ("GPT-2", 50257)):
-    print(f"{name:16} V = {V:6,}   loss {loss(torch.zeros(1, 5, V), some_ids):.2f}   ln V = {math.log(V):.2f}")
+    print(
+        f"{name:16} V = {V:6,}   loss {loss(torch.zeros(1, 5, V), some_ids):.2f}   ln V = {math.log(V):.2f}"
+    )
 
 # %% [markdown]
 # That is about where every training begins. Here is a model of the storyteller's size with fresh random numbers, and
@@ -83,12 +85,18 @@ for name, V in (("26 letters", 26), ("the storyteller", 4096), ("GPT-2", 50257))
 torch.manual_seed(0)
 fresh = GPT2(lm.model.config)
 tale = torch.tensor(
-    [lm.encode("Once upon a time there was a king who had three sons, and the youngest was called Hans.")]
+    [
+        lm.encode(
+            "Once upon a time there was a king who had three sons, and the youngest was called Hans."
+        )
+    ]
 )
 with torch.no_grad():
     for name, model in (("fresh numbers", fresh), ("trained", lm.model)):
         nats = loss(model(tale), tale).item()
-        print(f"{name:14} loss {nats:.1f}: as unsure as among {math.exp(nats):,.0f} equally likely tokens")
+        print(
+            f"{name:14} loss {nats:.2f}: as unsure as among {math.exp(nats):,.0f} equally likely tokens"
+        )
 
 # %% [markdown]
 # If your own training begins far above ln V, something is wrong before it has begun.
@@ -140,7 +148,9 @@ w, rate = 0.0, 1.0
 for step in range(31):
     if step % 5 == 0:
         logits = torch.tensor([w, 0.0], dtype=torch.float64)
-        print(f"step {step:2}: w = {w:.3f}, loss {loss_of(logits[0]):.4f}, p(cat) = {logits.softmax(dim=0)[0]:.3f}")
+        print(
+            f"step {step:2}: w = {w:.3f}, loss {loss_of(logits[0]):.4f}, p(cat) = {logits.softmax(dim=0)[0]:.3f}"
+        )
     w -= rate * slope(w)
 
 # %% [markdown]
@@ -165,8 +175,8 @@ curves(list(range(16)), paths, "w, step by step: the lowest loss is at 1.10")
 #
 # ## From one number to 55,808
 #
-# A real model differs in one thing: it has more numbers, and each has its own slope. Here is a small GPT-2 and a text
-# for it, a nursery rhyme that grows by a line in each verse:
+# A real model has more numbers, each with its own slope, and its valley has many hollows. Here is a small GPT-2 and a
+# text for it, a nursery rhyme that grows by a line in each verse:
 
 # %%
 VERSES = """malt that lay in
@@ -197,7 +207,7 @@ ALPHABET = "\n ,.?" + string.ascii_letters
 T = 32
 
 
-def encode(text: str) -> Tensor:
+def ids_of(text: str) -> Tensor:
     return torch.tensor([ALPHABET.index(letter) for letter in text])
 
 
@@ -214,7 +224,7 @@ print(f"{sum(p.numel() for p in model.parameters()):,} numbers; ln V = {math.log
 # of this number and of all others in one go. By nudges it would take a forward pass for each.
 
 # %%
-first = encode(rhyme[:T])[None]  # (1, T)
+first = ids_of(rhyme[:T])[None]  # (1, T)
 number = model.h[0].mlp.c_fc.weight
 start = loss(model(first), first)
 start.backward()
@@ -246,7 +256,7 @@ check(batch)
 # Three short windows of the rhyme, inputs and targets:
 
 # %%
-data = encode(rhyme)
+data = ids_of(rhyme)
 torch.manual_seed(0)
 for inputs, targets in zip(*batch(data, 3, 12), strict=True):
     x, y = ("".join(ALPHABET[i] for i in row) for row in (inputs, targets))
@@ -255,10 +265,10 @@ for inputs, targets in zip(*batch(data, 3, 12), strict=True):
 # %% [markdown]
 # ## Exercise 3: `train_step`
 #
-# Now the step, in four lines: the logits of `x`; their loss against `y`; `backward`; and each weight goes down its
-# gradient, times the learning rate. `F.cross_entropy(logits, targets)` is torch's own −ln *p*, softmax included. Here
-# nothing is to be shifted, since `batch` did it; but it wants the logits as (B · T, V) and the targets as (B · T):
-# `flatten(0, 1)` makes one dimension of the first two.
+# Now the step, in four moves: the logits of `x`; their loss against `y`; `backward`; and each weight goes down its
+# gradient, times the learning rate. Not your `loss`: it would shift a second time, and `batch` has shifted already.
+# `F.cross_entropy(logits, targets)` is the same without the shift. It wants the logits as (B · T, V) and the targets as
+# (B · T): `flatten(0, 1)` makes one dimension of the first two.
 #
 # Two traps. `backward` *adds* to the gradients that are there, so those of the last step must go first:
 # `model.zero_grad()`. And the weights are changed within `torch.no_grad()`, in place: `p = p - …` would give the name
@@ -272,8 +282,9 @@ check(train_step)
 # %% [markdown]
 # ## It learns
 #
-# Your three parts, on the rhyme: 400 steps of 8 windows each. At five moments the model writes on after "This is".
-# Every ten steps the loss is measured on another rhyme as well, which is never trained on; more of that below.
+# Your `batch` and `train_step`, on the rhyme, and your `loss` on another: 400 steps of 8 windows each. At
+# five moments the model writes on after "This is". Every ten steps the loss is measured on that other rhyme, which is
+# never trained on; more of that below.
 
 # %%
 other = """This is the key of the kingdom.
@@ -290,13 +301,18 @@ And on that bed a basket.
 
 
 def write(model: nn.Module, prompt: str, n: int, temperature: float = 0.5) -> str:
-    settings = {"temperature": temperature, "do_sample": True, "seed": 0, "context": "slide"}  # lessons 09 and 10
-    new = minigpt.generate(model, encode(prompt).tolist(), max_new_tokens=n, **settings)
+    settings = {
+        "temperature": temperature,
+        "do_sample": True,
+        "seed": 0,
+        "context": "slide",
+    }  # lessons 09 and 10
+    new = minigpt.generate(model, ids_of(prompt).tolist(), max_new_tokens=n, **settings)
     return "".join(ALPHABET[i] for i in new)
 
 
 def loss_on(model: nn.Module, text: str) -> float:
-    ids = encode(text)
+    ids = ids_of(text)
     rows = ids[: len(ids) // T * T].view(-1, T)
     with torch.no_grad():
         return loss(model(rows), rows).item()
@@ -322,7 +338,7 @@ training_curve(log, "A small GPT-2 learns a rhyme", len(ALPHABET))
 
 # %% [markdown]
 # The thin line jumps, since each step sees other windows; but it goes down. Near step 325 it goes wrong for a while,
-# and finds back. It begins a little above ln V, the dashed line: a model with such large random numbers has opinions,
+# and recovers. It begins a little above ln V, the dashed line: a model with such large random numbers has opinions,
 # and they are wrong. The fresh storyteller, with its small ones, began at ln V.
 #
 # ## Learning rates, again
@@ -335,11 +351,14 @@ for rate in (0.002, 0.2, 2.0):
     torch.manual_seed(0)
     losses = [train_step(trial, *batch(data, 8, T), rate) for _ in range(40)]
     last = sum(losses[-10:]) / 10
-    print(f"learning rate {rate:5}: from {losses[0]:.2f} to {f'{last:.2f}' if last < 100 else 'more than 100'}")
+    print(
+        f"learning rate {rate:5}: from {losses[0]:.2f} to {f'{last:.2f}' if last < 100 else 'more than 100'}"
+    )
+print("with the last:", "  ".join(f"{value:.1f}" if value < 100 else "more" for value in losses[:8]))
 
 # %% [markdown]
-# Too large a rate does not only fail to learn: the numbers run away, each jump being longer than the last. In your own
-# trainings, look at the first hundred steps. If the loss rises, take a tenth of the rate.
+# With one number, too large a rate made it jump to and fro. Here it makes things worse: the numbers run away. When you
+# train a model of your own, look at the first hundred steps. If the loss rises, take a tenth of the rate.
 #
 # ## Learnt, or learnt by heart?
 #
@@ -354,23 +373,23 @@ for step in (10, best, 100, 200, 400):
 
 # %% [markdown]
 # At first it falls, too: what is learnt then, letters and spaces and *the*, is good for every rhyme. Then it rises, and
-# at the end it is higher than ln V, which is 4.04: worse than knowing nothing. By then the model learns the first rhyme
-# by heart, and in the other one it is sure of itself where it is wrong. This is **overfitting**. With 55,808 numbers
-# for 1,925 characters it is no wonder.
+# at the end it is higher than ln V, which is 4.04: worse than knowing nothing. By then the model has learnt the first
+# rhyme by heart, and in the other one it is sure of itself where it is wrong. This is **overfitting**. With 55,808
+# numbers for 1,925 characters it is no wonder.
 #
 # So one keeps a part of the text aside, watches the loss on it, and keeps the model for which that was lowest: the
 # frame in the picture. What is kept aside must be new, though. The rhyme's own last verse would be no test, since it
 # is nearly all in the verse before.
 #
 # What helps against overfitting is more text. The storyteller read 4.4 MB of tales. Its loss on the tales that it read
-# was 3.65 in the end, on those kept aside 4.10, and it was still falling (`weights/storyteller/README.md`).
+# was 3.65 in the end, on those kept aside 4.10, and the latter was still falling (`weights/storyteller/README.md`).
 #
 # ## Training goes on: fine-tuning
 #
 # What we did is **pre-training**: a text, any text, and the next token. Nobody had to label anything, for the text is
-# its own answer: *self-supervised*, one says, or less exactly *unsupervised*. To make an assistant of such a model,
-# one trains on, with the same step, on examples of what it should do: **fine-tuning**. In miniature: questions about
-# the rhyme, with their answers.
+# its own answer: *self-supervised*, one says, or less exactly *unsupervised*. To make an assistant of such a model, one
+# goes on training it, with the same step, on examples of what it should do: **fine-tuning**. In miniature: questions
+# about the rhyme, with their answers.
 
 # %%
 ANSWERS = {
@@ -386,7 +405,9 @@ ANSWERS = {
 }
 examples = {f"Who {did}?\n": f"The {who}.\n\n" for did, who in ANSWERS.items()}
 asked_later = "Who tossed the dog?\n"
-questions = "".join(question + answer for question, answer in examples.items() if question != asked_later)
+questions = "".join(
+    question + answer for question, answer in examples.items() if question != asked_later
+)
 print(questions[:52])
 
 
@@ -397,10 +418,12 @@ def n_right(model: nn.Module) -> int:
 
 tuned = copy.deepcopy(model)
 torch.manual_seed(0)
-learnt = encode(questions)
+learnt = ids_of(questions)
 for step in range(101):
     if step % 50 == 0:
-        print(f"after {step:3} steps: {n_right(tuned)} of 8 right, loss on the rhyme {loss_on(tuned, rhyme):.2f}")
+        print(
+            f"after {step:3} steps: {n_right(tuned)} of 8 right, loss on the rhyme {loss_on(tuned, rhyme):.2f}"
+        )
     train_step(tuned, *batch(learnt, 8, T), lr=0.1)
 for name, one in (("before", model), ("after", tuned)):
     for question in ("Who ate the malt?\n", asked_later):
@@ -420,7 +443,8 @@ for name, one in (("before", model), ("after", tuned)):
 # | **supervised fine-tuning** | conversations as they should be | the weights, by the same loss |
 # | **RLHF** | what people think of its answers | the weights, towards answers that they like |
 # | **constitutional AI** | what a model thinks of its answers | the same |
-# | **few-shot**, **zero-shot** | examples in the prompt, or none (lesson 11) | nothing: no number moves |
+#
+# (*Few-shot*, examples in the prompt, is no such stage: no number moves. Lesson 11 has it.)
 #
 # RLHF is *reinforcement learning from human feedback*: people rank several answers to a prompt, a second model, the
 # *reward model*, learns their ranking, and the first one is trained to get a high reward (Ouyang et al. 2022). In
@@ -447,27 +471,30 @@ source(Trainer.do_step)
 # |---|---|
 # | `AdamW` for p −= lr · gradient | gives each number a step of its own size, by two running means of its gradient |
 # | weight decay, the W in its name | draws matrices towards 0, so that no number becomes large for nothing |
-# | `settings.rate(step)` | the learning rate rises from 0 in the first steps, *warm-up*, then falls along a cosine |
+# | `settings.rate(step)` | the learning rate rises in equal steps at first, *warm-up*, then falls along a cosine |
 # | `clip_grad_norm_` | a gradient that is too long is shortened, so that one odd batch spoils nothing |
 # | dropout, by `train()` | drops numbers at random, against learning by heart; `eval()` ends it |
+# | `fast_form`, `autocast` | make it faster |
 # | a seed for each step | a run that was interrupted goes on as if it had not been (`minigpt/train/run.py`) |
 #
-# A quarter of our steps on the rhyme with it, beginning with GPT-2's own first numbers:
+# A quarter of our steps on the rhyme with it, from the same first numbers:
 
 # %%
 torch.manual_seed(0)
 settings = TrainSettings(steps=100, batch_size=8, block_size=T, learning_rate=1e-2, warmup=10)
-trainer = Trainer(GPT2(model.config).double(), settings, plain=True)
+trainer = Trainer(copy.deepcopy(untrained), settings, plain=True)
 losses = [trainer.do_step(data) for _ in range(settings.steps)]
 by_hand = [entry["train"] for entry in log]
 for n in (20, 60, 100):
     ours, theirs = (sum(values[n - 10 : n]) / 10 for values in (by_hand, losses))
     print(f"after {n:3} steps: plain gradient descent {ours:.1f}, AdamW {theirs:.1f}")
-print(f"numbers that AdamW keeps: {sum(t.numel() for s in trainer.optimizer.state.values() for t in s.values()):,}")
+kept = [t.numel() for state in trainer.optimizer.state.values() for t in state.values() if t.numel() > 1]
+print(f"numbers that AdamW keeps: {sum(kept):,}")
 
 # %% [markdown]
-# `minigpt show training my-model` draws the curve of such a run. For GPT-2 the same was done with 40 GB of text from
-# eight million web pages (Radford et al. 2019), and that is where its 124 million numbers come from.
+# Two for each of the 55,808. `minigpt show training my-model` draws the curve of such a run. For GPT-2 the same was
+# done with 40 GB of text from eight million web pages (Radford et al. 2019), and that is where its 124 million numbers
+# come from.
 #
 # ## What we have
 #
@@ -515,7 +542,8 @@ weight = torch.tensor(1.0, requires_grad=True)
 for _ in range(2):
     (3 * weight).backward()
 quiz(
-    "Backward is called twice on the same loss, without zero_grad between. What is in grad, if the slope is 3?",
+    "The same loss is computed and backward called, twice, without zero_grad between. "
+    "What is in grad, if the slope is 3?",
     ["3", "6", "9", "nothing"],
     f"{weight.grad:.0f}",
     "backward adds to what is there",

@@ -19,11 +19,12 @@ MISTAKES, PLAN = HERE / "mistakes.md", HERE / "for_lecturers.md"
 BEGIN, END = "<!-- weeks: written by lecture.py -->\n", "<!-- end -->"
 MEETING, BACK = 90, 10  # minutes of a week's meeting, and those for last week's mistakes
 TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
+EXERCISE = r'^# %% exercise="(\w+)"'
 LONGEST = 60  # characters of code in a table
-HEAD = """# What students get wrong
+HEAD = """# What students may get wrong
 
-By lesson and exercise: the mistakes that `check` knows by name, what each does, and the place in the right code where
-it is made. To ask what that place is for is often hint enough.
+By lesson and exercise, not by frequency: the mistakes that `check` knows by name, what each does, and the place in the
+right code where it is made, or the line that runs through it. To ask what that place is for is often hint enough.
 
 Written by `lecture.py` from `minigpt/exercises/tasks/`: change those.
 """
@@ -52,11 +53,23 @@ def minutes(path: Path) -> int:
 def mistakes() -> str:
     """The page of the mistakes, lesson by lesson; an exercise that no lesson has is not on it."""
     names = {path.stem[:2]: title(path) for path in sources()}
+    in_lesson = {
+        path.stem[:2]: re.findall(EXERCISE, path.read_text("utf-8"), re.MULTILINE) for path in sources()
+    }
     tasks = [exercise(name) for name in TASKS]
     pages = [HEAD]
     for number, name in names.items():
-        pages += [f"## {name}\n", *(section(task) for task in tasks if task.lesson == number)]
+        order = in_lesson[number]
+        own = sorted(
+            (task for task in tasks if task.lesson == number), key=lambda task: place(order, task.name)
+        )
+        pages += [f"## {name}\n", *map(section, own)]
     return "\n".join(pages)
+
+
+def place(order: list[str], name: str) -> int:
+    """Where in the lesson an exercise comes; one that is in the bank alone, last."""
+    return order.index(name) if name in order else len(order)
 
 
 def section(task: Exercise) -> str:
@@ -94,9 +107,10 @@ def weeks() -> str:
     """The semester: a week for each lesson."""
     rows = ["| week | lesson | looking back | the lesson | open |", "|---|---|---|---|---|"]
     for week, path in enumerate(sources(), start=1):
-        open_ = MEETING - BACK - minutes(path)
+        back = BACK if week > 1 else 0
+        open_ = MEETING - back - minutes(path)
         rows.append(
-            f"| {week} | [{title(path)}]({path.stem}.ipynb) | {BACK} | {minutes(path)} | {open_} |"
+            f"| {week} | [{title(path)}]({path.stem}.ipynb) | {back} | {minutes(path)} | {open_} |"
         )
     return "\n".join(rows) + f"\n\nAll lessons together: {sum(map(minutes, sources()))} minutes.\n"
 

@@ -17,15 +17,17 @@ from minigpt.exercises.trace import own_line
 from tokenizer.fetch.atomic import write_text
 
 SECONDS = 10.0  # that one statement of the file may take; a lesson's longer work is left out
+KNOWN = {plain(name) for name in TASKS}
 KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 
 
 @dataclass
 class Found:
-    """What a file defines that is an exercise, and the lines that could not be run."""
+    """What a file defines that is an exercise, and the statements that could not be run."""
 
     parts: dict[str, Any] = field(default_factory=dict)
-    trouble: list[str] = field(default_factory=list)
+    trouble: list[tuple[str, set[str]]] = field(default_factory=list)  # what is wrong, and what the statement gives
+    uses: dict[str, set[str]] = field(default_factory=dict)  # the names that the statements which give a name read
     missing: set[str] = field(default_factory=set)  # names that a blank has left without a value
 
 
@@ -49,19 +51,20 @@ def cells(path: Path) -> Iterator[tuple[str, str]]:
 def read(path: Path) -> Found:
     """Runs what a file imports, defines and assigns, nothing else, and collects the exercises among it."""
     found, space = Found(), {"__name__": "learner", "__file__": str(path)}
-    known = {plain(name) for name in TASKS}
     for name, code in cells(path):
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         try:
             tree = ast.parse(code, name)
         except SyntaxError as error:
-            found.trouble.append(f"{name}, line {error.lineno}: {error.msg}")
+            found.trouble.append((f"{name}, line {error.lineno}: {error.msg}", set()))
             continue
         for node in tree.body:
             if isinstance(node, KEPT):
+                for given in names_in(node, ast.Store):
+                    found.uses.setdefault(given, set()).update(names_in(node, ast.Load))
                 run(node, name, space, found)
             part = defined(node)
-            if plain(part) in known and part in space:
+            if plain(part) in KNOWN and part in space:
                 found.parts[part] = space[part]
     return found
 
@@ -81,24 +84,55 @@ def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
     try:
         limited(lambda: exec(code, space), SECONDS)
     except TooLong:
-        found.trouble.append(f"line {node.lineno} takes more than {SECONDS:.0f} seconds: left out")
+        late = f"line {node.lineno} takes more than {SECONDS:.0f} seconds: left out"
+        found.trouble.append((late, names_in(node, ast.Store)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         if isinstance(error, NotImplementedError) or (isinstance(error, NameError) and error.name in found.missing):
-            found.missing.update(
-                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            )
+            found.missing.update(names_in(node, ast.Store))
             return
         cell = name.rpartition(", ")[2] + ", " if ".ipynb, cell " in name else ""
-        found.trouble.append(cell + "; ".join(own_line(error)[:2]))
+        found.trouble.append((cell + "; ".join(own_line(error)[:2]), names_in(node, ast.Store)))
+
+
+def names_in(node: ast.stmt, kind: type[ast.expr_context]) -> set[str]:
+    """The names that a statement reads (ast.Load) or gives (ast.Store); what is a function's own is neither.
+
+    >>> sorted(names_in(ast.parse("a, b = c + 1").body[0], ast.Store))
+    ['a', 'b']
+    >>> function = ast.parse("def f(x): y = x + 1; return g(y)").body[0]
+    >>> names_in(function, ast.Load), names_in(function, ast.Store)
+    ({'g'}, {'f'})
+    """
+    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, kind)}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {alias.asname or alias.name.split(".")[0] for alias in node.names} - {"*"}
+    if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return found
+    if kind is ast.Store:
+        return {node.name}
+    own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return found - own - {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def that_matters(found: Found) -> list[str]:
+    """The trouble in what an exercise is, or reads, or that is in what it reads; the other statements are counted."""
+    needed: set[str] = set()
+    todo = {name for name in found.uses if plain(name) in KNOWN}
+    while todo:
+        needed |= todo
+        todo = set().union(*(found.uses.get(name, set()) for name in todo)) - needed
+    said = [text for text, given in found.trouble if not given or given & needed]
+    n = len(found.trouble) - len(said)
+    return [*said, *([f"{n} statement{'s' * (n > 1)} that no exercise needs"] if n else [])]
 
 
 def check_file(path: Path) -> tuple[list[Report], list[str]]:
     """A report for each exercise in a file, and what in it could not be run. Raises ValueError and OSError."""
     with shielded():
         found = read(path)
-    return [report_on(part, name) for name, part in found.parts.items()], found.trouble
+    return [report_on(part, name) for name, part in found.parts.items()], that_matters(found)
 
 
 def note_progress(path: Path, reports: list[Report]) -> dict[str, int]:

@@ -60,7 +60,7 @@ F_TURNS = '[(m["role"], m["content"]) for m in messages]'
 F_FIRST = 'first["role"] != "system"'
 CHAT_RIGHT: list[Part] = [
     *map(written, (PIECES, FORMAT, RECURSION)),
-    written(FORMAT, F_FIRST, '"system" not in [m["role"] for m in messages]'),
+    written(FORMAT, F_FIRST, 'not first["role"].startswith("system")'),
 ]
 CHAT = both(
     slips(
@@ -68,6 +68,26 @@ CHAT = both(
         no_generation_prompt=(P_ANSWER, "    return"),
         system_missing=("        " + P_SYSTEM, "        pass"),
         system_always=('    if messages[0]["role"] != "system":\n        parts', "    parts"),
+        system_searched=('messages[0]["role"] != "system"', 'not any(m["role"] == "system" for m in messages)'),
+        system_unmarked=(P_SYSTEM, 'parts += [template["system"], "\\n"]'),
+        newline_before_end=(
+            'template["system"], ',
+            'template["system"] + "\\n", ',
+            '(m["content"])',
+            '(m["content"] + "\\n")',
+        ),
+        backslash_n=(
+            '"system", "\\n"',
+            'r"system\\n"',
+            'template["end"], "\\n"',
+            'template["end"], "\\\\n"',
+            P_ROLE,
+            'parts.append(m["role"] + "\\\\n")',
+            P_END,
+            P_END.replace('"\\n"', '"\\\\n"'),
+            P_ANSWER,
+            P_ANSWER.replace('"\\n"', '"\\\\n"'),
+        ),
         system_replaced=(
             '    if messages[0]["role"] != "system":\n        parts',
             "    parts",
@@ -106,6 +126,12 @@ CHAT = both(
             "        if i < len(messages) - 1 and m['role'] != 'system':\n            continue\n",
         ),
         strips=('m["content"]', 'm["content"].strip()'),
+        answer_in_loop=(
+            P_ANSWER,
+            P_ANSWER.replace("    parts", "        parts"),
+            P_SYSTEM,
+            P_SYSTEM + ' + [template["start"], "assistant\\n"]',
+        ),
         answer_closed=("return", 'parts += [template["end"], "\\n"]\n    return'),
         hard_coded=(
             "    parts = []",
@@ -117,6 +143,16 @@ CHAT = both(
         no_generation_prompt=(F_ANSWER, "pass"),
         system_missing=('turns.insert(0, ("system", template["system"]))', "pass"),
         system_always=(F_FIRST, "messages"),
+        system_searched=(F_FIRST, '"system" not in [m["role"] for m in messages]'),
+        system_unmarked=(
+            'turns.insert(0, ("system", template["system"]))',
+            'return template["system"] + "\\n" + chat_prompt([{"role": "system"}, *messages], template)',
+            "for m in messages]",
+            "for m in messages if len(m) > 1]",
+        ),
+        newline_before_end=(F_TURN, F_TURN.replace("{e}", "\\n{e}")),
+        backslash_n=(F_TURN, F_TURN.replace("\\n", "\\\\n"), F_ANSWER, F_ANSWER.replace("\\n", "\\\\n")),
+        answer_in_loop=(F_TURN, 'f"{s}{role}\\n{content}{e}\\n{s}assistant\\n"', F_ANSWER, "pass"),
         system_replaced=(F_TURNS, F_TURNS[:-1] + ' if m["role"] != "system"]', F_FIRST, "True"),
         system_dropped=(F_TURNS, F_TURNS[:-1] + ' if m["role"] != "system"]', F_FIRST, "False"),
         eos_missing=(F_TURN, F_TURN.replace("{e}", "")),
@@ -232,6 +268,16 @@ STOP = both(
         first_listed=("or i < best", "or False"),
         last_place=(S_FIND, "i = text.rfind(s)", "i < best", "i > best"),
         minus_one=("i >= 0 and ", ""),
+        rfind=(S_FIND, "i = text.rfind(s)"),
+        holds_first=(
+            "k -= 1",
+            "else:\n                k -= 1\n                continue\n            break\n"
+            "        if longest:\n            break",
+        ),
+        holds_middle=("if text[-k:] == s[:k]:", "if s.count(text[-k:]):"),
+        held_anywhere=("if text[-k:] == s[:k]:", "if s[:k] in text:"),
+        minus_zero=(S_SHOWN, "shown = text[:-longest]"),
+        flag_missing=(S_END, "return text[:best]", "return (shown, False)", "return shown"),
         one_stop=('    text = ""', '    stops = stops[0:1]\n    text = ""'),
         holds_too_much=("if text[-k:] == s[:k]:", "if k <= len(text):"),
         holds_one=("k = len(s) - 1\n        while", "k = min(1, len(s) - 1)\n        while"),
@@ -276,6 +322,20 @@ STOP = both(
         first_listed=(R_FOUND, "return text.split([s for s in stops if s in text][0])[0], True"),
         last_place=("found.start()", "max([text.rfind(s) for s in stops])"),
         minus_one=("if found:", "if stops:", R_FOUND, "return text[: min(map(text.find, stops))], True"),
+        rfind=(R_FOUND, "return text[: min([text.rfind(s) for s in stops if text.count(s)])], True"),
+        holds_first=(
+            R_LOOP,
+            "for s in stops:\n        for i in range(len(text)):\n            if s.startswith(text[i:]):\n"
+            "                return text[:i], False\n    for i in []:",
+        ),
+        holds_middle=("any(s.startswith(text[i:])", "any(text[i:] in s"),
+        held_anywhere=(
+            R_LOOP,
+            "k = max([k for s in stops for k in range(1, len(s)) if text.count(s[:k])] or [0])\n"
+            "    if k:\n        return text[:-k], False\n    for i in []:",
+        ),
+        minus_zero=("return text, False", "return '', False"),
+        flag_missing=(R_FOUND, R_FOUND[:-6], R_WAIT, R_WAIT[:-7], "return text, False", "return text"),
         one_stop=("    text =", "    stops = stops and [stops[0]]\n    text ="),
         holds_too_much=(
             R_LOOP,
@@ -303,7 +363,15 @@ STOP_OTHER: list[tuple[Part, set[str]]] = [
     (written(REGEX, R_FOUND, "return [t for t in tokens if t not in stops], True"), set()),
     (written(REGEX, "s.startswith(text[i:])", "text[i] in s"), set()),
     (written(SEARCH, "k = len(s) - 1", "k = len(s) - 2"), set()),
-    (written(SEARCH, S_SHOWN, "shown = text[:-longest]"), set()),
+    (
+        written(
+            REGEX,
+            R_LOOP,
+            "for s in reversed(stops):\n        for i in range(len(text)):\n            if s.startswith(text[i:]):\n"
+            "                return text[:i], False\n    for i in []:",
+        ),
+        set(),
+    ),
     (written(LETTERS, "return [shown, False]", "return [shown + text, False]"), {"prefix_shown"}),
     (written(LETTERS, "text[1:]", "text"), {"endless"}),
 ]

@@ -60,6 +60,8 @@ LOSS = both(
         softmax_twice=(C_END, "F.cross_entropy(predictions.softmax(-1), answers)"),
         no_softmax=(C_END, "F.nll_loss(predictions, answers)"),
         no_log=(C_END, "F.nll_loss(F.softmax(predictions, -1), answers)"),
+        log_of_mean=(C_END, "-F.nll_loss(F.softmax(predictions, -1), answers).neg().log()"),
+        all_targets=(C_END, "-logits.log_softmax(-1)[:, :-1, ids[:, 1:]].mean()"),
         softmax_axis=(
             "    V",
             "    logits = F.log_softmax(logits[:, :-1], 1)\n    V",
@@ -91,6 +93,8 @@ LOSS = both(
         softmax_twice=(X_P, X_P + "\n    p = F.softmax(p, dim=2)"),
         no_softmax=("chosen = (p", "chosen = (x.exp()"),
         no_log=("-torch.log(chosen)", "-chosen"),
+        log_of_mean=(X_END, "-torch.log(torch.mean(chosen))"),
+        all_targets=("chosen = (p * hot).sum(dim=2)", "chosen = p[:, :, y]"),
         softmax_axis=(X_P, "p = torch.softmax(x, dim=1)"),
         sum=(X_END, "torch.sum(-torch.log(chosen))"),
         sum_of_each=(X_END, "torch.mean((-torch.log(chosen)).sum(1))"),
@@ -140,7 +144,7 @@ def train_step(model, x, y, lr):
     optimizer.zero_grad()
     error.backward()
     optimizer.step()
-    return error
+    return error.item()
 """
 BY_NAME = """
 def train_step(model, x, y, lr):
@@ -176,7 +180,7 @@ def train_step(model, x, y, lr):
     return loss.item()
 """
 O_ZERO, O_BACK, O_STEP = "    optimizer.zero_grad()\n", "    error.backward()\n", "    optimizer.step()\n"
-O_ERROR, O_RETURN = "F.cross_entropy(scores.transpose(1, 2), y)", "return error"
+O_ERROR, O_RETURN = "F.cross_entropy(scores.transpose(1, 2), y)", "return error.item()"
 N_ZERO = "    for name, weight in model.named_parameters():\n        weight.grad = None\n"
 N_BACK = "    cost.backward()\n"
 N_STEP = """    for name, weight in model.named_parameters():
@@ -215,9 +219,11 @@ STEP = both(
         ),
         last_alone=("SGD(model.parameters()", "SGD([*model.parameters()][2:]", "    optimizer.zero", "    model.zero"),
         bias_missing=("SGD(model.parameters()", "SGD([p for p in model.parameters() if p.dim() == 2]"),
-        loss_after=(O_RETURN, f"return {O_ERROR.replace('scores', 'model(x)')}"),
+        loss_after=(O_RETURN, f"return {O_ERROR.replace('scores', 'model(x)')}.item()"),
         sum=(", y)", ", y, reduction='sum')"),
         targets_are_inputs=(", y)", ", x)"),
+        shifted_again=("scores.transpose(1, 2), y", "scores[:, :-1].transpose(1, 2), y[:, 1:]"),
+        graph_kept=(O_RETURN, "return error"),
         softmax_twice=("scores.transpose(1, 2)", "F.softmax(scores, dim=-1).transpose(1, 2)"),
     ),
     slips(
@@ -243,6 +249,8 @@ STEP = both(
         loss_after=("float(cost)", "float(-model(x).log_softmax(-1).gather(-1, y[..., None]).mean())"),
         sum=("F.nll_loss(logp, y.reshape(B * T))", "F.nll_loss(logp, y.reshape(B * T)) * B * T"),
         targets_are_inputs=("y.reshape", "x.reshape"),
+        shifted_again=("    B, T, V", "    out, y = out[:, : out.shape[1] - 1, :], y[:, 1:]\n    B, T, V"),
+        graph_kept=("float(cost)", "cost"),
         softmax_twice=("F.log_softmax(out, dim=-1)", "F.log_softmax(out.softmax(dim=-1), dim=-1)"),
     ),
     slips(
@@ -250,7 +258,8 @@ STEP = both(
         rebinds=("w.add_(g, alpha=-lr)", "w = w.add(g, alpha=-lr)"),
         lr_sign=("alpha=-lr", "alpha=lr"),
         last_alone=("            w.add_(g", "            pass\n        w.add_(g"),
-        loss_after=("loss.detach()", "F.cross_entropy(model(x).flatten(0, 1), y.flatten())"),
+        loss_after=("loss.detach()", "F.cross_entropy(model(x).flatten(0, 1), y.flatten()).item()"),
+        graph_kept=("loss.detach()", "loss"),
         detach=("model(x).softmax", "model(x).data.softmax"),
         no_backward=("w.add_(g, alpha=-lr)", "pass", "torch.autograd.grad(loss, weights)", "weights"),
     ),
@@ -275,7 +284,7 @@ STEP_OTHER: list[tuple[Part, set[str]]] = [
     (written(OPTIMIZER, O_STEP, "    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.01)\n" + O_STEP), set()),
     (written(OPTIMIZER, ", y)", ", y.roll(1, 1))"), set()),
     (written(OPTIMIZER, O_RETURN, "return scores.mean()"), set()),
-    (written(OPTIMIZER, "    return error\n", ""), set()),
+    (written(OPTIMIZER, "    return error.item()\n", ""), set()),
     (written(OPTIMIZER, O_ZERO, "    for p in model.parameters():\n        p.grad = torch.ones_like(p)\n"), set()),
     (written(BY_NAME, "weight.data = weight.data - lr * weight.grad", "weight -= lr * weight.grad"), set()),
     (written(BY_NAME, "        if weight.grad is not None:\n    ", "    ", N_BACK, ""), set()),
@@ -335,6 +344,12 @@ BATCH = both(
         no_shuffle=(I_DRAW, "torch.arange(n)[:, None]"),
         fixed_seed=("    begin", "    torch.manual_seed(42)\n    begin"),
         blocks=(I_DRAW, "length * torch.randint(0, (len(data) - 1) // length, size=(n, 1))"),
+        plus_one=("data[at + 1]", "data[at] + 1"),
+        drawn_twice=(
+            I_RETURN,
+            "other = torch.randint(0, len(data) - length, size=(n, 1)) + torch.arange(length)\n"
+            "    return data[at], data[other + 1]",
+        ),
         y_equals_x=("at + 1", "at"),
         off_by_two=("- length", "- length - 1", "at + 1", "at + 2"),
         y_before_x=("at + 1", "at - 1", "randint(0", "randint(1"),
@@ -372,6 +387,8 @@ BATCH = both(
         no_shuffle=(P_DRAW, "i = row"),
         fixed_seed=("    xs, ys", "    random.seed(3)\n    xs, ys"),
         blocks=(P_DRAW, "i = random.choice(range(0, len(data) - length, length))"),
+        plus_one=("ys.append(data[i + 1 : i + 1 + length].tolist())", "ys.append([id + 1 for id in xs[-1]])"),
+        drawn_twice=("        ys.append", f"        {P_DRAW}\n        ys.append"),
         y_equals_x=(P_Y, P_X),
         off_by_two=(P_Y, "data[i + 2 : i + 2 + length]"),
         y_before_x=(P_Y, "data[i - 1 : i - 1 + length]", "randrange(", "randrange(1, "),
@@ -406,6 +423,13 @@ BATCH_OTHER: list[tuple[Part, set[str]]] = [
     (written(INDEX, "torch.arange(length)", "2 * torch.arange(length)", "- length", "- 2 * length"), set()),
     (written(INDEX, "torch.arange(length)", "torch.arange(length).flip(0)"), {"shuffled"}),
     (written(INDEX, "size=(n, 1)", "size=(n + 1, 1)"), set()),
+    (written(INDEX, "data[at + 1]", "data[at + 1][:, torch.randperm(length)]"), set()),
+    (written(UNFOLD, "blocks[:, :-1], blocks[:, 1:]", "blocks[:, :-1], blocks[:, 1:] + 1"), set()),
+    (written(PYTHON, P_X, "data[i : i + length - 1]", P_Y, "data[i + 1 : i + length]"), set()),
+    (
+        written(PYTHON, "torch.tensor(xs), torch.tensor(ys)", "torch.tensor(sum(xs, [])), torch.tensor(sum(ys, []))"),
+        set(),
+    ),
     (written(INDEX, "len(data) - length", "2"), set()),
     (written(UNFOLD, "blocks[:, 1:]", "blocks[:, -1]"), {"last_target_alone"}),
     (written(UNFOLD, "torch.randperm(len(blocks))[:n]", "torch.randint(len(blocks), (1,))"), set()),

@@ -66,7 +66,7 @@ def test_what_follows_from_a_blank_is_no_trouble_and_a_lambda_is_a_part(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blank = exercise("merge").blank() + "out = merge([1], (1, 1), 2)\nn: int = len(out)\nm = n + 1\n"
-    sources = [blank, "gelu = lambda x: x", "good = 1\nbad = good / 0"]
+    sources = [blank, "gelu = lambda x: rate * x", "good = 1\nrate = good / 0", "bad = good / 0\nworse = 1 / 0"]
     file = tmp_path / "mine.ipynb"
     cells = [{"cell_type": "code", "source": source} for source in sources]
     file.write_text(json.dumps({"cells": cells}), encoding="utf-8")
@@ -74,8 +74,9 @@ def test_what_follows_from_a_blank_is_no_trouble_and_a_lambda_is_a_part(
     out = capsys.readouterr().out
     assert "○ merge: not implemented yet" in out
     assert "✗ gelu: it " in out
-    assert out.count("not run: ") == 1
-    assert "not run: cell 3, line 2: bad = good / 0; ZeroDivisionError" in " ".join(out.split())
+    assert out.count("not run: ") == 2
+    assert "not run: cell 3, line 2: rate = good / 0; ZeroDivisionError" in " ".join(out.split())
+    assert "not run: 2 statements that no exercise needs\n" in out
 
 
 def test_a_file_without_exercises_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,15 @@ def test_a_lesson_must_say_its_time(tmp_path: Path) -> None:
         lecture.minutes(lesson)
 
 
+def test_exercises_come_in_the_order_of_the_lesson_and_the_first_week_looks_back_at_nothing() -> None:
+    page = lecture.MISTAKES.read_text("utf-8")
+    for path in HERE.values():
+        part = page.split(f"\n## {lecture.title(path)}\n")[1].split("\n## ")[0]
+        taught = re.findall(r'^# %% exercise="(\w+)"', path.read_text("utf-8"), re.MULTILINE)
+        assert [name for name in re.findall(r"^### `(\w+)`", part, re.MULTILINE) if name in taught] == taught
+    assert [row[2] for row in table("A semester")][:2] == ["0", "10"]
+
+
 def test_links_lead_somewhere() -> None:
     for page in (lecture.PLAN, lecture.MISTAKES):
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8")):

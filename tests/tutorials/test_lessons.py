@@ -1,5 +1,6 @@
 """The lessons: notebooks are what their sources say, run without a network, and ask fair questions."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,8 @@ import nbformat
 import pytest
 
 import build
-from minigpt.exercises.catalog import exercise
+from minigpt.exercises.catalog import TASKS, exercise, plain
+from minigpt.exercises.files import defined
 from minigpt.exercises.lesson import quiz, source
 from tokenizer import Tokenizer
 
@@ -54,6 +56,16 @@ def test_what_is_shown_is_right_and_can_be_seen_on_github(path: Path) -> None:
             assert "<svg" not in str(data.get("text/html", ""))
             if cell.source.startswith("check("):
                 assert data["text/plain"].startswith("✓"), data["text/plain"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_no_helper_bears_the_name_of_another_lessons_exercise(path: Path) -> None:
+    """`minigpt check` would take it for one."""
+    cells = [cell for cell in build.read(path, solved=True).cells if cell.cell_type == "code"]
+    exercises = {cell.metadata["exercise"] for cell in cells if "exercise" in cell.metadata}
+    nodes = [node for cell in cells if "exercise" not in cell.metadata for node in ast.parse(cell.source).body]
+    helpers = {defined(node) for node in nodes}
+    assert not {plain(name) for name in helpers} & {plain(name) for name in {*TASKS} - exercises}
 
 
 @pytest.mark.slow

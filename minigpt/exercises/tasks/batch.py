@@ -9,7 +9,7 @@ from torch import Tensor
 from minigpt.exercises.exercise import Case, Exercise, bug
 
 Part = Callable[[Tensor, int, int], tuple[Tensor, Tensor]]
-FIRST = 100  # the data are 100, 101, …: an id says where it stands
+FIRST = 100  # the smallest id
 DRAWS = 60  # batches of a check: that a place is missed by chance happens once in 10¹⁰ checks
 
 
@@ -28,7 +28,7 @@ def batch(data: Tensor, n: int, length: int) -> tuple[Tensor, Tensor]:
 
 
 def properties(part: Part, data: Tensor, n: int, length: int) -> Any:
-    """What is true of many batches, whatever is drawn: how they are cut, and which windows there are."""
+    """What is true of many batches, whatever is drawn: how they are cut, and which windows there are, in one line."""
     drawn: list[Any] = []
     errors: list[Exception] = []
     for _ in range(DRAWS):
@@ -43,9 +43,23 @@ def properties(part: Part, data: Tensor, n: int, length: int) -> Any:
     batches = [[torch.as_tensor(part) for part in found] for found in drawn]
     whole = [batch for batch in batches if [tuple(part.shape) for part in batch] == [(n, length)] * 2]
     if not whole:
-        return {"shapes": max([list(part.shape) for part in batch] for batch in batches)}
-    x, y = (torch.stack(parts) - FIRST for parts in zip(*whole, strict=True))  # (draws, n, length)
-    return windows(x, y, len(data), failing=len(whole) < DRAWS)
+        shapes = max([tuple(part.shape) for part in batch] for batch in batches)
+        return f"shapes {', '.join(map(str, shapes))}; asked for are two of {(n, length)}"
+    x, y = (torch.stack(parts) for parts in zip(*whole, strict=True))  # (draws, n, length)
+    added = few(y - x) == [1]
+    x, y = places(x, data), places(y, data)
+    if x.min() < 0:
+        return "x has ids that are not in the data"
+    if added or y.min() < 0:
+        return f"y {'is x + 1' if added else 'has ids that are not in the data'}; steps in x are {few(x.diff())}"
+    found = windows(x, y, len(data), failing=len(whole) < DRAWS)
+    return "; ".join(f"{key} {value}" for key, value in found.items())
+
+
+def places(ids: Tensor, data: Tensor) -> Tensor:
+    """Where in the data each id stands, which is there once; -1 for one that is not."""
+    hits = ids[..., None] == data
+    return torch.where(hits.any(dim=-1), hits.int().argmax(dim=-1), -1)
 
 
 def windows(x: Tensor, y: Tensor, n_data: int, failing: bool) -> dict[str, Any]:
@@ -54,20 +68,23 @@ def windows(x: Tensor, y: Tensor, n_data: int, failing: bool) -> dict[str, Any]:
     if few(steps) != [1]:
         shuffled = few(x.sort(dim=-1).values.diff(dim=-1)) == [1]
         wrapped = bool((steps % n_data == 1).all())
-        kind = "shuffled" if shuffled else "go on at the beginning" if wrapped else "no pieces of the data"
-        return {"windows": kind, "with steps of": few(steps)}
+        kind = "are shuffled" if shuffled else "go on at the beginning" if wrapped else "are no pieces of the data"
+        return {"windows": kind, "steps are": few(steps)}
     starts = x[:, :, 0]  # (draws, n)
     apart = starts[0].diff()
     between = few(starts.diff(dim=1), 1)
-    found: dict[str, Any] = {"rows are apart by": between}
+    found: dict[str, Any] = {"rows are apart by": between} if apart.numel() else {}
     if bool((starts == starts[0]).all()):
         ordered = bool((apart == apart[:1]).all() and (apart > 0).all())
-        found = {"batches": "are the same each time" + (", in order" if ordered else "")}
+        found = {"batches are": "the same each time" + (", in order" if ordered else "")}
     if few(y - x) != [1]:
-        return {"y comes after x by": few(y - x), **(found if apart.numel() else {})}
+        after = few(y - x)
+        if after == "various" and few(y.diff(dim=-1)) == [1]:
+            after = "various, y being other windows"
+        return {"y comes after x by": after, **(found if apart.numel() else {})}
     if failing:
         return {"some batches": "fail, others do not", **found}
-    random = "batches" not in found and between in ([], "various")
+    random = "batches are" not in found and between in ([], "various")
     return {"windows begin at": starts.unique().tolist(), **found} if random else found
 
 
@@ -78,9 +95,9 @@ def few(values: Tensor, most: int = 2) -> list[int] | str:
 
 
 def cases() -> list[Case]:
-    """Data that have three windows, then more."""
-    sizes = [(7, 1, 4), (9, 3, 4)]
-    return [Case((torch.arange(FIRST, FIRST + n_data), n, length)) for n_data, n, length in sizes]
+    """Data that have three windows, then more; the ids are in no order, so that none tells which comes next."""
+    sizes = [(7, 3, 1, 4), (9, 4, 3, 4)]
+    return [Case((FIRST + torch.arange(m) * step % m, n, length)) for m, step, n, length in sizes]
 
 
 STARTS = "torch.randint(len(data) - length, (n,))"
@@ -134,6 +151,11 @@ EXERCISE = Exercise(
         bug(
             *("blocks", "cuts the data into blocks, so that windows begin at multiples of their length alone"),
             *(STARTS, "torch.randint(len(data) // length, (n,)) * length"),
+        ),
+        bug("plus_one", "adds 1 to the ids: the target is the next id of the text", Y, f"{X} + 1"),
+        bug(
+            *("drawn_twice", "draws x and y separately, so that they are different windows"),
+            *(f"{Y} for i in starts", f"{Y} for i in {STARTS}"),
         ),
         bug("y_equals_x", "gives x for y: the targets come one place later", Y, X),
         bug("off_by_two", "takes what comes two places later for the target", Y, "data[i + 2 : i + length + 2]"),

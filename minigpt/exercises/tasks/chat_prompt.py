@@ -46,6 +46,7 @@ def cases() -> list[Case]:
             ("assistant", "Here"),
         ],
         [("system", "Say nothing.")],
+        [("user", "Who?"), ("system", "Be a king."), ("user", "And now?")],
     ]
     told = [[{"role": role, "content": content} for role, content in turns] for turns in conversations]
     return [Case((messages, template)) for messages in told for template in (other, chatml)]
@@ -54,6 +55,7 @@ def cases() -> list[Case]:
 TURN = 'start + message["role"] + "\\n" + message["content"] + end + "\\n"'
 ANSWER = ' + start + "assistant\\n"'
 OWN = '[{"role": "system", "content": template["system"]}, *messages]'
+UNMARKED = 'text = template["system"] + "\\n" if messages[0]["role"] != "system" else ""'
 LOOP, FIRST = "for message in messages:", 'messages[0]["role"] != "system"'
 
 
@@ -73,6 +75,14 @@ EXERCISE = Exercise(
         ),
         bug("system_missing", "leaves out the template's own system message", FIRST, "False"),
         bug("system_always", "puts the template's system message before another one", FIRST, "True"),
+        bug(
+            *("system_searched", "looks for a system message anywhere in the conversation, not at its beginning alone"),
+            *(FIRST, '"system" not in [m["role"] for m in messages]'),
+        ),
+        bug(
+            *("system_unmarked", "puts the template's system message before the others without role and marks"),
+            *(FIRST, "False", 'text = ""', UNMARKED),
+        ),
         bug(
             *("system_replaced", "puts the template's system message in the place of the conversation's"),
             *(FIRST, "True", OWN, OWN.replace("*messages", '*(m for m in messages if m["role"] != "system")')),
@@ -96,6 +106,14 @@ EXERCISE = Exercise(
             "writes a colon after the role, where the model knows a newline",
             '["role"] + "\\n"',
             '["role"] + ": "',
+        ),
+        bug(
+            *("newline_before_end", "puts a newline between the content and its end mark, too"),
+            *('["content"] + end', '["content"] + "\\n" + end'),
+        ),
+        bug(
+            *("backslash_n", "writes a backslash and an n, two characters, for a newline"),
+            *(TURN, TURN.replace("\\n", r"\\n"), "assistant\\n", r"assistant\\n"),
         ),
         bug("newline_missing", "leaves out the newline after each message", 'end + "\\n"', "end"),
         bug(
@@ -126,6 +144,10 @@ EXERCISE = Exercise(
             "takes the blanks away from the ends of a content",
             'message["content"]',
             'message["content"].strip()',
+        ),
+        bug(
+            *("answer_in_loop", "opens the assistant's turn after every message, not once at the end"),
+            *(f"text += {TURN}", f"text += {TURN}{ANSWER}", f"text{ANSWER}", "text"),
         ),
         bug("answer_closed", "closes the assistant's turn at once", ANSWER, ANSWER + ' + end + "\\n"'),
         bug(

@@ -70,6 +70,14 @@ EXERCISE = Exercise(
             *(LOGPROBS, "logits[:, :-1].softmax(dim=-1).log_softmax(dim=-1)"),
         ),
         bug("no_softmax", "takes the logits for log-probabilities", LOGPROBS, "logits[:, :-1]"),
+        bug(
+            *("log_of_mean", "takes the logarithm of the mean probability, not the mean of the logarithms"),
+            *(".log_softmax", ".softmax", RETURN, "-picked.mean().log()"),
+        ),
+        bug(
+            *("all_targets", "pairs each place with the targets of all places: gather takes each place's own"),
+            *("logprobs.gather(-1, targets[..., None])", "logprobs[:, :, targets]"),
+        ),
         bug("no_log", "takes the mean of the probabilities, not of their logarithms", ".log_softmax", ".softmax"),
         bug(
             "softmax_axis",

@@ -40,6 +40,9 @@ def cases() -> list[Case]:
         *((["wo", "rd.", " Us"], ["Q:", "User:"]), (["Q", ":", "a"], ["User:", "Q:"]), ([" a ", " b "], ["c", "dd"])),
         *(
             (["User", ": Q: "], ["Q:", "User:"]),
+            (["a bo", "nd"], ["and"]),
+            (["x", "aa"], ["ab", "aab"]),
+            (["x", "aa"], ["aab", "ab"]),
             (["Hi there", ". You? "], ["?", "."]),
             (["no", " Qu"], ["Quit", "Q:", "User:"]),
             (["ab", "cX", "Yd"], ["XY"]),
@@ -94,6 +97,10 @@ EXERCISE = Exercise(
         bug("first_listed", "cuts at the first stop string of the list, not of the text", "min(cuts)", "cuts[0]"),
         bug("last_place", "cuts at the last stop string of the text", "min(cuts)", "max(text.rfind(s) for s in stops)"),
         bug(
+            *("rfind", "takes the last place of a stop string, where it stands twice, not its first"),
+            *(CUTS, CUTS.replace("find", "rfind")),
+        ),
+        bug(
             *("minus_one", "takes -1, which find gives where there is nothing, for a place"),
             *(CUTS, "[text.find(s) for s in stops]"),
         ),
@@ -114,6 +121,23 @@ EXERCISE = Exercise(
             SHOWN,
             "min(held, default=0)",
         ),
+        bug(
+            *("holds_first", "holds back the beginning of the first stop string that fits: another's may be longer"),
+            *(SHOWN, "next((n for s in stops for n in range(len(s) - 1, 0, -1) if text.endswith(s[:n])), 0)"),
+        ),
+        bug(
+            *("holds_middle", "holds back what stands anywhere in a stop string, not just its beginning"),
+            *("text.endswith(s[:n])", "text[-n:] in s"),
+        ),
+        bug(
+            *("held_anywhere", "holds back as many characters as a beginning has that stands anywhere in the text"),
+            *("text.endswith(s[:n])", "s[:n] in text"),
+        ),
+        bug(
+            *("minus_zero", "shows nothing where nothing is held back: text[:-0] is empty"),
+            *("len(text) - max(held", "-max(held"),
+        ),
+        bug("flag_missing", "returns the text alone, not whether it has ended", FOUND, FOUND[:-6], "], False", "]"),
         bug("holds_all", "shows nothing as long as a beginning waits", SHOWN, "(len(text) if held else 0)"),
         bug("never_ends", "never says that the text has ended", FOUND, FOUND.replace("True", "False")),
         bug(

@@ -3,18 +3,17 @@
 import copy
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
-from torch.overrides import TorchFunctionMode
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
 from minigpt.exercises.sandbox import limited
+from minigpt.exercises.watched import Watched
 
 Model = Any  # an nn.Module; but mypy takes its gradients for missing
 Part = Callable[[Model, Tensor, Tensor, float], float]
@@ -61,52 +60,6 @@ class Trained(dict[str, Any]):
         return f"{said}; then bias {', '.join(f'{value:.4g}' for value in self['weights'][-5:].tolist())}"
 
 
-class Watched(TorchFunctionMode):
-    """Sees whether backward is called, which gradients arrive, and whether a weight's new values are computed then."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.weights = list(model.parameters())
-        self.before = [p.detach().clone() for p in self.weights]
-        self.grads: dict[int, Tensor] = {}
-        self.called = self.computed = False
-        for n, p in enumerate(self.weights):
-            p.register_post_accumulate_grad_hook(partial(self.arrived, n))
-
-    def arrived(self, n: int, p: Tensor) -> None:
-        """Notes the gradient of a weight."""
-        assert p.grad is not None
-        self.grads[n] = p.grad.clone()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.called |= func in (Tensor.backward, torch.autograd.backward, torch.autograd.grad)
-        out = func(*args, **(kwargs or {}))
-        if func is torch.autograd.grad:
-            self.grads |= {n: g for n, g in enumerate(out) if g is not None and len(out) == len(self.weights)}
-        elif self.grads and isinstance(out, Tensor):
-            self.computed |= any(along(out, self.before[n], grad) for n, grad in self.grads.items())
-        return out
-
-    def why(self) -> str:
-        """Why no weight moved."""
-        if not self.called:
-            return "backward is never called"
-        if not self.grads:
-            return "no gradient arrives"
-        if self.computed:
-            return "the new values go to a copy"
-        left = any(p.grad is not None and p.grad.any() for p in self.weights)
-        return "the gradient came too late" if left else "the gradients are 0 by then"
-
-
-def along(new: Tensor, old: Tensor, grad: Tensor) -> bool:
-    """Whether values are the old ones, moved down a gradient or up, whatever the rate."""
-    if new.shape != old.shape:
-        return False
-    moved = ((new - old) * grad)[grad != 0]
-    return bool(moved.numel() and ((moved < 0).all() or (moved > 0).all()))
-
-
 def steps(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> Any:
     """What steps on the batches of x and y, (steps, B, T), make of a private copy of the model.
 
@@ -120,12 +73,16 @@ def steps(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> Any:
 
 def trained(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> Any:
     """The losses of the steps, and the weights after them."""
-    losses, before = [], parameters_to_vector(model.parameters()).detach()
+    losses, graph, before = [], False, parameters_to_vector(model.parameters()).detach()
     watched = Watched(model)
     with torch.enable_grad(), watched:
         for batch in zip(x, y, strict=True):
             try:
                 loss: Any = part(model, *batch, lr)
+                graph |= isinstance(loss, Tensor) and loss.requires_grad
+            except UnboundLocalError as error:
+                error.args = (f"{error}: give its result another name",)
+                raise
             except RuntimeError as error:
                 if "does not require grad" not in str(error):
                     raise
@@ -135,7 +92,10 @@ def trained(part: Part, model: TinyModel, x: Tensor, y: Tensor, lr: float) -> An
             losses.append(float(loss.detach() if isinstance(loss, Tensor) else loss))
     after = parameters_to_vector(model.parameters()).detach()
     still = watched.why() if torch.equal(after, before) else ""
-    return Trained(losses=[] if still == "no gradient arrives" else losses, weights=after, still=still)
+    losses = [] if still == "no gradient arrives" else losses
+    return Trained(
+        losses=losses, weights=after, still=still, returned="the loss with its graph" if graph else "numbers"
+    )
 
 
 def cases() -> list[Case]:
@@ -193,6 +153,16 @@ EXERCISE = Exercise(
         bug("last_alone", "moves the last weight alone", "in model.parameters()", "in list(model.parameters())[-1:]"),
         bug("bias_missing", "leaves the bias as it is", "in model.parameters()", "in [model.wte, model.weight]"),
         bug("loss_after", "returns the loss after the step", "loss.item()", AFTER),
+        bug(
+            "graph_kept",
+            "returns a tensor that keeps all it was computed from: .item() gives the number",
+            ".item()",
+            "",
+        ),
+        bug(
+            *("shifted_again", "shifts again, as your own loss does: y is shifted already"),
+            *("logits.flatten(0, 1), y.flatten()", "logits[:, :-1].flatten(0, 1), y[:, 1:].flatten()"),
+        ),
         bug("sum", "takes the sum of the losses, not their mean", "y.flatten())", 'y.flatten(), reduction="sum")'),
         bug("targets_are_inputs", "takes x for the targets", "y.flatten())", "x.flatten())"),
         bug("softmax_twice", "takes a softmax before cross_entropy's own", "= model(x)", "= model(x).softmax(-1)"),

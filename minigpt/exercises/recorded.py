@@ -1,7 +1,7 @@
-"""Records what an instruction-tuned model answers, for lesson 11 where none is at hand.
+"""What an instruction-tuned model answered, for lesson 11 where none is at hand: recorded.json.
 
     minigpt download smollm2-135m-instruct
-    python tutorials/recorded/record.py          writes smollm2_135m_instruct.json beside this file
+    python -m minigpt.exercises.recorded     writes recorded.json anew
 
 Each run is greedy: a prompt with its marks, the texts of the new tokens, and why it ended. A run that goes on past the
 end of the answer has `go_on`. And how much each token of a text surprised the model, in bits.
@@ -10,6 +10,7 @@ end of the answer has `go_on`. And how much each token of a text surprised the m
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,7 +18,7 @@ import minigpt
 from tokenizer.fetch.atomic import write_text
 
 NAME, N = "smollm2-135m-instruct", 40
-FILE = Path(__file__).with_name("smollm2_135m_instruct.json")
+FILE = Path(__file__).with_name("recorded.json")
 QUESTIONS = (
     *("Once upon a time", "What is 2+2?", "Suggest a party theme.", "Tell me a fun fact about space."),
     *("What's the price of a loaf of bread?", "Who are you?", "What is the capital of France?", "And of Italy?"),
@@ -41,6 +42,15 @@ ANSWER = "<|im_start|>assistant\n"
 REPEATED = "Old Tarbo lives in Millick. " * 2 + "Old Tarbo lives in Millick."
 
 
+def record() -> Any:
+    """The record: `runs`, one for each prompt, and `surprise`.
+
+    >>> len(record()["runs"])
+    23
+    """
+    return json.loads(FILE.read_text("utf-8"))
+
+
 def main() -> None:
     """Run the model on all prompts and write the file."""
     lm = minigpt.load(NAME, device="cpu")
@@ -52,7 +62,7 @@ def main() -> None:
     prompts += [(sum_of_two, True), (sum_of_two.removesuffix(ANSWER), True)]
     runs = []
     for prompt, go_on in tqdm(prompts):
-        ends = {"eos_token_id": lm.tokenizer.special_tokens["<|endoftext|>"]} if go_on else {}
+        ends: Any = {"eos_token_id": lm.tokenizer.special_tokens["<|endoftext|>"]} if go_on else {}
         found = lm.generate(lm.encode(prompt, allow_special="all"), temperature=0, max_new_tokens=N, **ends)
         ids = found.ids[:-1] if found.finish_reason == "eos" else found.ids
         tokens = [lm.tokenizer.decode([id]) for id in ids]

@@ -189,7 +189,8 @@ tell("turn opened", answer(opened, go_on=True))
 # It opens the turn itself, as it stood in the texts of its training. And after the answer it goes on with an empty
 # system message and then with the *user*: what a user might say next. There are not two who talk. One model writes a
 # play with parts, and the program around it stops where the user's part begins: at `<|im_end|>`, which here is the end
-# token, as `<|endoftext|>` is for GPT-2. (The `text` of a completion never has its end token, only its `ids` do.)
+# token, as `<|endoftext|>` is for GPT-2. (The `text` of a completion never has its end token, only its `ids` do; in
+# transformers `skip_special_tokens=True` leaves it out.)
 #
 # Does it remember? Two questions, the second one with and without the first:
 

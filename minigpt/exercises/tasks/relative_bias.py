@@ -81,6 +81,7 @@ EXERCISE = Exercise(
             *("one_too_early", "begins the buckets for keys after the query one too early, at half - 1"),
             *(AFTER, "bucket + (distance > 0) * (half - 1)"),
         ),
+        bug("near_too_wide", "gives near + 1 a bucket of its own, too", "where(n < near,", "where(n <= near + 1,"),
         bug("zero_after", "sorts each token itself with the keys after it", "distance > 0", "distance >= 0"),
         bug(
             *("log_not_from_near", "takes the logarithm of the distance itself, not of its share of near"),

@@ -147,6 +147,7 @@ J_GO = "    @go.on_click\n"
 PLAYGROUND_RIGHT: list[Part] = [
     *map(written, (HTML, CLASS, JOB, ASYNC)),
     written(JOB, J_SHOW, 'out.append_stdout(piece)\n            print("done")'),
+    written(HTML, 'shown = ""', "shown = out.value"),  # what its own click has emptied
     written(HTML, "<pre>", "<div style='white-space:pre-wrap'><b>Text:</b> {box_prompt.value}", "</pre>", "</div>"),
 ]
 PLAYGROUND = both(

@@ -6,8 +6,8 @@
 # Until now you have called a model by code. Most people never do: they have a box to type into, a slider, and a
 # button. How does one make such a thing? And why does the notebook so often freeze while the model writes?
 #
-# You will build a **playground** from parts that Jupyter brings along: a prompt, a choice of models and of strategies
-# for decoding, a temperature, a button, and a text that comes piece by piece while you can go on working.
+# You will build a **playground** from the parts of ipywidgets, a package for Jupyter: a prompt, a choice of models and
+# of strategies for decoding, a temperature, a button, and a text that comes piece by piece while you can go on working.
 
 # %%
 import html
@@ -77,7 +77,9 @@ print(slider.value)
 # ## A click is a call
 #
 # `button.on_click(f)` binds a function to a button: whenever it is clicked, the kernel calls `f(button)`. The function
-# is handed over, not called: `on_click(f)`, not `on_click(f())`. `button.click()` does what a click does:
+# is handed over, not called: `on_click(f)`, not `on_click(f())`. The same function bound twice is called once; but a
+# cell that is run again makes a *new* function of its `def`, and a button from another cell then calls both.
+# `button.click()` does what a click does:
 
 # %%
 button = widgets.Button(description="Generate", button_style="primary")
@@ -94,7 +96,7 @@ button.click()
 
 # %% [markdown]
 # The second line has the new temperature, because the function reads `slider.value` *when it is called*. Had we written
-# `temperature = slider.value` above it, both lines would have the same: that is a frequent mistake.
+# `temperature = slider.value` above the `def` and printed that, both lines would say 2.0: a frequent mistake.
 #
 # ## A model that writes
 #
@@ -151,16 +153,18 @@ print(len(pieces), "pieces when the click returns")
 # %% [markdown]
 # It works, and many playgrounds in notebooks do just this. But the kernel does one thing at a time. As long as it is
 # in `write_it_all`, no cell runs, and no other click is seen, not even one on *Stop*. With twelve tokens
-# nobody minds. With a large model and three hundred, one waits for minutes.
+# nobody minds. With a large model and three hundred, one waits for minutes. (JupyterLab from 4.4 on, with some versions
+# of ipykernel 7, runs clicks in a thread beside the cells': then cells run on, but further clicks wait all the same.)
 #
-# The way out is a **thread**: a second line of work in the same process. The click only starts it and returns.
+# The way out is a **thread**: a second line of work in the same process. The click only starts it and returns. (An
+# `Event`, below, is a flag that one thread sets and another sees.)
 
 # %%
 pieces, threads, returned = [], [], threading.Event()
 
 
 def write(stream):
-    returned.wait()  # only so that this cell prints the same each time
+    returned.wait(2)  # only so that this cell prints the same each time
     pieces.extend(stream)
 
 
@@ -193,13 +197,13 @@ print(len(pieces), "pieces when the thread is done:", "".join(pieces))
 #
 # - **`print`**, within `with text:` or without. An `Output` catches what is printed *while the kernel works on the
 #   click*. The thread prints when that is over, and the page does not know any more where this belongs.
-# - **`text.clear_output()`** before it. It asks the *page* to empty the box, and the answer comes back later; the first
-#   pieces that the thread has put there meanwhile are thrown away with the old ones.
+# - **`text.clear_output()`** in the click, before the thread starts. It asks the *page* to empty the box, and the
+#   answer comes back later; the first pieces that the thread has put there meanwhile are thrown away with the old ones.
 #
 # An `Output` breaks long lines anywhere, even within a word. An `HTML` breaks them between words, and
 # `text.value += …` adds a piece. But then the text is HTML: a `<` begins a tag, several blanks become one, and line
 # ends count for nothing. `html.escape` and the style `white-space: pre-wrap` help. The same holds of
-# `Markdown`, in which a model that writes `* * *` draws a line:
+# `IPython.display.Markdown`, in which a model that writes `* * *` draws a line:
 
 # %%
 text = 'if x <b and b> 0: print("yes")'
@@ -224,7 +228,8 @@ check(playground)
 # %% [markdown]
 # ## Yours at work
 #
-# With the models that are on this machine. Those of the other lessons are offered where you have them:
+# With the models that are on this machine. Those of the other lessons are offered where you have them. (The picture was
+# taken after a click, with top-p.)
 
 # %%
 known = ("storyteller", "gpt2", "qwen1.5-1.8b-chat", "smollm2-135m-instruct")
@@ -252,8 +257,8 @@ show(playground({name: writer(name) for name in names}), "12_yours.png")
 # - **Errors.** What goes wrong in a thread ends in a log that nobody reads; the box just stays empty.
 # - **Cost.** A model of three gigabytes is loaded without a word.
 #
-# The project's own playground has these. `minigpt.widgets.playground()` offers what is on the machine, and what you
-# hand over:
+# The project's own playground takes care of all five. `minigpt.widgets.playground()` offers what is on the machine, and
+# what you hand over:
 
 # %%
 show(minigpt.widgets.playground(lm), "12_playground.png")
@@ -266,15 +271,15 @@ source(Playground.begin)
 
 # %% [markdown]
 # And this is its thread. `growing` gives the text after every token, and in between it looks whether *Stop* was
-# pressed. An `Event` is a flag that one thread sets and another sees. Whatever goes wrong becomes one red line, and
-# `finally` makes the button usable again, also after an error:
+# pressed, by an `Event`. Whatever goes wrong becomes one red line, and `finally` makes the button usable again, also
+# after an error:
 
 # %%
 source(Playground.write)
 
 # %% [markdown]
-# Beam search has no text that only grows: the best beam of this round may be dropped in the next one (lesson 09). The
-# playground shows the best so far. Here it changes its mind:
+# With beam search the text does not only grow: the best beam of this round may be dropped in the next one (lesson 09).
+# The playground shows the best so far. Here it changes its mind:
 
 # %%
 prompt = "Once upon a time there was a"
@@ -301,6 +306,8 @@ print("in the end it is the text of generate:", before == at_once)
 # Widgets are not saved with a notebook here: a file on GitHub shows none, and so this one has pictures of them.
 #
 # ## Five questions
+#
+# Decide before you unfold *the answer*.
 
 # %%
 slider = widgets.FloatSlider(value=0.8, min=0.1, max=2.0)
@@ -365,7 +372,7 @@ options = {
     "in one that the page has started for it": where == [],
 }
 quiz(
-    "In which thread does the function of a click run?",
+    "In which thread does the function run when you call button.click() in a cell?",
     list(options),
     next(option for option, true in options.items() if true),
     "so while it runs, no cell can",

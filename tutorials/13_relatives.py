@@ -13,6 +13,7 @@
 # %%
 import math
 import re
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +62,8 @@ def tree(module: nn.Module, depth: int = 0) -> list[str]:
 
 
 def side_by_side(left: list[str], right: list[str], width: int) -> None:
-    for n in range(max(len(left), len(right))):
-        pair = (lines[n] if n < len(lines) else "" for lines in (left, right))
-        print("{:{}}{}".format(next(pair), width, next(pair)).rstrip())
+    for a, b in zip_longest(left, right, fillvalue=""):
+        print(f"{a:{width}}{b}".rstrip())
 
 
 # %%
@@ -77,12 +77,12 @@ side_by_side(["GPT-2", *tree(gpt2)], ["BERT", *tree(bert)], 50)
 # | here | in transformers' tree | what it is |
 # |---|---|---|
 # | `token_type_embeddings` | the same | a row for the first of two texts, one for the second: below |
-# | `embeddings_norm` | `(embeddings) … (LayerNorm)` | the sum of the three tables is normalized, eps 1e-12 |
+# | `embeddings_norm` | `(embeddings) … (LayerNorm)` | the sum of the three rows is normalized, eps 1e-12 |
 # | `query`, `key`, `value`, `output` | `(self)`, then `(output) (dense)` | as `c_attn` and `c_proj`, apart |
 # | `attention_norm`, `output_norm` | two more `(LayerNorm)` | **after** each part: post-norm |
 # | no `ln_f` | none | the last layer ends with a norm anyway |
 # | `pooler` | `(pooler) (dense)` | a vector for the whole text, made of its first token's |
-# | `transform`, `transform_norm` | `cls`, only in `BertForMaskedLM` | the head that names a hidden token |
+# | `transform`, `transform_norm` | `cls`, in models with this head, such as `BertForMaskedLM` | names a hidden token |
 
 # %%
 side_by_side(["BART", *tree(bart)], ["T5", *tree(t5)], 56)
@@ -124,13 +124,16 @@ print(f"{'all':24}" + "".join(f"{total:14,}" for total in totals.values()))
 # %% [markdown]
 # The figures that are usually given, 110, 140 and 60 million, are these, rounded. At the same width BART's two stacks
 # of six layers need about as many numbers as one stack of twelve: a third attention in six layers is all that is new.
-# T5's 512 numbers for places are no misprint; the last exercise is about them.
+# T5's 512 numbers for places are no misprint; the last exercise is about them. Two of the heads' parts are bare
+# vectors, which `tree` does not print: BERT's `predictions_bias` and BART's `final_logits_bias`, a number for each
+# token of the vocabulary.
 #
 # ## Who sees whom? Try it
 #
-# No need to believe a drawing. We make a small random model of each kind, change token 5, and look whether the output
-# at position 3 changes. (Random numbers do: what cannot be seen cannot be seen whatever the weights are.) `hidden`
-# gives the vectors after the last layer, `encode` the memory, `decode` the vectors of a decoder that has one.
+# No need to believe a drawing. We make a small random model of each kind, change token 5, and see whether the output
+# at position 3 changes (places count from 0: token 5 is the last of six). Random numbers will do: what cannot be seen
+# cannot be seen whatever the weights are. `hidden` gives the vectors after the last layer, `encode` the memory,
+# `decode` the vectors of a decoder that has one.
 
 # %%
 torch.manual_seed(0)
@@ -168,8 +171,9 @@ for name, run in runs.items():
 
 # %% [markdown]
 # The same for every pair of places gives the masks, measured. GPT-2's is **causal**: each token sees itself and the
-# past. BERT's is none at all: **bidirectional**. A decoder with a memory has both: its own text it sees causally, the
-# text it reads as a whole. Encoders of BART and T5 measure like BERT.
+# past. BERT has none at all: it is **bidirectional**. A decoder with a memory has both: its own text it sees causally,
+# the text it reads as a whole. The encoders of BART and T5 come out like BERT. (The words are only labels, as if BART
+# were translating into German; the ids are random.)
 
 # %%
 words = ["the", "old", "king", "had", "three", "sons"]
@@ -190,12 +194,12 @@ masks = [
     Mask(name, kind, NOTES[name], rows, columns, measured[name])
     for name, kind, rows, columns in zip(NOTES, KINDS, ROWS, COLUMNS, strict=True)
 ]
-mask_panels(masks, "Whose change is felt where, in four random models")
+mask_panels(masks, "Whose change is felt where, in three random models")
 
 # %% [markdown]
-# In short, with a mistake that one often reads: attention is said to find out whether "bank" is at a river or full of
-# money. GPT-2's can do so only by what stands **before** the word. Here is the storyteller's vector of *bank* in two
-# texts that go on differently, and that of a (random) BERT:
+# One often reads that attention finds out whether "bank" is at a river or full of money. GPT-2's can do so only by what
+# stands **before** the word. Here is the storyteller's vector of *bank* in two texts that go on differently, and that
+# of a (random) BERT:
 
 # %%
 river = lm.encode("He went to the bank of the river.")
@@ -216,7 +220,7 @@ for name, model in (("the storyteller", lm.model), ("a random BERT", random_bert
 #
 # 1. **No causal mask.** What stays is the padding's: texts of a batch are filled up to one length with `[PAD]`, and
 #    nobody may look there. `mask` is True where a token stands, (B, 1, 1, T), so that it holds for all heads and all
-#    queries.
+#    queries. (Lesson 05's `future` was True where one may *not* look; here that is `~mask`.)
 # 2. **Post-norm.** GPT-2 computes `x + part(norm(x))`, BERT `norm(x + part(x))`, as the first transformer did: the sum
 #    is normalized, and the normalized sum goes on.
 # 3. **The exact GELU**, `nn.functional.gelu`; GPT-2's tanh form is an approximation of it. The two differ by very
@@ -267,7 +271,8 @@ for n in range(6):
     x = layers[n](x, torch.ones(1, 1, 1, x.shape[1], dtype=torch.bool))
     lengths = (after.norm(dim=-1).mean(), x.norm(dim=-1).mean())
     print(f"after layer {n}: the storyteller {lengths[0]:6.1f}   post-norm {lengths[1]:5.1f}")
-print(f"√C is {256**0.5:.1f}: mean 0 and variance 1 in each of 256 channels make just this length")
+print(f"√C is {256**0.5:.1f}: 256 channels with mean 0 and variance 1 have just this length;")
+print("a trained BERT's weights and biases change it")
 
 # %% [markdown]
 # And padding. A text alone, the same beside a longer one, with the mask and without:
@@ -345,7 +350,9 @@ for name, (_, _, loss) in trained.items():
 
 # %% [markdown]
 # Without a mask the loss is far better! Now let both write: the next letter, again and again, where the future does not
-# exist yet. And their loss on the letter after 4, 8, 12 and 15 letters of the tale, with nothing behind them:
+# exist yet. And their loss on the letter after 4, 8, 12 and 15 letters of the tale, with nothing behind them. Each
+# letter is written from the last 12. This window is shorter than the T = 16 of training: place 16 never saw its next
+# letter, so there even the model without a mask had to learn honestly.
 
 # %%
 for name, (mask, model, _) in trained.items():
@@ -356,7 +363,7 @@ for name, (mask, model, _) in trained.items():
         losses.append(nn.functional.cross_entropy(scores, text[:, n]).item())
     text = "In olden times "
     for _ in range(45):
-        window = torch.tensor([[letters.index(letter) for letter in text[-T:]]])
+        window = torch.tensor([[letters.index(letter) for letter in text[-12:]]])
         n = window.shape[1]
         text += letters[model(window, mask[:n, :n])[0, -1].argmax()]
     print(f"{name:12} loss when it writes {sum(losses) / 4:.2f}   {text!r}")
@@ -380,8 +387,8 @@ print(f"by chance    {1 / len(letters):4.0%}")
 
 # %%
 print(
-    "GPT-2  reads  the old king had three sons",
-    "       says       old king had three sons <|endoftext|>       each place the next token",
+    "GPT-2  reads  the   old   king  had    three  sons",
+    "       says   old   king  had   three  sons   <|endoftext|>   each place the next token",
     "BERT   reads  [CLS] the old [MASK] had three sons [SEP]",
     "       says                 king                              only what is hidden (15 %)",
     "BART   reads  <s> the old <mask> three sons </s>              one mask, however many are hidden",
@@ -409,9 +416,9 @@ source(Bert.hidden)
 
 # %% [markdown]
 # Which token belongs to which text the tokenizer says. BERT's tokens are **WordPieces**. They are trained by merging
-# pairs as in lesson 02, but the pair is chosen that stands together most often *for how often its parts come*: a rare
-# "daught" comes before a frequent "the". Cutting needs no merges: always the longest piece of the vocabulary, from the
-# left; `##` marks what goes on with a word.
+# pairs as in lesson 02, but the pair is chosen that stands together most often *measured against how often its parts
+# occur*: a rare "daught" comes before a frequent "the". Cutting needs no merges: always the longest piece of the
+# vocabulary, from the left; `##` marks what continues a word.
 
 # %%
 print(split_words("The King's child, ÉLODIE!"))  # lower case, no accents, punctuation apart
@@ -441,7 +448,7 @@ check(CrossAttention)
 
 # %% [markdown]
 # This is where it stands, in each layer of BART's decoder: after self-attention, before the MLP. Its keys and values
-# come from outside, for they are the same for each token that is written: computed once, as the cache of lesson 10.
+# come from outside, for they are the same for each token that is written: computed once, as in the cache of lesson 10.
 
 # %%
 source(BartLayer)
@@ -450,34 +457,37 @@ source(BartLayer)
 # It is often said that such models are expensive because they run two full stacks for every task. Count. While BART
 # writes ten tokens, how often does each stack run?
 
+
 # %%
-calls = {"encoder": 0, "decoder": 0}
+def calls(text: Tensor, n_new: int) -> dict[str, int]:  # how often each stack runs
+    found = {"encoder": 0, "decoder": 0}
+
+    def count(which: str):
+        def hook(*_: object) -> None:
+            found[which] += 1
+
+        return hook
+
+    hooks = [
+        small_bart.encoder.layers[0].register_forward_hook(count("encoder")),
+        small_bart.decoder.layers[0].register_forward_hook(count("decoder")),
+    ]
+    memory = small_bart.encode(text)
+    written = torch.tensor([[2]])
+    for _ in range(n_new):
+        newest = small_bart.unembed(small_bart.decode(written, memory))[:, -1].argmax(dim=-1, keepdim=True)
+        written = torch.cat([written, newest], dim=1)
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
-def count(which: str):
-    def hook(*_: object) -> None:
-        calls[which] += 1
-
-    return hook
-
-
-hooks = [
-    small_bart.encoder.layers[0].register_forward_hook(count("encoder")),
-    small_bart.decoder.layers[0].register_forward_hook(count("decoder")),
-]
-memory = small_bart.encode(six)
-written = torch.tensor([[2]])
-for _ in range(10):
-    newest = small_bart.unembed(small_bart.decode(written, memory))[:, -1].argmax(dim=-1, keepdim=True)
-    written = torch.cat([written, newest], dim=1)
-for hook in hooks:
-    hook.remove()
-print(calls)
+print(calls(six, n_new=10))
 
 # %% [markdown]
 # And a token costs, with a cache, one product with each matrix of the stack that writes, and one with the table for the
-# logits. The matrices that make keys and values of the memory are not needed again. In millions of multiplications, at
-# the official sizes, attention's own sums left out:
+# logits. The matrices that make keys and values of the memory are needed once per token that is read, so they count
+# there. In millions of multiplications, at the official sizes, attention's own sums left out:
 
 
 # %%
@@ -493,8 +503,12 @@ for name, reads, writes, table in (
     ("BART", bart.encoder, bart.decoder, bart.shared),
     ("T5", t5.encoder, t5.decoder, t5.shared),
 ):
-    token = f"{(matrices(writes, KEYS_VALUES) + table.weight.numel()) / 1e6:5.1f}" if writes else "    –"
-    print(f"{name:6} to read a token {matrices(reads) / 1e6:5.1f}   to write one {token}")
+    read, write = matrices(reads), "    –"
+    if writes:
+        each = matrices(writes, without=KEYS_VALUES)
+        read += matrices(writes) - each
+        write = f"{(each + table.weight.numel()) / 1e6:5.1f}"
+    print(f"{name:6} to read a token {read / 1e6:5.1f}   to write one {write}")
 
 # %% [markdown]
 # At the same width BART writes a token for less than GPT-2, since only its six decoder layers run. What is true: it is
@@ -507,7 +521,7 @@ for name, reads, writes, table in (
 # distance between the two places, and on the head. So a head can learn "the one before" once, for all places.
 #
 # One number for each distance would be many, so distances are sorted into buckets: near ones have one each, far ones
-# share, wider and wider. In an encoder half of the buckets are for keys before the query, half for keys after it. The
+# share, wider and wider. In an encoder half of the buckets are for keys up to the query, half for keys after it. The
 # official sizes are 32 buckets and 128 as the largest distance:
 
 # %%
@@ -525,6 +539,10 @@ curves(places, named, "T5's buckets grow like the logarithm")
 # %% [markdown]
 # Your function gets the table (n_buckets, H) of learned numbers and gives the bias for T places, (H, T, T). `(T, T)`
 # distances first: `place - place[:, None]`, the key's place less the query's.
+#
+# With `half` buckets on a side and `near = half // 2`: a distance n < near is its own bucket; from there on it is
+# near + floor((half - near) · log(n / near) / log(max_distance / near)), at most half - 1. Keys after the query get
+# `half` more. (At the official sizes the last begins at 91; bucket 16, "after, distance 0", is never used.)
 
 # %% exercise="relative_bias"
 
@@ -533,8 +551,9 @@ check(relative_bias)
 
 # %% [markdown]
 # Where it goes: `softmax(q kᵀ + bias)`, before the softmax, and the same bias in every block of a stack. The table of
-# T5-small has 32 · 8 numbers on each side, all of its knowledge of order. Without it a text is a bag of words: mix the
-# tokens, and the vectors come out mixed in the same way. With it they change. And no text is too long:
+# T5-small has 32 · 8 numbers on each side: all that an encoder knows of order (a decoder's causal mask tells it
+# something, too). Without it a text is a bag of words to the encoder: mix the tokens, and the vectors come out mixed in
+# the same way. With it they change. And no text is too long:
 
 # %%
 table = small_t5.encoder_bias.weight
@@ -558,7 +577,8 @@ except ValueError as error:
 
 # %% [markdown]
 # T5's tokenizer is a third kind, **Unigram** (Kudo 2018): each piece has a probability, and of all ways to cut a word
-# the most probable one is taken; no merges, no longest match. The numbers are logarithms, so they add up:
+# the most probable one is taken; no merges, no longest match. The numbers are logarithms, so they add up. `▁` stands
+# for a space (lesson 02); `longest` is the longest piece, `unknown` the score of a character that is none:
 
 # %%
 scores = {"▁hug": -2.0, "▁hu": -1.5, "gs": -1.0, "s": -0.8, "▁": -4.0, "h": -3.0, "u": -3.0, "g": -3.0}
@@ -687,11 +707,11 @@ with torch.device("meta"):
         del layer.encoder_attn, layer.encoder_attn_layer_norm
 removed = totals["BART"] - sum(p.numel() for p in without.parameters())
 quiz(
-    "BART-base loses its cross-attention. What is left could still …",
+    "BART-base loses its cross-attention. What is left is built like a model that could …",
     [
         "go on with a text, as GPT-2 does",
         "translate a text",
-        "sum up a text that the encoder has read",
+        "summarize a text that the encoder has read",
         "do nothing at all",
     ],
     "go on with a text, as GPT-2 does"
@@ -701,11 +721,12 @@ quiz(
 )
 
 # %%
+n_calls = calls(torch.cat([six, six], dim=1), n_new=5)
 quiz(
-    "BART has read a text of 6 tokens and writes 10. How often did its encoder run?",
-    [1, 6, 10, 60],
-    calls["encoder"],
-    "what is read does not change while one writes: once",
+    "BART reads a text of 12 tokens and writes 5. How often does each stack run?",
+    ["encoder 1, decoder 5", "encoder 12, decoder 5", "encoder 5, decoder 5", "encoder 1, decoder 17"],
+    f"encoder {n_calls['encoder']}, decoder {n_calls['decoder']}",
+    "what is read does not change while one writes; only the decoder runs for each new token",
 )
 
 # %%

@@ -11,6 +11,7 @@ import ipywidgets as w
 MODELS = ("storyteller", "gpt2")
 STRATEGIES = ("greedy", "top-k", "top-p")
 TEMPERATURES = (0.7, 0.4, 0.9, 1.3, 0.2)  # one that the slider has, and that it has not yet shown, is set
+TEMPERATURE = "for the temperature that takes 0.5, such as a FloatSlider"
 PLACES = (w.Output, w.HTML, w.HTMLMath, w.Label, w.Text, w.Textarea)  # what can show a text
 
 
@@ -48,8 +49,9 @@ class Box:
         self.model = self.one(lambda one: options(one, MODELS), "to choose a model by its name", "model")
         self.strategy = self.one(lambda one: options(one, STRATEGIES), 'for "greedy", "top-k", "top-p"', "strat")
         self.prompt = self.one(lambda one: isinstance(one, (w.Text, w.Textarea)), "for the prompt", "prompt")
-        self.temperature = self.one(lambda one: type(getattr(one, "value", 0)) is float, "for the temperature", "temp")
+        self.temperature = self.one(lambda one: type(getattr(one, "value", 0)) is float, TEMPERATURE, "temp")
         self.button = self.one(lambda one: isinstance(one, w.Button), "to click on", "generate")
+        self.chosen = (self.model, self.strategy, self.prompt, self.temperature)
         self.places = [one for one in self.all if isinstance(one, PLACES) and one is not self.prompt]
         if not self.places:
             raise LookupError("the box has no widget that could show the text, such as an Output")
@@ -89,9 +91,11 @@ class Box:
         """What a model was given, in comparison with what the widgets say."""
         if isinstance(got, w.Widget):
             return "the widget itself, not its value"
-        if got == self.values()[field]:
+        values = self.values()
+        if got == values[field]:
             return "as chosen"
-        return "as it was at first" if got == self.start[field] else got
+        other = next((f"the {name}" for name, value in values.items() if got == value), got)
+        return "as it was at first" if got == self.start[field] else other
 
     def press(self) -> str:
         """Click, as a page does; what came of it. Raises what the click's own code raises."""

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from IPython import get_ipython
 from ipywidgets import Output, Widget
+from traitlets import TraitType
 
 if TYPE_CHECKING:
     from minigpt.exercises.widget_user import User
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 def unplugged(user: "User") -> Iterator[None]:
     """Inside it no widget opens a line to a page, and a user learns what is started, printed, and goes wrong."""
     start, submit, hook = threading.Thread.start, ThreadPoolExecutor.submit, threading.excepthook
+    get = TraitType.get
+
+    def read(trait: Any, *of: Any) -> Any:
+        user.read(trait.name, of[0])
+        return get(trait, *of)
+
     places: list[tuple[Any, str, Any]] = [
         (Widget, "open", lambda _: None),
+        (TraitType, "get", read),
         (Output, "__enter__", lambda out: user.entered.append(out)),
         (Output, "__exit__", lambda out, *_: user.entered.remove(out)),
         (Output, "clear_output", lambda out, *_, **__: user.cleared(out)),

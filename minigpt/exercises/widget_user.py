@@ -64,6 +64,7 @@ class User:
         self.pieces: Sequence[str] = EARLY
         self.asked: list[dict[str, Any]] = []
         self.first, self.printed, self.blocked, self.listening = "", "", False, True
+        self.waits = ""  # the click whose thread has not asked a model yet
         self.returned = threading.Event()
 
     def run(self) -> None:
@@ -100,7 +101,7 @@ class User:
         self.pieces, self.asked, self.first, self.printed, self.blocked = click.pieces, [], "", "", False
         self.given += click.pieces
         self.returned.clear()
-        self.listening = True
+        self.listening, self.waits = True, name
         did = self.box.press()
         self.listening = False
         self.returned.set()
@@ -134,6 +135,7 @@ class User:
 
         def stream(prompt: str, strategy: str, temperature: float) -> Iterator[str]:
             given = {"model": name, "prompt": prompt, "strategy": strategy, "temperature": temperature}
+            self.waits = ""  # what is read from now on is too late for the model
             self.asked.append({field: self.box.told(field, got) for field, got in given.items()} if self.box else given)
             for n, piece in enumerate(self.pieces):
                 self.look_at_the_clock()
@@ -175,6 +177,11 @@ class User:
         if self.heard():
             out.outputs = ()
             self.late.append(out)
+
+    def read(self, name: str | None, widget: Any) -> None:
+        """A value is read: late where a click's own code does not do it, but a thread that has not asked yet."""
+        if name == "value" and self.waits and not self.heard() and widget in self.box.chosen:
+            self.found[f"{self.waits}, a value is read"] = "in the thread"
 
     def wrote(self, text: str) -> None:
         """Something is printed: by the click's own code it goes where `with output:` says, else nobody knows where."""

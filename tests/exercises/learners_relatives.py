@@ -94,6 +94,7 @@ E_QKV = [
     for name in ("query", "key", "value")
     for text in (f"attention.{name}(x).{E_HEADS}", f"attention.{name}(x).view(B, self.H, T, D).transpose(1, 2)")
 ]
+E_WIDTH = [text for old in E_QKV[::2] for text in (old, old.replace("self.H, D", "D, self.H"))]
 E_ONE = [text.replace("view(B, self.H, T, D).transpose(1, 2)", "view(B, T, 1, C)") for text in E_QKV]
 F_VIEW = [
     text
@@ -103,6 +104,7 @@ F_VIEW = [
         f"{name}(read).contiguous().view(len(x), self.H, x.size(1), -1)",
     )
 ]
+F_WIDTH = [text for old in F_VIEW[::2] for text in (old, old.replace("(self.H, -1)", "(-1, self.H)"))]
 F_ONE = [
     text
     for name in ("query", "key", "value")
@@ -131,6 +133,7 @@ BERT = both(
         qk_swapped=("(q, k, v,", "(k, q, v,"),
         kv_swapped=("(q, k, v,", "(q, v, k,"),
         view_for_transpose=F_VIEW,
+        heads_for_width=(*F_WIDTH, "attn_mask=mask", "attn_mask=mask, scale=(x.size(-1) // self.H) ** -0.5"),
         one_head=(*F_ONE, "attn_mask=mask", "attn_mask=mask, scale=(x.size(-1) // self.H) ** -0.5"),
         one_head_scale=F_ONE,
         no_projection=("        y = a.output(y)\n", ""),
@@ -177,6 +180,7 @@ BERT = both(
         qk_swapped=('"bihd,bjhd->bhij", q, k', '"bihd,bjhd->bhji", q, k'),
         kv_swapped=('"bihd,bjhd->bhij", q, k', '"bihd,bjhd->bhij", q, v', "p, v)", "p, k)"),
         view_for_transpose=E_QKV,
+        heads_for_width=E_WIDTH,
         one_head=E_ONE,
         one_head_scale=(*E_ONE, "D**-0.5", "C**-0.5"),
         no_projection=("self.attention.output(y)", "y"),
@@ -292,6 +296,7 @@ C_VIEWS = [
     for name in ("q_proj(asks)", "k_proj(answers)", "v_proj(answers)")
     for text in (f"{name}.view(B, -1, self.H, D)", f"{name}.view(B, self.H, -1, D).transpose(1, 2)")
 ]
+C_WIDTH = [text for old in C_VIEWS[::2] for text in (old, old.replace("self.H, D", "D, self.H"))]
 C_ONE = [text.replace("view(B, self.H, -1, D).transpose(1, 2)", "view(B, -1, 1, D * self.H)") for text in C_VIEWS]
 CF_HEADS = "(t.unflatten(-1, (self.H, -1)).transpose(1, 2) for t in (q, k, v))"
 
@@ -317,6 +322,10 @@ CROSS = both(
         projections_swapped=("self.q_proj(x), self.k_proj(memory)", "self.k_proj(x), self.q_proj(memory)"),
         kv_swapped=("(q, k, v, attn", "(q, v, k, attn"),
         keys_as_values=("(q, k, v, attn", "(q, k, k, attn"),
+        heads_for_width=(
+            *(CF_HEADS, CF_HEADS.replace("(self.H, -1)", "(-1, self.H)")),
+            *("attn_mask=mask", "attn_mask=mask, scale=(x.size(-1) // self.H) ** -0.5"),
+        ),
         view_for_transpose=(CF_HEADS, "(t.reshape(len(t), self.H, t.size(1), -1) for t in (q, k, v))"),
         one_head=(
             *(CF_HEADS, "(t.unsqueeze(1) for t in (q, k, v))"),
@@ -348,6 +357,7 @@ CROSS = both(
         projections_swapped=("self.q_proj(asks)", "self.k_proj(asks)", "self.k_proj(answers)", "self.q_proj(answers)"),
         kv_swapped=('"bthd,bshd->bhts", q, k', '"bthd,bshd->bhts", q, v', "p, v)", "p, k)"),
         keys_as_values=("p, v)", "p, k)"),
+        heads_for_width=C_WIDTH,
         view_for_transpose=C_VIEWS,
         one_head=C_ONE,
         one_head_scale=(*C_ONE, "math.sqrt(D)", "math.sqrt(D * self.H)"),
@@ -465,6 +475,8 @@ BIAS = both(
         one_direction=("n_buckets // 2", "n_buckets", "abs(d)", "max(i - j, 0)", L_AFTER, ""),
         no_direction=(L_AFTER, ""),
         no_direction_whole=("n_buckets // 2", "n_buckets", L_AFTER, ""),
+        one_too_early=("b += half", "b += half - 1"),
+        near_too_wide=("if n < near", "if n <= near + 1"),
         zero_after=("if d > 0", "if d >= 0"),
         log_not_from_near=("math.log(n / near)", "math.log(n)"),
         log_of_max=("math.log(max_distance / near)", "math.log(max_distance)"),
@@ -476,6 +488,7 @@ BIAS = both(
         not_capped=(L_CAP, ""),
         max_128=("max_distance / near", "128 / near"),
         by_key=(L_D, "d = j"),
+        reshaped=(L_RETURN, "torch.stack(rows).view(-1, T, T)"),
         heads_last=(L_RETURN, "torch.stack(rows)"),
         masked=(L_RETURN, f"{L_RETURN} + torch.full((T, T), -math.inf).triu(1)"),
         one_head=("row.append(table[b])", "row.append(table[b][:1].expand(H))"),
@@ -492,6 +505,8 @@ BIAS = both(
         ),
         no_direction=("b = after + ", "b = "),
         no_direction_whole=("table.size(0) // 2", "table.size(0)", B_AFTER, "0"),
+        one_too_early=(B_WHERE, f"{B_WHERE} - (k > q).long()"),
+        near_too_wide=("rel < exact", "rel < exact + 2"),
         zero_after=("rel > 0", "rel > -1"),
         log_not_from_near=("rel.double() / exact", "rel.double()"),
         log_of_max=("math.log(max_distance / exact)", "math.log(max_distance)"),
@@ -503,6 +518,7 @@ BIAS = both(
         not_capped=(B_CAP, ""),
         max_128=("max_distance / exact", "128 / exact"),
         by_key=("rel = k - q", "rel = k"),
+        reshaped=(".movedim(-1, 0)", ".reshape(table.size(1), T, T)"),
         heads_last=(".movedim(-1, 0)", ""),
         masked=(B_RETURN, f"{B_RETURN}.masked_fill(k > q, float('-inf'))"),
         one_head=(B_RETURN, f"{B_RETURN}[0].repeat(table.size(1), 1, 1)"),
@@ -510,6 +526,7 @@ BIAS = both(
         detach=("F.embedding(b, table)", "F.embedding(b, table.detach())"),
     ),
 )
+BIAS["sign"] += [written(BIAS_TENSORS, ".movedim(-1, 0)", ".transpose(0, 2)")]  # as .T
 BIAS_RIGHT = [written(BIAS_LOOPS), written(BIAS_TENSORS), written(BIAS_EDGES)]
 BIAS_OTHER: list[tuple[Part, set[str]]] = [
     (written(BIAS_LOOPS, "near = half // 2", "near = half"), {"no_log_buckets"}),
@@ -519,6 +536,6 @@ BIAS_OTHER: list[tuple[Part, set[str]]] = [
     (written(BIAS_LOOPS, "table[b]", "table[n_buckets - 1 - b]"), set()),
     (written(BIAS_TENSORS, B_RETURN, f"{B_RETURN}.softmax(-1)"), set()),
     (written(BIAS_TENSORS, B_RETURN, f"{B_RETURN} / table.size(1) ** 0.5"), set()),
-    (written(BIAS_TENSORS, "rel > 0, n_half, 0", "rel > 0, n_half - 1, 0"), set()),
+    (written(BIAS_TENSORS, "rel > 0, n_half, 0", "rel > 0, n_half - 2, 0"), set()),
     (written(BIAS_LOOPS, "half - 1", "half"), {"not_capped"}),
 ]

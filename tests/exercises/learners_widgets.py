@@ -147,6 +147,7 @@ J_GO = "    @go.on_click\n"
 PLAYGROUND_RIGHT: list[Part] = [
     *map(written, (HTML, CLASS, JOB, ASYNC)),
     written(JOB, J_SHOW, 'out.append_stdout(piece)\n            print("done")'),
+    written(HTML, 'shown = ""', "shown = out.value"),  # what its own click has emptied
     written(HTML, "<pre>", "<div style='white-space:pre-wrap'><b>Text:</b> {box_prompt.value}", "</pre>", "</div>"),
 ]
 PLAYGROUND = both(
@@ -159,11 +160,13 @@ PLAYGROUND = both(
             *(H_CLICK, "    values = (which.value, box_prompt.value, how.value, temp.value)\n\n" + H_CLICK),
             *(H_ARGS, "args=values"),
         ),
+        value_read_late=(H_START, f"threading.Thread(target=lambda: run({H_ARGS[6:-1]})).start()"),
         prompt_read_early=("box_prompt.value, how", "'Tell me a fun fact about space.', how"),
         model_read_early=(H_ARGS, H_ARGS.replace("which.value", "list(models)[0]")),
         strategy_read_early=(H_ARGS, H_ARGS.replace("how.value", "'greedy'")),
         temperature_read_early=(H_CLICK, "    t = temp.value\n" + H_CLICK, H_ARGS, H_ARGS.replace("temp.value", "t")),
         widgets_for_values=(H_ARGS, "args=(which.value, box_prompt, how, temp)"),
+        arguments_swapped=(H_ARGS, "args=(which.value, box_prompt.value, temp.value, how.value)"),
         no_clear=('shown = ""', "shown = html.unescape(out.value[5:-6])", '        out.value = ""\n', ""),
         blocking=(H_START, "run(which.value, box_prompt.value, how.value, temp.value)"),
         thread_not_started=(H_START, H_START.removesuffix(".start()")),
@@ -196,6 +199,10 @@ PLAYGROUND = both(
             ),
             *("self.work, self.model.value", "self.work, self.name"),
         ),
+        value_read_late=(
+            *(C_START, "self.job = self.pool.submit(self.work, self.model.value)", "def work(self, name, *settings)"),
+            *("def work(self, name)", "self.models[name](*settings)", "self.models[name](*self.settings())"),
+        ),
         prompt_read_early=(
             *('Textarea("Hello my name")', 'Textarea("Hello my name")\n        self.text = self.prompt.value'),
             *("return self.prompt.value", "return self.text"),
@@ -203,6 +210,7 @@ PLAYGROUND = both(
         model_read_early=("self.work, self.model.value", "self.work, self.model.options[0]"),
         strategy_read_early=("self.strategy.value", "self.strategy.options[0]"),
         temperature_read_early=("self.temperature.value", "0.7"),
+        arguments_swapped=(C_READ, "return self.prompt.value, self.temperature.value, self.strategy.value"),
         widgets_for_values=(C_READ, "return self.prompt, self.strategy, self.temperature"),
         no_clear=("        self.empty()\n", ""),
         blocking=(C_START, "self.work(self.model.value, *self.settings())"),
@@ -318,7 +326,8 @@ PLAYGROUND_OTHER: list[tuple[Part, set[str]]] = [
         {"blocking"},
     ),
     (written(HTML, H_CLICK, H_CLICK.replace("def", "async def")), set()),
-    (written(HTML, H_ARGS, "args=(which.value, box_prompt.value, temp.value, how.value)"), set()),
+    (written(HTML, H_ARGS, "args=(which.value, how.value, box_prompt.value, temp.value)"), set()),
+    (written(CLASS, 'FloatSlider(0.7, max=1.5, description="Temp")', "IntSlider(1)"), set()),
     (
         written(HTML, H_ARGS, "args=(which.value, 'Tell me a fun fact about space.', 'greedy', temp.value)"),
         {*("prompt_read_early+strategy_read_early", "strategy_read_early+prompt_read_early")},

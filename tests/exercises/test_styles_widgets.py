@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from traitlets import TraitType
 
 import minigpt
 from minigpt import check
@@ -53,6 +54,7 @@ def test_nothing_reaches_a_page_and_nothing_stays_changed(monkeypatch: pytest.Mo
     places: list[tuple[Any, str]] = [
         *((threading.Thread, "start"), (ThreadPoolExecutor, "submit"), (threading, "excepthook")),
         *((ipywidgets.Output, "__enter__"), (ipywidgets.Output, "clear_output"), (ipywidgets.Widget, "open")),
+        (TraitType, "get"),
     ]
     before, threads = [getattr(place, name) for place, name in places], set(threading.enumerate())
     for part in (exercise(NAME).part, OTHER[0][0], OTHER[12][0]):

@@ -141,6 +141,10 @@ EXERCISE = Exercise(
             *("view_for_transpose", "cuts into heads without a transpose, so that tokens and channels are mixed"),
             *(SPLIT, "t.reshape(len(t), -1, t.shape[1], self.head_dim)"),
         ),
+        bug(
+            *("heads_for_width", "gives split_heads the number of heads; it wants D, the width of one"),
+            *(SPLIT, "split_heads(t, x.shape[-1] // self.head_dim)"),
+        ),
         bug("one_head", "has one head, as wide as all of them, with the scale of small ones", SPLIT, "t[:, None]"),
         bug(
             *("one_head_scale", "has one head, as wide as all of them, with the scale of that"),

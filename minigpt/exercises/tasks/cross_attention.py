@@ -73,6 +73,11 @@ SPLITS = (
     f"v = split_heads({VALUES}, self.head_dim)",
     f"v = {VALUES}.reshape(len(x), -1, memory.shape[1], self.head_dim)",
 )
+WIDTHS = (
+    *("split_heads(self.q_proj(x), self.head_dim)", "split_heads(self.q_proj(x), x.shape[-1] // self.head_dim)"),
+    *(f"split_heads({KEYS}, self.head_dim)", f"split_heads({KEYS}, x.shape[-1] // self.head_dim)"),
+    *(f"split_heads({VALUES}, self.head_dim)", f"split_heads({VALUES}, x.shape[-1] // self.head_dim)"),
+)
 ONE_HEAD = (
     *("split_heads(self.q_proj(x), self.head_dim)", "self.q_proj(x)[:, None]"),
     *(f"split_heads({KEYS}, self.head_dim)", f"{KEYS}[:, None]"),
@@ -150,6 +155,10 @@ EXERCISE = Exercise(
         bug(
             *("one_head_scale", "has one head, as wide as all of them, with the scale of that"),
             *(*ONE_HEAD, SCALE, " / math.sqrt(x.shape[-1])"),
+        ),
+        bug(
+            *("heads_for_width", "gives split_heads the number of heads; it wants D, the width of one"),
+            *WIDTHS,
         ),
         bug("no_projection", "leaves out out_proj", RESULT, "merge_heads(weights @ v)"),
         bug("residual_inside", "adds x itself, which the layer around it does", RESULT, f"x + {RESULT}"),

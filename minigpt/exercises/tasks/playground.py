@@ -2,7 +2,8 @@
 
 How the box is laid out is free, and so is each widget's kind: a Text for the prompt, radio buttons for a model, an HTML
 or a Textarea for the text. So is whether the prompt is shown before the text, and how work is put off: by a thread, an
-executor, or a task of asyncio that waits between two pieces.
+executor, or a task of asyncio that waits between two pieces. An HTML without `pre-wrap` loses line ends on the page:
+that is layout, too, and passes.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,9 +24,9 @@ def playground(models: dict[str, Callable[[str, str, float], Iterator[str]]]) ->
 
     models[name](prompt, strategy, temperature) gives a text piece by piece; the strategies are
     "greedy", "top-k" and "top-p". The box has a widget for the prompt, one to choose the model by
-    its name, one for the strategy, a slider for the temperature, a button "Generate", and a place
-    for the text. A click clears the old text and starts a thread that shows the pieces of the new
-    one as they come, after the values of that moment; the click itself returns at once.
+    its name, one for the strategy, a slider for the temperature, a button, and a place for the
+    text. A click reads the values, clears the old text and starts a thread that shows the pieces
+    of the new one as they come; the click itself returns at once.
     """
     # BEGIN SOLUTION
     prompt = widgets.Textarea(value="Once upon a time", description="Prompt")
@@ -104,6 +105,10 @@ EXERCISE = Exercise(
             *("value_read_early", "reads the values when the box is built, so that what is chosen later has no effect"),
             *early("model", "prompt", "strategy", "temperature"),
         ),
+        bug(
+            *("value_read_late", "reads values in the thread, not in the click: what is changed right after it counts"),
+            *(f"        pieces = {READ}\n", "", START, f"Thread(target=lambda: show({READ})).start()"),
+        ),
         bug("prompt_read_early", "takes the prompt of the beginning, whatever is typed", *early("prompt")),
         bug("model_read_early", "asks the model of the beginning, whichever is chosen", *early("model")),
         bug("strategy_read_early", "takes the strategy of the beginning, whichever is chosen", *early("strategy")),
@@ -111,6 +116,10 @@ EXERCISE = Exercise(
         bug(
             *("widgets_for_values", "hands over the widgets themselves: prompt is a widget, prompt.value its text"),
             *(READ, "models[model.value](prompt, strategy, temperature)"),
+        ),
+        bug(
+            *("arguments_swapped", "hands over temperature and strategy in the wrong order"),
+            *(READ, "models[model.value](prompt.value, temperature.value, strategy.value)"),
         ),
         bug("no_clear", "leaves the old text before the new one", CLEAR, ""),
         bug(

@@ -58,7 +58,7 @@ EXERCISE = Exercise(
     ),
     bugs=(
         bug(
-            *("sign", "has the direction turned round: query - key, so that before and after are swapped"),
+            *("sign", "has query and key swapped: the distance turned round, or `.T`, which reverses all dimensions"),
             *(DISTANCE, "place[:, None] - place"),
         ),
         bug(
@@ -77,6 +77,11 @@ EXERCISE = Exercise(
             *("no_direction_whole", "has all buckets for the distance alone, whichever side the key is on"),
             *(HALF, "len(table)", AFTER, "bucket"),
         ),
+        bug(
+            *("one_too_early", "begins the buckets for keys after the query one too early, at half - 1"),
+            *(AFTER, "bucket + (distance > 0) * (half - 1)"),
+        ),
+        bug("near_too_wide", "gives near + 1 a bucket of its own, too", "where(n < near,", "where(n <= near + 1,"),
         bug("zero_after", "sorts each token itself with the keys after it", "distance > 0", "distance >= 0"),
         bug(
             *("log_not_from_near", "takes the logarithm of the distance itself, not of its share of near"),
@@ -97,6 +102,10 @@ EXERCISE = Exercise(
         bug("not_capped", "has no last bucket: what is farther than max_distance falls out", CAP, "far"),
         bug("max_128", "has a max_distance of 128, whatever it is told", "max_distance / near", "128 / near"),
         bug("by_key", "goes by the key's place, not by the distance", DISTANCE, "place + 0 * place[:, None]"),
+        bug(
+            *("reshaped", "reshapes where it should permute: heads and places are mixed"),
+            *(RESULT, "table[bucket].reshape(-1, T, T)"),
+        ),
         bug("heads_last", "returns (T, T, H), the heads last", RESULT, "table[bucket]"),
         bug(
             *("masked", "hides the keys after the query, which an encoder sees"),

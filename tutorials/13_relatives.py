@@ -475,7 +475,9 @@ def calls(text: Tensor, n_new: int) -> dict[str, int]:  # how often each stack r
     memory = small_bart.encode(text)
     written = torch.tensor([[2]])
     for _ in range(n_new):
-        newest = small_bart.unembed(small_bart.decode(written, memory))[:, -1].argmax(dim=-1, keepdim=True)
+        newest = small_bart.unembed(small_bart.decode(written, memory))[:, -1].argmax(
+            dim=-1, keepdim=True
+        )
         written = torch.cat([written, newest], dim=1)
     for hook in hooks:
         hook.remove()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from minigpt import check
 from minigpt.exercises.catalog import exercise
 from minigpt.exercises.sandbox import TooLong, limited
+from minigpt.exercises.trace import Step, parting
 
 
 class Heads(nn.Module):
@@ -354,18 +355,19 @@ def test_a_module_list_that_is_called_is_no_blank(capsys: pytest.CaptureFixture[
 
 
 def test_the_same_expression_is_not_shown_as_a_difference() -> None:
-    """What goes into it is another: here values and keys, swapped where they are stored."""
+    """What goes into it is another, or it is spelled with other blanks."""
 
-    def cached_attention(q: Tensor, k: Tensor, v: Tensor, cache: dict[str, Tensor]) -> Tensor:
-        if cache:
-            k, v = torch.cat([cache["k"], k], dim=2), torch.cat([cache["v"], v], dim=2)
-        cache["k"], cache["v"] = v, k
-        scores = q @ k.transpose(-2,-1) / math.sqrt(q.shape[-1])  # fmt: skip
-        return scores.softmax(dim=-1) @ v
+    def step(text: str, value: float) -> Step:
+        return Step("learner.py", 3, text, (value,), torch.float64)
 
-    lines = check(cached_attention).lines
-    assert any(line.startswith("then both have  line ") and "k.transpose(-2,-1)" in line for line in lines), lines
-    assert "  with another value: what goes into it is not the same" in lines
+    first = step("q.softmax(-1)", 1.0)
+    lines = parting([first, step("k.transpose(-2,-1)", 2.0)], [first, step("k.transpose(-2, -1)", 5.0)])
+    assert lines[2:] == [
+        "then both have  line 3: k.transpose(-2,-1)",
+        "  with another value: what goes into it is not the same",
+    ]
+    lines = parting([first, step("k.transpose(0, 1)", 2.0)], [first, step("k.transpose(-2, -1)", 5.0)])
+    assert lines[2].startswith("then you have")
 
 
 NORM = """class LayerNorm(nn.Module):

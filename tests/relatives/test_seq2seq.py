@@ -121,7 +121,7 @@ def test_ids_and_text_equal_those_of_transformers(make: Any, family: str, settin
     expected = theirs.generate(**given, **length)[:, 1:].tolist()  # without the start
     found = ours.generate(TEXTS, **length)
     flat = [one for each in found for one in (each if isinstance(each, list) else [each])]
-    ends = settings.get("eos_token_id", [])
+    ends = settings.get("eos_token_id", [theirs.generation_config.eos_token_id])
     pads = {theirs.generation_config.pad_token_id, *ends[:1]}  # transformers' beams take 0 for no pad, and an end token
     for one, ids in zip(flat, expected, strict=True):
         n = len(one.ids)

@@ -383,7 +383,7 @@ NORM = """class LayerNorm(nn.Module):
 
 def test_the_solution_beside_a_part_as_a_difference(capsys: pytest.CaptureFixture[str]) -> None:
     """Undone, line by line, it gives both: the learner's text, as it was typed into a notebook, and the solution's."""
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell()  # not `instance()`: later tests run in no notebook
     cell = f"import torch\nfrom torch import nn\n\n{NORM}"
     shell.run_cell(cell)
     capsys.readouterr()

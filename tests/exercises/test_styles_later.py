@@ -11,6 +11,7 @@ from tests.exercises import learners_cache as caches
 from tests.exercises import learners_chat as chats
 from tests.exercises import learners_filters as filters
 from tests.exercises import learners_logits as logits
+from tests.exercises import learners_relatives as relatives
 from tests.exercises import learners_search as search
 from tests.exercises import learners_training as training
 
@@ -34,6 +35,9 @@ RIGHT: dict[str, list[Part]] = {
     "loss": training.LOSS_RIGHT,
     "train_step": training.STEP_RIGHT,
     "batch": training.BATCH_RIGHT,
+    "BertLayer": relatives.BERT_RIGHT,
+    "CrossAttention": relatives.CROSS_RIGHT,
+    "relative_bias": relatives.BIAS_RIGHT,
 }
 NAMED: dict[str, dict[str, list[Part]]] = {
     "next_probs": logits.NEXT_PROBS,
@@ -53,6 +57,9 @@ NAMED: dict[str, dict[str, list[Part]]] = {
     "loss": training.LOSS,
     "train_step": training.STEP,
     "batch": training.BATCH,
+    "BertLayer": relatives.BERT,
+    "CrossAttention": relatives.CROSS,
+    "relative_bias": relatives.BIAS,
 }
 OTHER: dict[str, list[tuple[Part, set[str]]]] = {
     "next_probs": logits.NEXT_PROBS_OTHER,
@@ -72,6 +79,9 @@ OTHER: dict[str, list[tuple[Part, set[str]]]] = {
     "loss": training.LOSS_OTHER,
     "train_step": training.STEP_OTHER,
     "batch": training.BATCH_OTHER,
+    "BertLayer": relatives.BERT_OTHER,
+    "CrossAttention": relatives.CROSS_OTHER,
+    "relative_bias": relatives.BIAS_OTHER,
 }
 
 

@@ -5,7 +5,6 @@
 >>> completion = lm.generate("Once upon a time", max_new_tokens=20)
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ HOMES = {
     "logit_lens": "minigpt.analysis.lens",
     "beam_tree": "minigpt.analysis.beam_tree",
     "check": "minigpt.exercises.checker",
+    "widgets": "minigpt.widgets",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and finds misspelt names
@@ -42,15 +42,13 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and finds missp
         """Import what is asked for when it is asked for, so that `minigpt --help` needs no torch."""
         if name == "__version__":
             return version()
-        if name == "widgets":
-            return import_module("minigpt.widgets")
         from tokenizer.lazy import attribute
 
         return attribute("minigpt", HOMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *HOMES, "__version__", "widgets"])
+    return sorted([*globals(), *HOMES, "__version__"])
 
 
 def version() -> str:

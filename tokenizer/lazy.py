@@ -7,15 +7,19 @@ from tokenizer.suggest import did_you_mean
 
 
 def attribute(package: str, homes: Mapping[str, str], name: str) -> object:
-    """The attribute of a package, from the module that `homes` names; for the package's own `__getattr__`.
+    """The attribute of a package, from the module that `homes` names, or that module itself where it is the attribute;
+    for the package's own `__getattr__`.
 
     >>> attribute("weights", {"merge": "tokenizer.merging"}, "merge").__name__
     'merge'
+    >>> attribute("tokenizer", {"merging": "tokenizer.merging"}, "merging").__name__
+    'tokenizer.merging'
     >>> attribute("weights", {"merge": "tokenizer.merging"}, "merg")
     Traceback (most recent call last):
     AttributeError: module 'weights' has no attribute 'merg': did you mean 'merge'?
     """
     if name in homes:
-        return getattr(importlib.import_module(homes[name]), name)
+        module = importlib.import_module(homes[name])
+        return module if homes[name] == f"{package}.{name}" else getattr(module, name)
     hint = "" if name.startswith("_") else did_you_mean(name, homes)
     raise AttributeError(f"module {package!r} has no attribute {name!r}{': ' if hint else ''}{hint}")

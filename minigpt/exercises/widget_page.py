@@ -45,7 +45,7 @@ def unplugged(user: "User") -> Iterator[None]:
         places.append(
             (shell.display_pub, "publish", lambda data, *_, **__: user.wrote(str(data.get("text/plain", ""))))
         )
-        places.append((shell.display_pub, "clear_output", lambda *_, **__: user.wrote("\033[2K")))
+        places.append((shell.display_pub, "clear_output", lambda *_, **__: user.wrote(user.CLEAR)))
     with ExitStack() as stack:
         for place, name, new in places:
             stack.enter_context(patch.object(place, name, new))

@@ -11,7 +11,6 @@ from minigpt.exercises.sandbox import TooLong, put
 
 PATIENCE = 0.3  # seconds that a click has, where a thread waits for its return
 EARLY = (" early",)  # what a model gives that nobody has asked for
-CLEAR = "\033[2K"  # what IPython's clear_output prints where there is no page
 
 
 class Click(NamedTuple):
@@ -49,6 +48,8 @@ def use(part: Callable[..., Any], *clicks: Click) -> Any:
 
 class User:
     """One use of a box, by a thread that stands for the kernel's own; what it finds, in the order of time."""
+
+    CLEAR = "\033[2K"  # what IPython's clear_output prints where there is no page
 
     def __init__(self, part: Callable[..., Any], box: Callable[[Any], Any], clicks: Sequence[Click]) -> None:
         self.part, self.make_box, self.clicks = part, box, clicks
@@ -187,7 +188,7 @@ class User:
         """Something is printed: by the click's own code it goes where `with output:` says, else nobody knows where."""
         if not self.heard() or not self.entered:
             self.printed += text
-        elif text.startswith(CLEAR):
+        elif text.startswith(self.CLEAR):
             self.cleared(self.entered[-1])
         elif text:
             with suppress(ValueError):

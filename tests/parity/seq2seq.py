@@ -119,3 +119,12 @@ def cached(model: Any, data: dict[str, Tensor], cuts: Sequence[int], spare: int 
         parts.append(model.unembed(model.decode(part, memory, data["mask"], pos, view)))
         start += n
     return torch.cat(parts, dim=1)
+
+
+def assert_agree(ours: Any, theirs: Any, tolerance: float) -> None:
+    """Every layer and the logits, with padding and without."""
+    data = batch(ours)
+    assert max(differences(ours, theirs, data)) < tolerance
+    assert ours(**data).std() > 0.1  # weights large enough for a mistake to show
+    del data["mask"]
+    assert max(differences(ours, theirs, data)) < tolerance

@@ -247,7 +247,7 @@ CACHED_OTHER: list[tuple[Part, set[str]]] = [
         ),
         set(),
     ),
-    (written(FUSED, "k = torch", "q = torch"), set()),
+    (written(EINSUM, 'bhts", q', 'bhts", k'), set()),
     (written(FUSED, "allowed = ", "allowed = ~(", "places[:, None]", "places[:, None])"), set()),
     (written(EINSUM, "(T, S)", "(T, T)"), set()),
     (written(EINSUM, E_STORE_V, ""), set()),

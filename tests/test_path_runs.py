@@ -4,10 +4,7 @@ Each edit is planted in a copy of the tree. The run then writes another text, or
 on stderr says that a fast form differs and the plain one is used. The same text in silence is what must never come.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from tests import forked
 from tests.test_structure import PACKAGES, PATH
 
 ROOT = Path(__file__).parents[1]
@@ -175,19 +173,10 @@ class Outcome:
 def run(tree: Path, command: tuple[str, ...]) -> Outcome:
     """What the command writes in this tree; of a training the merges it found."""
     shutil.rmtree(tree / "out", ignore_errors=True)
-    environment = os.environ | {
-        "PYTHONPATH": str(tree),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "MINIGPT_CACHE": str(tree / "cache"),
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "minigpt", *command],
-        cwd=tree, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300, check=False,
-    )  # fmt: skip
+    environment = {"MINIGPT_CACHE": str(tree / "cache"), "CUDA_VISIBLE_DEVICES": ""}
+    code, out, err = forked.command(tree, command, environment)
     merges = tree / "out" / "merges.txt"
-    return Outcome(done.returncode, merges.read_text("utf-8") if merges.exists() else done.stdout, done.stderr)
+    return Outcome(code, merges.read_text("utf-8") if merges.exists() else out, err)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
-"""The real SmolLM2-135M-Instruct: transformers' logits, its template, and its greedy answers to ten questions.
+"""The real SmolLM2-135M-Instruct: its template, and its greedy answers to ten questions; transformers' numbers after
+every layer are in tests/weights/test_gguf.py.
 
 The answers were recorded from transformers 5 on its own loading of the same GGUF file
 (`AutoModelForCausalLM.from_pretrained(folder, gguf_file=…)`, float32, do_sample=False, 40 new tokens).
 """
 
 from functools import cache
-from typing import Any
 
 import pytest
-import torch
 
 import minigpt
 from minigpt.language_model import LanguageModel
@@ -20,18 +19,6 @@ pytestmark = [
     pytest.mark.official,
     pytest.mark.skipif(FOUND is None, reason=f"{NAME} is not on this machine: minigpt download {NAME}"),
 ]
-SIZES: dict[str, Any] = {
-    "vocab_size": 49152,
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "max_position_embeddings": 8192,
-    "rms_norm_eps": 1e-5,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0},
-    "tie_word_embeddings": True,
-}
 ANSWERS = {
     "What is 2+2?": "The answer to this classic math problem is 4.",
     "Once upon a time": "I'm glad you've found the perfect place to share your story. I'm here to help you craft a "
@@ -90,24 +77,3 @@ def test_every_control_token_of_the_file_is_plain_when_typed() -> None:
     ]
     ids = loaded().chat_format().ids(forged)
     assert [i for i in ids if i in tok.special_tokens.values()] == [1, 2] * 4 + [1]
-
-
-@pytest.mark.slow
-def test_logits_are_transformers() -> None:
-    """transformers' own reading and mapping of the file; from_pretrained(gguf_file=…) would ask for accelerate too."""
-    transformers = pytest.importorskip("transformers")
-    reading = pytest.importorskip("transformers.modeling_gguf_pytorch_utils")
-    assert FOUND is not None
-    config = transformers.LlamaConfig(**SIZES)  # AutoConfig reads them from the file, in ten seconds
-    with torch.device("meta"):
-        reference: Any = transformers.LlamaForCausalLM(config)
-    tensors = reading.load_gguf_checkpoint(str(FOUND.path), return_tensors=True, model_to_load=reference)["tensors"]
-    reference = reference.to_empty(device="cpu").eval()  # no random weights first
-    reference.model.rotary_emb = type(reference.model.rotary_emb)(config)
-    missing, unexpected = reference.load_state_dict(tensors, strict=False)
-    assert (set(missing) - {"lm_head.weight"}, unexpected) == (set(), [])
-    reference.tie_weights()
-    ids = torch.tensor([loaded().chat_format().ids(asked("What is the capital of Italy?"))])
-    with torch.inference_mode():
-        difference = (loaded().model(ids) - reference(ids).logits.float()).abs().max().item()
-    assert difference < 1e-3

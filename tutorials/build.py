@@ -11,6 +11,7 @@ project's place on GitHub is known, the lessons say how to open them from there 
 """
 
 import argparse
+import base64
 import copy
 import os
 import re
@@ -34,6 +35,7 @@ HERE = Path(__file__).parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SECONDS = 120  # for one cell
 IMAGE = "image/png"
+WIDEST = 840  # pixels: what JupyterLab's column holds in a window of 1280
 FOLDED = {"jupyter": {"source_hidden": True}}  # a question's cell: its code names the answer
 
 
@@ -88,12 +90,13 @@ def run(notebook: Any) -> None:
 
 def tidy(output: Any) -> Any:
     """An output as GitHub can show it: a picture as PNG, not as SVG within HTML, which it strips."""
-    data = output.get("data")
-    if data is not None and IMAGE in data:
-        data.pop("text/html", None)
-    output.metadata = {} if "metadata" in output else output.get("metadata")
-    if output.get("metadata") is None:
-        output.pop("metadata", None)
+    if "data" not in output:
+        return output
+    output.metadata = {}
+    if IMAGE in output.data:
+        output.data.pop("text/html", None)
+        width = int.from_bytes(base64.b64decode(output.data[IMAGE])[16:20])  # in a PNG's first chunk
+        output.metadata = {IMAGE: {"width": min(width, WIDEST), "unconfined": True}}  # a phone scrolls it
     return output
 
 

@@ -96,7 +96,9 @@ def tidy(output: Any) -> Any:
     if IMAGE in output.data:
         output.data.pop("text/html", None)
         width = int.from_bytes(base64.b64decode(output.data[IMAGE])[16:20])  # in a PNG's first chunk
-        output.metadata = {IMAGE: {"width": min(width, WIDEST), "unconfined": True}}  # a phone scrolls it
+        output.metadata = {
+            IMAGE: {"width": min(width, WIDEST), "unconfined": True}
+        }  # a phone scrolls it
     return output
 
 

@@ -1,6 +1,7 @@
 """Every format, both ways, and with the libraries that read them."""
 
 import base64
+import contextlib
 import copy
 import json
 
@@ -158,6 +159,9 @@ def changed(path: str, value: object) -> dict:
         ("decoder", {"type": "WordPiece"}, "decoder"),
         ("added_tokens/0/lstrip", "yes", "lstrip"),
         ("added_tokens/0/single_word", 1.5, "single_word"),
+        ("added_tokens/0/single_word", 1, "single_word is 1, not true or false"),
+        ("added_tokens/0/special", 0, "special is 0, not true or false"),
+        ("model/ignore_merges", 1.0, "ignore_merges is 1.0, not true or false"),
         ("model/merges/0", ["a", "zzz"], "zzz"),
         ("model", 5, "the model is 5, not an object"),
         ("model/merges", None, "merges is None, not a list"),
@@ -188,6 +192,31 @@ def test_what_cannot_be_represented_is_refused_by_name(path, value, named):
         from_json(changed(path, value), "tokenizer.json")
     assert str(error.value).startswith("tokenizer.json: ")
     assert "\n" not in str(error.value)
+
+
+TRICKY = "It's <|endoftext|> x<|endoftext|>y  zs\n<|im_end|> abab"
+
+
+def booleans(part, path=""):
+    """The places of all that is true or false."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(value, bool):
+            yield f"{path}{key}"
+        elif isinstance(value, dict | list) and key not in ("vocab", "merges"):
+            yield from booleans(value, f"{path}{key}/")
+
+
+@pytest.mark.parametrize("path", booleans(changed("model/dropout", None)))
+def test_a_number_is_not_taken_for_true_or_false(path):
+    """Refused, or without a meaning: the ids stay those of the file as it was. `tokenizers` refuses every one."""
+    before = Tokenizer.of(from_json(changed("model/dropout", None), "x"))
+    for number in (0, 1, 1.0):
+        data = changed(path, number)
+        with pytest.raises(Exception, match=r"expected a boolean|did not match any variant"):
+            tokenizers.Tokenizer.from_str(json.dumps(data))
+        with contextlib.suppress(ValueError):
+            tok = Tokenizer.of(from_json(data, "x"))
+            assert tok.encode(TRICKY, "all") == before.encode(TRICKY, "all")
 
 
 @pytest.mark.parametrize("name", [" qq", "qqqq", "[PAD]"])

@@ -130,7 +130,7 @@ def from_json(data: Json, name: str) -> Vocabulary:
 
 
 def _flag(part: Json, key: str, name: str) -> bool:
-    if part.get(key) not in (True, False, None):
+    if not isinstance(part.get(key), bool | None):  # 1 is none, though it equals True
         raise ValueError(f"{name}: {key} is {part[key]!r:.120}, not true or false: save the tokenizer anew")
     return bool(part.get(key))
 

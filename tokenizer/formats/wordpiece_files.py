@@ -107,7 +107,7 @@ def from_json(data: Json, path: Path, said: Mapping[str, bool | None]) -> Json:
 def flag(part: Mapping[str, Any], key: str, path: Path) -> bool | None:
     """True, false, or None where the file does not say."""
     value = part.get(key)
-    if value not in (True, False, None) or isinstance(value, int) != isinstance(value, bool):
+    if not isinstance(value, bool | None):
         raise ValueError(f"{path}: {key} is {value!r:.60}, not true or false: save the tokenizer anew")
     return value
 

@@ -35,9 +35,8 @@ with torch.no_grad():  # we only look, we do not train
     logits = lm.model(ids)
 print("ids   ", tuple(ids.shape), ids.tolist())
 print("logits", tuple(logits.shape))
-probabilities = logits[0, -1].softmax(
-    dim=-1
-)  # [0, -1]: of the first text the last token; dim=-1: over the scores
+last = logits[0, -1]  # of the first text the last token: a score for each token of the vocabulary
+probabilities = last.softmax(dim=-1)  # dim=-1: over the scores
 print("sum of the probabilities", round(float(probabilities.sum()), 4))
 
 # %%
@@ -49,8 +48,8 @@ lm.show.bars("Once upon a time")
 # from them.)
 #
 # The function is made of a few kinds of small steps, its **layers**, and of numbers that stand in them, its
-# **parameters**. So a model is one enormous equation; training has tuned its parameters until its predictions of
-# the next token went wrong as little as possible. How many are there, and how many of its steps are linear layers?
+# **parameters**. So a model is one enormous equation, whose parameters were tuned in training until it predicted the
+# next token as well as it could. How many are there, and how many of its layers are linear?
 
 # %%
 parameters = sum(p.numel() for p in lm.model.parameters())
@@ -60,8 +59,8 @@ print(lm)
 print(f"{parameters:,} parameters, {inside / parameters:.0%} of them in {len(linear)} linear layers")
 
 # %% [markdown]
-# One often reads that hundreds of layers are stacked. It is fewer: this model has 6 blocks (`n_layer` above) of 4
-# linear layers each, the smallest GPT-2 has 12 blocks, the largest 48 (lesson 07).
+# One often reads that hundreds of layers are stacked. What is stacked, and what `n_layer` counts, are **blocks** of
+# several layers, and those are fewer: 6 here, with 4 linear layers each, 12 in the smallest GPT-2, 48 in the largest.
 #
 # ## Vectors, matrices, tensors
 #
@@ -113,8 +112,8 @@ print("W @ x + b =", W @ x + b)
 # %% [markdown]
 # ## Many vectors at once
 #
-# A model has a vector for each token of each text: a tensor of the shape (B, T, C), each vector a **row**. A row
-# stands to the left of the matrix, and the matrix must be turned for that, its rows made its columns: `x @ W.T`.
+# A model has a vector for each token of each text: a tensor of the shape (B, T, C), each vector a **row**. `W @ x`
+# wants a column on its right. Rows go to the left of `@`, and W is turned for them, its rows made columns: `x @ W.T`.
 # (`.T` is the **transpose**, on paper $W^T$.) The dimensions in front are left alone, so the same line serves one
 # vector and a thousand; and `+ b` adds b to each of them, which is called **broadcasting**.
 
@@ -160,8 +159,8 @@ print("theirs :", theirs(x).data)
 print("ours   :", ours(x).data)
 
 # %% [markdown]
-# And with the numbers of the storyteller. `minigpt.record` notes what passes through its modules while it runs; the
-# layer `c_fc` of block 0 reads what is called `h.0.ln_2` and writes `h.0.mlp.pre`:
+# And with the numbers of the storyteller. `minigpt.record` notes what passes through its modules while it runs. Take
+# a linear layer of block 0, `c_fc` (lesson 06 explains it): it reads what is called `h.0.ln_2`, and makes `h.0.mlp.pre`:
 
 # %%
 with minigpt.record(lm.model) as seen, torch.no_grad():
@@ -189,7 +188,7 @@ print("x @ W   =", (pair @ square).tolist(), "   wrong, and nothing complains")
 try:
     many @ W
 except RuntimeError as error:
-    print("not square:", error)
+    print("not square:", error)  # torch counts the rows of both texts together, 2 · 4 = 8
 n_square = sum(m.weight.shape[0] == m.weight.shape[1] for m in linear)
 print(f"{n_square} of the storyteller's {len(linear)} linear layers are square")
 
@@ -208,8 +207,7 @@ class NotTurned(nn.Module):
         return x @ self.weight + self.bias
 
 
-report = check(NotTurned, "Linear")
-report
+check(NotTurned, "Linear")
 
 # %% [markdown]
 # ## Two are no more than one
@@ -218,7 +216,7 @@ report
 # beforehand. A hundred linear layers in a row are **one** linear layer.
 
 # %%
-numbers = torch.Generator().manual_seed(1)
+numbers = torch.Generator().manual_seed(1)  # random numbers, the same in every run
 first, second = torch.randn(5, 3, generator=numbers), torch.randn(2, 5, generator=numbers)
 both = second @ first  # (2, 3)
 print("one after the other:", x @ first.T @ second.T)
@@ -226,9 +224,9 @@ print("as a single one:    ", x @ both.T)
 print("with all below 0 set to 0 in between:", (x @ first.T).relu() @ second.T)
 
 # %% [markdown]
-# So something must stand between them that is not linear, a bend, such as the last line's **relu**, which makes 0 of
-# all that is negative. Only with such an **activation** is a chain of layers worth more than a single one. GPT-2's
-# is called GELU, and you will write it in lesson 06.
+# So something must stand between them that is not linear, a bend, such as the last line's **relu**, which sets
+# everything negative to 0. Only with such an **activation** is a chain of layers worth more than a single one.
+# GPT-2's is called GELU, and you will write it in lesson 06.
 #
 # ## Where do the numbers in W come from?
 #
@@ -244,14 +242,14 @@ print("with all below 0 set to 0 in between:", (x @ first.T).relu() @ second.T)
 # %%
 layer = Linear(1, 1)
 layer.load_state_dict({"weight": torch.zeros(1, 1), "bias": torch.zeros(1)})
-inputs = torch.linspace(-2, 2, 8)[:, None]  # (8, 1)
+inputs = torch.linspace(-2, 2, 8)[:, None]  # from -2 to 2, each a row of its own: (8, 1)
 for step in range(101):
     loss = ((layer(inputs) - (2 * inputs - 1)) ** 2).mean()
     if step in (0, 1, 10, 100):
         print(
             f"step {step:3}: loss {loss.item():.4f}, W {layer.weight.item():.3f}, b {layer.bias.item():.3f}"
         )
-    layer.zero_grad()
+    layer.zero_grad()  # else backward adds to the last step's gradients
     loss.backward()
     with torch.no_grad():
         for p in layer.parameters():
@@ -315,6 +313,8 @@ with minigpt.patch(lm.model, {"wpe": 0}):
     print("without:", lm.generate("Once upon a time", max_new_tokens=30, seed=0).text)
 
 # %% [markdown]
+# Without them one word still leads to the next, but hardly to a sentence.
+#
 # ## Exercise 2: `embed`
 #
 # `ids` is (B, T), whole numbers; `wte[ids]` takes a row for each of them, and the result is (B, T, C). Places count
@@ -347,8 +347,8 @@ print()
 source(minigpt.models.layers.Embedding)
 
 # %% [markdown]
-# It differs from yours in two things. The weight is made empty, since a loaded model gets its numbers from the
-# checkpoint. And the bias can be left out, as Llama does.
+# This `Linear` differs from yours in three things. The weight is made empty, since a loaded model gets its numbers from
+# the checkpoint. The bias can be left out, as newer models do. And `extra_repr` says what `print` shows of the layer.
 #
 # ## Five questions
 #
@@ -356,7 +356,7 @@ source(minigpt.models.layers.Embedding)
 
 # %%
 quiz(
-    "How many parameters has a linear layer from 768 numbers to 2,304?",
+    "How many parameters does a linear layer from 768 numbers to 2,304 have?",
     [1_771_776, 1_769_472, 3_072, 2_304],
     sum(p.numel() for p in nn.Linear(768, 2304).parameters()),
     "768 · 2,304 in W, and 2,304 in b",
@@ -378,7 +378,7 @@ quiz(
 
 # %%
 quiz(
-    "Two linear layers, 3 → 5 and 5 → 2, with nothing between them: which W has the one layer that does the same?",
+    "Two linear layers, 3 → 5 and 5 → 2, have nothing between them. What is the shape of the W that does the work of both?",
     ["(2, 3)", "(3, 2)", "(5, 5)", "there is none"],
     str(tuple(both.shape)),
     "W2 W1 is (2, 5) times (5, 3)",
@@ -389,8 +389,8 @@ texts = [torch.tensor([lm.encode(text)]) for text in (" the dog saw the man", " 
 vectors = [wte[text[0]].sum(dim=0) for text in texts]
 quiz(
     "The rows of wte for 'the dog saw the man' are added up, and those for 'the man saw the dog'. Are both sums equal?",
-    ["yes", "no, the dog moved", "only where both have the same first token"],
-    "yes" if torch.allclose(*vectors, atol=1e-5) else "no, the dog moved",
+    ["yes", "no, the order counts", "only if both texts begin with the same token"],
+    "yes" if torch.allclose(*vectors, atol=1e-5) else "no, the order counts",
     "the same rows in another order have the same sum: wte alone knows no order",
 )
 

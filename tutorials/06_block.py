@@ -61,7 +61,7 @@ with torch.no_grad():  # we only look, we do not train
     hidden = model.wte(tokens) + model.wpe(torch.arange(8))
     out = block(hidden)
 print(tuple(hidden.shape), "->", tuple(out.shape))
-print("block(hidden)[0]:   ", tuple(out[0].shape))
+print("block(hidden)[0]:   ", tuple(out[0].shape), "the first text alone")
 
 # %% [markdown]
 # If you know GPT-2 from the transformers library: a block there was long called as
@@ -71,7 +71,7 @@ print("block(hidden)[0]:   ", tuple(out[0].shape))
 # ## Who sees whom
 #
 # One often reads that attention lets every token look at every other. In GPT-2 it does not: a token sees itself and
-# what stands before it. Here is the proof. We put another token in place 4, and see where the results change:
+# what stands before it. We put another token in place 4, and see where the results change:
 
 # %%
 changed = tokens.clone()
@@ -111,7 +111,8 @@ for factor in (0.05, 0.10, 0.125, 0.15, 0.20):
 # ## First idea: normalize
 #
 # Before a part reads a vector, the vector is brought to a standard size. **LayerNorm** (Ba et al. 2016) takes its mean
-# away and divides by its standard deviation; afterwards the C numbers have mean 0 and variance 1:
+# away and divides by its standard deviation, the root of its variance; afterwards the C numbers have mean 0 and
+# variance 1. Then each gets a factor w and a summand b of its own:
 #
 # $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \cdot w + b$$
 #
@@ -124,13 +125,11 @@ variance = ((x - mean) ** 2).mean()
 print("mean", float(mean), " variance", float(variance))
 print((x - mean) / math.sqrt(variance))
 big = 1000 * x
-print(
-    (big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()),
-    "the same, of an x that is 1000 times as large",
-)
+print("of an x that is 1000 times as large, the same:")
+print((big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()))
 
 # %% [markdown]
-# Three things in the formula are easily got wrong:
+# Three things in the formula are easy to get wrong:
 #
 # - **ε** (`eps`, 1e-5 in GPT-2). It keeps us from dividing by 0 where all C numbers are equal. It is often described
 #   as added to the denominator; it is added to the variance, **under** the root.
@@ -149,7 +148,8 @@ print(
 check(LayerNorm)
 
 # %% [markdown]
-# What do the storyteller's norms do to its vectors? In front of each block, the mean length of the tokens' vectors:
+# What do the storyteller's norms do to its vectors? Here is, for each block, the mean length of the tokens' vectors.
+# (Afterwards it is still not the same everywhere: each norm has learned its own w and b.)
 
 # %%
 sentence = torch.tensor([lm.encode("The old king had three sons")])
@@ -165,8 +165,8 @@ for n in range(model.config.n_layer):
 # Lesson 04 has shown that linear layers in a row are no more than one, unless something bent stands between them.
 # GPT-2's bend is the **Gaussian error linear unit** (Hendrycks & Gimpel 2016): x times the probability that a normally
 # distributed random number (the bell curve) is smaller than x. Far above 0 it leaves x as it is, far below nothing is
-# left; in between it is smooth, where the relu has a corner. GPT-2 computes it by a formula with tanh, which is nearly
-# the same:
+# left; in between it is smooth, where the relu has a corner. GPT-2 computes it by a formula with tanh, a smooth step
+# from −1 up to 1, which is nearly the same:
 #
 # $$\mathrm{gelu}(x) = \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
 
@@ -180,7 +180,7 @@ curves(
 # %% [markdown]
 # ## Exercise 2: `gelu`
 #
-# `math.sqrt`, `math.pi` and `torch.tanh` are what you need.
+# `math.sqrt`, `math.pi` and `torch.tanh` are what you need; x³ is `x**3` in Python.
 
 # %% exercise="gelu"
 
@@ -202,7 +202,7 @@ print(
 #
 # The second part of the block is the **feed-forward network**, also called **MLP** (multi-layer perceptron): a linear
 # layer to four times as many channels, a GELU, a linear layer back. C → 4C → C, for each token by itself. Two thirds
-# of a block's parameters stand here:
+# of a block's parameters are here:
 
 # %%
 sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in block.named_children()}
@@ -213,7 +213,7 @@ for name, size in sizes.items():
 # ## Exercise 3: `MLP`
 #
 # The names are the checkpoint's: `c_fc` widens, `c_proj` narrows. The widths stand in the config, as `n_embd` (C) and
-# `n_inner` (4C). Your `gelu` is used if it stands above.
+# `n_inner` (4C). Between them, call the `gelu` that you have written above.
 
 # %% exercise="MLP"
 
@@ -227,7 +227,8 @@ check(MLP)
 # Through all blocks runs one vector for each token, the **residual stream**; every part reads a normalized copy of it
 # and adds what it found.
 #
-# How long is the vector after each part, and how much has each part added? The stream flows from below:
+# How long is the vector after each part, and how much has each part added? The stream flows from below, and the layers
+# 0 to 5 of the picture are the six blocks:
 
 # %%
 lm.show.stream("The old king had three sons")
@@ -277,8 +278,9 @@ for factor in (0.05, 0.20):
         print(f"{name:20}{factor:8}{end:18.3g}{gradient:24.3g}")
 
 # %% [markdown]
-# With the small factor the first form is dead at both ends, with the large one the second has exploded. The third,
-# with both ideas together, stays in a range that one can work with either way.
+# With the small factor the first form is dead at both ends, with the large one the second has exploded. (There the
+# first survives, by luck: each GELU takes about a third off the length.) The third, with both ideas together, stays in
+# a range that one can work with either way.
 #
 # ## Exercise 4: `Block`
 #
@@ -303,7 +305,7 @@ check.play(Block, "Once upon a time", n=40)
 # %% [markdown]
 # ## Before or after
 #
-# The first transformer (Vaswani et al. 2017) put the norm behind each addition, `x = norm(x + f(x))`: **post-norm**.
+# The first transformer (Vaswani et al. 2017) put the norm after each addition, `x = norm(x + f(x))`: **post-norm**.
 # GPT-2 moved both norms to the front of the parts, and added one after the last block, `ln_f`: **pre-norm**. In
 # post-norm the stream itself is normalized again and again, so nothing runs through unchanged, and deep models are
 # harder to train (Xiong et al. 2020). To our storyteller, which was trained with pre-norm, it does this:
@@ -364,7 +366,8 @@ print(
 # %% [markdown]
 # ## The same in the project
 #
-# LayerNorm and GELU stand in `minigpt/models/layers.py`, the block in `minigpt/models/gpt2.py`:
+# LayerNorm and GELU are in `minigpt/models/layers.py`, the block in `minigpt/models/gpt2.py` (`kv` is the cache of
+# lesson 10):
 
 # %%
 source(gpt2.Block)
@@ -401,10 +404,10 @@ post.load_state_dict(model.h[2].state_dict())
 with torch.no_grad():
     longer = float(post(1000 * stream).norm() / post(stream).norm())
 quiz(
-    "The input of a post-norm block becomes 1,000 times as long. And its output?",
-    ["it hardly changes its length", "about 1,000 times as long", "about 1,000,000 times as long"],
-    "it hardly changes its length" if longer < 2 else "about 1,000 times as long",
-    "a norm is the last thing in it: the stream itself is brought back to one size, which pre-norm never does",
+    "Every number that goes into a post-norm block is multiplied by 1,000. What becomes of those that come out?",
+    ["they hardly get larger", "they get about 1,000 times as large", "about 1,000,000 times"],
+    "they hardly get larger" if longer < 2 else "they get about 1,000 times as large",
+    "a norm is its last step and brings the stream itself back to one size, as no pre-norm block does",
 )
 
 # %%
@@ -417,7 +420,7 @@ quiz(
 
 # %%
 quiz(
-    "How many parameters has the MLP of a block of the smallest GPT-2, C = 768?",
+    "How many parameters does the MLP of a block of the smallest GPT-2 have, with C = 768?",
     [4_722_432, 2_362_368, 4_718_592, 1_181_184],
     sum(p.numel() for layer in (Linear(768, 3072), Linear(3072, 768)) for p in layer.parameters()),
     "768 · 3,072 + 3,072 and 3,072 · 768 + 768",

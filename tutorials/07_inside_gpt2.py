@@ -40,8 +40,8 @@ lm = minigpt.load("storyteller", device="cpu")
 architecture(GPT2Config(), "GPT-2, the smallest")
 
 # %% [markdown]
-# 1. The text's ids go in, any number of them up to 1,024. (Nothing is padded to a fixed length, as one sometimes reads.
-#    Padding is needed only where texts of different lengths are computed at once.)
+# 1. The text's ids go in, any number of them up to 1,024. (Nothing is padded to a fixed length, whatever one may read:
+#    padding is needed only where texts of different lengths are computed at once.)
 # 2. Each becomes a vector: its row of `wte`, plus the row of its place in `wpe`.
 # 3. Twelve blocks, one after the other, read the stream of vectors and add to it.
 # 4. A last LayerNorm, `ln_f`.
@@ -111,6 +111,7 @@ if find_spec("transformers"):
     transformers.utils.logging.disable_progress_bar()
     theirs = transformers.GPT2LMHeadModel.from_pretrained(STORYTELLER, dtype=torch.float32).eval()
     own = {f"transformer.{name}": type(module).__name__ for name, module in lm.model.named_modules()}
+    print(f"{'name in transformers':36}{'there':20}here")
     for name, module in theirs.named_modules():
         if name.count(".") > 1 and not name.startswith("transformer.h.0"):
             continue  # one block is enough
@@ -203,8 +204,9 @@ xl.h[0]
 # ## Why Conv1D
 #
 # It is no convolution, in spite of its name. OpenAI's code, written for TensorFlow, computed its linear layers by a
-# function `conv1d`, a convolution of width 1, which **is** a linear layer. Its weight lies the other way round, (in,
-# out), and x multiplies it as it is. transformers kept name and layout, since the official files hold the numbers so.
+# function `conv1d`. A convolution takes weighted sums of a few neighbouring tokens; of width 1 it takes them of a single
+# one, and **is** a linear layer. Its weight lies the other way round, (in, out), and x multiplies it as it is.
+# transformers kept name and layout, since the official files hold the numbers so.
 # `Conv1D(nf, nx)` has nf outputs and nx inputs: it is `Linear(nx, nf)` with the weight transposed.
 
 # %%
@@ -231,11 +233,11 @@ for name, tensor in list(stored.items())[:14]:
     print(f"{name:24} file {tensor.shape!s:12} model {shapes[name]!s:12}{turned}")
 
 # %% [markdown]
-# Three matrices of the block are seen to lie the other way round. It is four: `attn.c_proj` is square, and its shape
-# tells nothing. That is lesson 04's mistake in the wild, and whoever goes by shapes makes it.
+# Three matrices of the block visibly lie the other way round. In fact all four do: `attn.c_proj` is square, and its
+# shape tells nothing. That is lesson 04's mistake in the wild, and whoever goes by shapes makes it.
 #
 # Official GPT-2 files have one thing more: `h.0.attn.bias` of the shape (1, 1, 1024, 1024), and so on for each block.
-# That is no bias but the causal mask, which was saved along; nothing learns it.
+# That is no bias but the causal mask, which was saved along; it is not learned.
 #
 # ## Exercise 2: `load`
 #
@@ -419,7 +421,7 @@ parts = {
     "wpe": gpt2.wpe.weight.numel(),
 }
 quiz(
-    "Where are most of the 124 million numbers?",
+    "Which of these has the largest share of the 124 million numbers?",
     list(parts),
     max(parts, key=parts.get),
     ", ".join(f"{name} {size / 1e6:.1f} million" for name, size in parts.items()),

@@ -50,8 +50,15 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
 }
 
 
+class NoExercise(ValueError):
+    """A name that is no exercise's; a notebook shows it as one line, without the way it came."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        return [str(self)]
+
+
 def exercise(name: str) -> Exercise:
-    """The exercise of a name; a ValueError where there is none.
+    """The exercise of a name; a `NoExercise`, which is a ValueError, where there is none.
 
     >>> exercise("layer_norm").name
     'LayerNorm'
@@ -60,7 +67,7 @@ def exercise(name: str) -> Exercise:
     found = known.get(plain(name))
     if found is None:
         close = did_you_mean(name, list(TASKS))
-        raise ValueError(f"no exercise {name!r}: {close or 'there are ' + ', '.join(TASKS)}")
+        raise NoExercise(f"no exercise {name!r}: {close or 'there are ' + ', '.join(TASKS)}")
     made: Exercise = import_module(f"minigpt.exercises.tasks.{TASKS[found]}").EXERCISE
     return made
 
@@ -80,14 +87,14 @@ def exercise_for(part: Any, name: str | None) -> Exercise:
     Where a function and a class share a name, as attention does, the part says which: a class is the module.
     """
     if isinstance(part, str) and name is None:
-        raise ValueError(f"{part!r:.40} is a text: give the part itself, as in check({part:.40})")
+        raise NoExercise(f"{part!r:.40} is a text: give the part itself, as in check({part:.40})")
     own = getattr(part, "__name__", type(part).__name__)
     wanted = name or own
     if isinstance(part, type) and plain(wanted) == "attention":
         wanted = "CausalSelfAttention"
     try:
         return exercise(wanted)
-    except ValueError as error:
+    except NoExercise as error:
         if name is None:
-            raise ValueError(f'{error} (name it, as in check({own}, "attention"))') from None
+            raise NoExercise(f'{error} (name it, as in check({own}, "attention"))') from None
         raise

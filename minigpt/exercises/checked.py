@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from dis import opmap
 from functools import partial
-from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -80,10 +80,14 @@ def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
 
 
 def is_blank(error: BaseException | None) -> bool:
-    """Whether nothing is written yet: a NotImplementedError of a learner's own line. Torch raises one, too, where a
-    module without `forward` is called, such as a ModuleList."""
-    frames = list(walk_tb(error.__traceback__)) if isinstance(error, NotImplementedError) else []
-    return bool(frames) and own_file(frames[-1][0].f_code.co_filename)
+    """Whether nothing is written yet: a learner's own `raise NotImplementedError`. Torch raises one, too, where a
+    module without `forward` is called, such as a ModuleList, and for x ^ 3 where x**3 is meant."""
+    tb = error.__traceback__ if isinstance(error, NotImplementedError) else None
+    while tb and tb.tb_next:
+        tb = tb.tb_next
+    if tb is None or not own_file(tb.tb_frame.f_code.co_filename):
+        return False
+    return tb.tb_frame.f_code.co_code[tb.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
 def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:

@@ -94,7 +94,7 @@ def report_on(part: Any, name: str | None = None) -> Report:
     found = exercise_for(part, name)
     with shielded() as printed:
         report = check_part(part, found)
-    report.printed = printed.getvalue()
+    report.printed = printed.shown()
     report.seconds = time.perf_counter() - begin
     return report
 

@@ -66,11 +66,11 @@ def judge(checked: Checked) -> Report:
         return judge_gradients(checked)
     bugs = identify(exercise, outcomes)
     if bugs:
-        does = " and ".join(bug.does for bug in exercise.bugs if bug.name in bugs)
+        first, *second = (bug.does for bug in exercise.bugs if bug.name in bugs)
+        does = ("; and it " if set(first) & set(":,") else " and ").join([first, *second])
         mistakes = "this mistake" if len(bugs) == 1 else "these two mistakes"
         proof = f"the solution with just {mistakes} gives the same as yours on all {len(outcomes)} inputs"
-        lines = difference_of(exercise, wrong[0], outcomes[wrong[0]], expected(exercise, wrong[0]))
-        return Report(name, False, f"it {does}", "+".join(bugs), [proof, *lines])
+        return Report(name, False, f"it {does}", "+".join(bugs), [proof, *example(exercise, wrong, outcomes)])
     report = failed(checked, wrong)
     return unknown(checked, wrong) if report is None else report
 
@@ -115,6 +115,13 @@ def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
         if all(right(exercise, n, found, *names) for n, found in order):
             return names
     return ()
+
+
+def example(exercise: Exercise, wrong: list[int], outcomes: list[Outcome]) -> list[str]:
+    """What a part gave on the first case that it gets wrong; how it failed, where it gave nothing on any."""
+    n = next((n for n in wrong if not outcomes[n].failed), wrong[0])
+    error = outcomes[n].error
+    return difference_of(exercise, n, outcomes[n], expected(exercise, n)) or (own_line(error) if error else [])
 
 
 def tells(found: Outcome) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 OTHER_NAMES = {"gamma": "weight", "beta": "bias", "g": "weight", "b": "bias", "scale": "weight", "shift": "bias"}
+OTHER_NAMES |= {"W": "weight", "w": "weight"}
 
 
 class Unbuilt(Exception):
@@ -25,7 +26,8 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
     Raises `Unbuilt` for what is no module, for a constructor of another form and for parameters of other names or
     shapes; whatever the constructor raises comes through.
     """
-    if isinstance(part, nn.Module):
+    part_is_object = isinstance(part, nn.Module)
+    if part_is_object:
         module = copy.deepcopy(part)
     else:
         check_constructor(part, args)
@@ -38,7 +40,8 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
     own = parameters_of(module, state)
     lines = [line for name in dict.fromkeys([*state, *own]) if (line := difference(name, own, state, module))]
     if lines:
-        raise Unbuilt("its parameters are not the checkpoint's", *lines)
+        way = f": give the class itself, as in check({name_of(part)}), no object of it" if part_is_object else ""
+        raise Unbuilt(f"its parameters are not the checkpoint's{way}", *lines)
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(state[name])
@@ -77,8 +80,10 @@ def difference(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor]
 def reason(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], module: nn.Module) -> str:
     """Why a parameter is not as it should be."""
     if name in own and name in state:
-        turned = own[name].shape == state[name].shape[::-1]
-        return "(in, out), where torch has (out, in)" if turned else "another size"
+        if own[name].shape != state[name].shape[::-1]:
+            return "another size"
+        table = name.startswith(("wte", "wpe"))
+        return "a table has a row for each id or place" if table else "(in, out), where torch has (out, in)"
     *path, last = name.split(".")
     if name in state:
         at: Any = module
@@ -96,6 +101,8 @@ def reason(name: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor], mo
         if "c_attn" in name and any(k in n for n in own for k in ("q_proj", "query", "W_q", "wq")):
             return "query, key and value are one matrix here, c_attn"
         return "missing" if last != "bias" else "missing: this layer has a bias"
+    if path == ["lm_head"]:
+        return "not in the checkpoint: the output matrix is wte"
     last = OTHER_NAMES.get(last, last)
     return f"its name is {'.'.join([*path, last])}" if ".".join([*path, last]) in state else "not in the checkpoint"
 

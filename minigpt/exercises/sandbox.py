@@ -13,8 +13,11 @@ from typing import Any
 
 import torch
 
+from tokenizer.display import clip
+
 SECONDS = 1.0  # what a part may take for one case
 PRINTED = 2000  # characters that are kept of what it prints
+FEW, WIDE = 5, 100  # lines that are shown of them, and characters of a line
 
 
 class TooLong(BaseException):
@@ -22,11 +25,25 @@ class TooLong(BaseException):
 
 
 class Printed(io.StringIO):
-    """Keeps the first characters of what is printed, and forgets the rest."""
+    """Keeps the first characters of what is printed, forgets the rest, and counts the lines."""
+
+    ends, last = 0, "\n"
 
     def write(self, text: str) -> int:
+        self.ends, self.last = self.ends + text.count("\n"), text[-1:] or self.last
         super().write(text[: max(0, PRINTED - self.tell())])
         return len(text)
+
+    def shown(self) -> str:
+        """The first lines, and how many there are more.
+
+        >>> print(*range(20), sep="\\n", file=(printed := Printed()))
+        >>> printed.shown()
+        '0\\n1\\n2\\n3\\n4\\n… and 15 lines more'
+        """
+        lines = [clip(line, WIDE) for line in self.getvalue().split("\n")][:FEW]
+        more = self.ends + (self.last != "\n") - len(lines)
+        return "\n".join([*lines, f"… and {more} line{'s' * (more > 1)} more"] if more > 0 else lines).rstrip()
 
 
 class Watch(threading.Thread):

@@ -87,17 +87,33 @@ def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | 
     if wanted is None or found.failed or wanted.failed:
         return []
     a, b = found.value, wanted.value
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and b.numel() > FEW:
-        gap = (a.double() - b.double()).abs().nan_to_num(nan=math.inf)
-        gap = gap.masked_fill((a == b) | (a.isnan() & b.isnan()), 0.0)
-        place = place_of(int(gap.argmax()), gap.shape)
-        share = f"{int((gap > EXACT).sum())} of {gap.numel()} numbers are wrong"
-        yours, right = (numbers(t[*place].item()) for t in (a, b))
-        if yours == right:
-            yours, right = (f"{t[*place].item():.12g}" for t in (a, b))
-        return [f"on {called(exercise, n)} {share}: at {place} {yours}, right is {right}"]
+    if large(a, b):
+        return [f"on {called(exercise, n)} {farthest(a, b)}"]
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         keys = [key for key in dict.fromkeys([*b, *a]) if key not in a or key not in b or not same(a[key], b[key])]
+        if keys and large(a.get(keys[0]), b.get(keys[0])):
+            return [f"on {called(exercise, n)}, in {keys[0]!r}, {farthest(a[keys[0]], b[keys[0]])}"]
         yours, right = (value(m[keys[0]], 200) if keys[0] in m else "nothing" for m in (a, b))
         return [f"{called(exercise, n)}: at {keys[0]!r} you have {yours}", f"right is {right}"] if keys else []
     return [f"{called(exercise, n)} gives {value(a, 200)}", f"right is {value(b, 200)}"]
+
+
+def large(a: Any, b: Any) -> bool:
+    """Whether two values are tensors of one shape, with more numbers than are printed."""
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and b.numel() > FEW
+
+
+def farthest(a: Tensor, b: Tensor) -> str:
+    """Where two tensors of one shape differ most.
+
+    >>> import torch
+    >>> farthest(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    '1 of 2 numbers are wrong: at [1] 2, right is 4'
+    """
+    gap = (a.double() - b.double()).abs().nan_to_num(nan=math.inf)
+    gap = gap.masked_fill((a == b) | (a.isnan() & b.isnan()), 0.0)
+    place = place_of(int(gap.argmax()), gap.shape)
+    yours, right = (numbers(t[*place].item()) for t in (a, b))
+    if yours == right:
+        yours, right = (f"{t[*place].item():.12g}" for t in (a, b))
+    return f"{int((gap > EXACT).sum())} of {gap.numel()} numbers are wrong: at {place} {yours}, right is {right}"

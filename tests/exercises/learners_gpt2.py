@@ -264,6 +264,10 @@ class GPT2Torch(nn.Module):
         pos = torch.arange(0, T, device=idx.device).unsqueeze(0)
         if bug == "positions_from_1":
             pos = pos + 1
+        if bug == "texts_for_tokens":
+            pos = torch.arange(len(idx))
+        if bug == "place_T":
+            pos = torch.full_like(idx, T)
         if bug == "position_0":
             pos = torch.zeros_like(pos)
         if bug == "positions_by_id":
@@ -362,6 +366,10 @@ class GPT2Fold(nn.Module):
             x = x + self.wpe.weight[ids]
         elif bug == "position_0":
             x = x + self.wpe.weight[:1]
+        elif bug == "texts_for_tokens":
+            x = x + self.wpe.weight[: ids.shape[0]]
+        elif bug == "place_T":
+            x = x + self.wpe.weight[T]
         elif bug not in ("no_wpe", "no_wpe_table"):
             x = x + self.wpe.weight[start : T + start]
         e = x

@@ -44,6 +44,8 @@ class LinearEinsum(Plain):
         bug = self.bug
         if bug in ("in_out_swapped", "no_transpose_square"):
             return torch.einsum("...i,io->...o", x, self.weight) + self.bias
+        if bug == "weight_left":
+            return torch.matmul(self.weight, x) + self.bias
         y = torch.einsum("...i,oi->...o", x, self.weight.detach() if bug == "detach" else self.weight)
         if bug == "sum_over_batch":
             y = torch.einsum("b...->...", y)
@@ -74,6 +76,8 @@ class LinearRows(Plain):
             W = W.data
         if bug in ("in_out_swapped", "no_transpose_square"):
             W = W.T
+        if bug == "weight_left":
+            return self.bias + W.mm(x)
         if bug == "sum_over_batch":
             x = x.sum(0)
         rows = [(x * w).mean(-1) if bug == "mean_of_products" else (x * w).sum(-1) for w in W]
@@ -169,6 +173,8 @@ def embed_functional(bug: str | None) -> Any:
             "positions_by_row": lambda: wpe[:B].unsqueeze(1),
             "positions_go_on": lambda: wpe[: B * T].reshape(B, T, -1),
             "wpe_not_cut": lambda: wpe,
+            "texts_for_tokens": lambda: wpe[: len(ids)],
+            "place_T": lambda: F.embedding(torch.tensor([T]), wpe),
         }.get(bug or "", lambda: wpe[:T])()
         if bug == "positions_missing":
             return tok
@@ -195,12 +201,15 @@ def embed_loops(bug: str | None) -> Any:
     def embed(ids: Tensor, wte: Tensor, wpe: Tensor) -> Tensor:
         if bug == "wpe_not_cut":
             return torch.stack([wte[row] + wpe for row in ids])
+        if bug == "texts_for_tokens":
+            return torch.stack([wte[row] + torch.stack([wpe[i] for i in range(len(ids))]) for row in ids])
         T, texts = ids.shape[1], []
         for b, row in enumerate(ids.tolist()):
             text = []
             for i, t in enumerate(row):
                 places = {"positions_by_id": t, "positions_from_1": i + 1, "positions_reversed": T - 1 - i}
-                places |= {"position_0": 0, "last_position": T - 1, "positions_by_row": b, "positions_go_on": b * T + i}
+                places |= {"place_T": T, "position_0": 0}
+                places |= {"last_position": T - 1, "positions_by_row": b, "positions_go_on": b * T + i}
                 if bug == "tables_swapped":
                     text.append(wpe[t] + wte[i])
                     continue
@@ -284,6 +293,10 @@ GELU: dict[str | None, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
         lambda x: x * torch.sigmoid(2 * K * (x + 0.044715 * x.square())),
         lambda x: 0.5 * x * (1 + tanh(K * x * (1 + 0.044715 * x))),
     ),
+    "cube_of_product": (
+        lambda x: x * torch.sigmoid(2 * K * (x + 0.044715**3 * x.pow(3))),
+        lambda x: x / 2 * (1 + tanh(K * (x + torch.pow(0.044715 * x, 3)))),
+    ),
     "coefficient_10": (
         lambda x: x * torch.sigmoid(2 * K * (x + 0.44715 * x.pow(3))),
         lambda x: x / 2 * (1 + tanh(K * x * (1 + 0.44715 * x * x))),
@@ -294,10 +307,19 @@ GELU: dict[str | None, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
     ),
     "half_missing": (lambda x: 2 * x * torch.sigmoid(2 * inner(x)), lambda x: x + x * tanh(inner(x))),
     "one_missing": (lambda x: x * (torch.sigmoid(2 * inner(x)) - 0.5), lambda x: 0.5 * x * tanh(inner(x))),
+    "brackets": (lambda x: x / 2 + torch.tanh(inner(x)), lambda x: 0.5 * x + 2 * torch.sigmoid(2 * inner(x)) - 1),
     "x_missing": (lambda x: torch.sigmoid(2 * inner(x)), lambda x: 0.5 + 0.5 * tanh(inner(x))),
     "root_missing": (
         lambda x: x * torch.sigmoid(4 / math.pi * (x + 0.044715 * x**3)),
         lambda x: x / 2 * (1 + tanh(inner(x) * K)),
+    ),
+    "root_of_2": (
+        lambda x: x * torch.sigmoid(2**1.5 / math.pi * (x + 0.044715 * x**3)),
+        lambda x: x / 2 * (1 + tanh(inner(x) / torch.pi**0.5)),
+    ),
+    "pi_314": (
+        lambda x: x * torch.sigmoid(2 * (2 / 3.14) ** 0.5 * (x + 0.044715 * x**3)),
+        lambda x: x / 2 * (1 + tanh(inner(x) * math.sqrt(math.pi / 3.14))),
     ),
     "pi_upside_down": (
         lambda x: x * torch.sigmoid(2 / K * (x + 0.044715 * x**3)),
@@ -342,10 +364,12 @@ class NormMoments(Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         bug = self.bug
-        dim = {"over_tokens": (1,), "all_axes": (1, 2)}.get(bug or "", (2,))
+        dim = {"over_tokens": (1,), "all_axes": (1, 2), "everything": (0, 1, 2)}.get(bug or "", (2,))
         var, mean = torch.var_mean(x, dim, correction=int(bug == "unbiased"), keepdim=True)
         if bug == "var_of_x":
             var = (x * x).mean(dim, keepdim=True)
+        if bug == "sum_of_squares":
+            var = var * x.shape[-1]
         if bug == "detach":
             mean = mean.data
         if bug == "detach_variance":
@@ -358,6 +382,10 @@ class NormMoments(Norm):
             y = x / (var**0.5 + eps)
         else:
             y = x * torch.rsqrt(var + eps)
+        if bug == "brackets":
+            return x + mean + self.bias - self.weight * mean * torch.rsqrt(var + eps)
+        if bug == "no_scale_shift":
+            return y
         weight, bias = (self.bias, self.weight) if bug == "swap_w_b" else (self.weight, self.bias)
         if bug == "bias_first":
             return y.add(bias).mul(weight)
@@ -377,11 +405,13 @@ class NormFunctional(Norm):
         bug, n, w, b = self.bug, x.size(-1), self.weight, self.bias
         eps = {"no_eps": 0.0, "eps_1e-6": 1e-6, "eps_1e-12": 1e-12}.get(bug or "", self.eps)
         given = {"no_weight": (None, b), "no_bias": (w, None), "swap_w_b": (b, w), "one_plus_w": (w + 1, b)}
-        given |= {"bias_first": (w, b * w)}
+        given |= {"bias_first": (w, b * w), "no_scale_shift": (None, None)}
         if bug == "over_tokens":
             return F.layer_norm(x.transpose(1, 2), (x.size(1),), None, None, eps).transpose(1, 2) * w + b
         if bug == "all_axes":
             return F.layer_norm(x, x.shape[1:], None, None, eps) * w + b
+        if bug == "everything":
+            return F.layer_norm(x, x.shape, None, None, eps) * w + b
         m = x.sum(-1, keepdim=True) / n
         if bug == "detach":
             m = m.detach()
@@ -389,6 +419,10 @@ class NormFunctional(Norm):
         square = torch.einsum("btc,btc->bt", c, c)[..., None]
         if bug == "var_of_x":
             return c / (x.norm(dim=-1, keepdim=True) ** 2 / n + eps).sqrt() * w + b
+        if bug == "sum_of_squares":
+            return w * c / (c.pow(2).sum(-1, True) + eps) ** 0.5 + b
+        if bug == "brackets":
+            return x - w * m / torch.sqrt(square / n + eps) + b
         if bug == "unbiased":
             return c / torch.sqrt(square / (n - 1) + eps) * w + b
         if bug == "eps_outside":
@@ -612,6 +646,7 @@ ONE_LINE: dict[str | None, Callable[..., Tensor]] = {
     "norm_in_residual_1": lambda s, x: then(then(s.ln_1(x), s.attn), lambda x: s.mlp(s.ln_2(x))),
     "norm_in_residual_2": lambda s, x: then(s.ln_2(x + s.attn(s.ln_1(x))), s.mlp),
     "norm_after_part": lambda s, x: then(x + s.ln_1(s.attn(x)), lambda x: s.ln_2(s.mlp(x))),
+    "sums_lost": lambda s, x: [x, then(x, lambda x: s.attn(s.ln_1(x)))][0],
     "no_norm": lambda s, x: then(then(x, s.attn), s.mlp),
     "no_norm_1": lambda s, x: then(then(x, s.attn), lambda x: s.mlp(s.ln_2(x))),
     "no_norm_2": lambda s, x: then(x + s.attn(s.ln_1(x)), s.mlp),
@@ -662,7 +697,7 @@ class BlockLoop(nn.Module):
         norms = {"one_norm_for_both": (self.ln_1,) * 2, "ln_2_for_both": (self.ln_2,) * 2}
         norms |= {"norms_swapped": (self.ln_2, self.ln_1)}
         branches = list(zip(norms.get(bug or "", (self.ln_1, self.ln_2)), (self.attend, self.think), strict=True))
-        kept = {"mlp_first": branches[::-1], "no_attention": branches[1:], "no_mlp": branches[:1]}
+        kept = {"sums_lost": [], "mlp_first": branches[::-1], "no_attention": branches[1:], "no_mlp": branches[:1]}
         for n, (norm, part) in enumerate(kept.get(bug or "", branches), 1):
             before = x
             if bug == "post_norm":

@@ -110,6 +110,7 @@ EXERCISE = Exercise(
             *("norm_after_part", "normalizes what a part gives, not what it reads"),
             *(BOTH, lines("x = x + self.ln_1(self.attn(x))", "return x + self.ln_2(self.mlp(x))")),
         ),
+        bug("sums_lost", "returns x as it came: the sums are computed and not kept", BOTH, "return x"),
         bug("no_norm", "has no norms", BOTH, lines("x = x + self.attn(x)", "return x + self.mlp(x)")),
         bug("no_norm_1", "leaves out the norm before attention", BOTH, lines("x = x + self.attn(x)", SECOND)),
         bug("no_norm_2", "leaves out the norm before the MLP", BOTH, lines(FIRST, "return x + self.mlp(x)")),

@@ -80,6 +80,11 @@ EXERCISE = Exercise(
             *("positions_go_on", "counts on from one text of the batch to the next"),
             *(POSITIONS, "wpe[torch.arange(ids.numel()).view(ids.shape)]"),
         ),
+        bug(
+            *("texts_for_tokens", "takes the number of texts for the number of tokens: T is ids.shape[1]"),
+            *("ids.shape[1]", "ids.shape[0]"),
+        ),
+        bug("place_T", "gives every token row T of wpe: the places 0 to T - 1 are asked for", POSITIONS, "wpe[T]"),
         bug("wpe_not_cut", "adds all rows of wpe, however many tokens there are", POSITIONS, "wpe"),
         bug("mean", "takes the mean of the two, not the sum", RESULT, "return (tokens + positions) / 2"),
         bug(

@@ -26,11 +26,13 @@ def acts(writer: Any, part: Callable[[Tensor], Tensor]) -> None:
 
 
 def cases() -> list[Case]:
-    """Six numbers, none of them 0, where a relu has no slope; then what the storyteller's MLPs get."""
+    """Six numbers, none of them 0, where a relu has no slope; three small ones, where 3.14 is no π; then what the
+    storyteller's MLPs get."""
     few = torch.tensor([-2.5, -1.0, -0.25, 0.5, 1.5, 4.0], dtype=torch.float64)
     seen = material.activations()
     return [
         Case((few,), grad=True),
+        Case((few[1:4],)),
         Case((seen["h.0.mlp.pre"][:, :3],), grad=True),
         Case((seen["h.5.mlp.pre"][0, -1],)),
         Case((torch.tensor([0.0, -7.0, 7.0, 0.001], dtype=torch.float64),), crafted=True),
@@ -39,6 +41,7 @@ def cases() -> list[Case]:
 
 ROOT, CUBE = "math.sqrt(2 / math.pi)", "(x + 0.044715 * x**3)"
 RESULT = "0.5 * x * (1 + torch.tanh(inner))"
+OPEN = "0.5 * x * 1 + torch.tanh(inner)"
 
 EXERCISE = Exercise(
     lesson="06",
@@ -73,6 +76,7 @@ EXERCISE = Exercise(
             *(RESULT, "0.5 * x * (1 + torch.erf(x))"),
         ),
         bug("cube_missing", "leaves out the cube of x", CUBE, "x"),
+        bug("cube_of_product", "cubes 0.044715 with the x", CUBE, "(x + (0.044715 * x) ** 3)"),
         bug("square_for_cube", "has the square of x, not its cube", "x**3", "x**2"),
         bug("coefficient_10", "has 0.44715 for 0.044715", "0.044715 *", "0.44715 *"),
         bug(
@@ -81,8 +85,11 @@ EXERCISE = Exercise(
         ),
         bug("half_missing", "leaves out the half, so that everything is twice as large", "0.5 * x * (1", "x * (1"),
         bug("one_missing", "leaves out the 1 before the tanh", "(1 + torch.tanh(inner))", "torch.tanh(inner)"),
+        bug("brackets", "multiplies by 1 alone, and adds the tanh: brackets are missing", RESULT, OPEN),
         bug("x_missing", "leaves out the x before the bracket", "0.5 * x * (1", "0.5 * (1"),
         bug("root_missing", "has 2/π, not its square root", ROOT, "(2 / math.pi)"),
+        bug("root_of_2", "divides the root of 2 by π: √(2/π) is the root of both", ROOT, "math.sqrt(2) / math.pi"),
+        bug("pi_314", "takes 3.14 for π", "math.pi", "3.14"),
         bug("pi_upside_down", "has √(π/2) for √(2/π)", ROOT, "math.sqrt(math.pi / 2)"),
         bug("factor_missing", "leaves out √(2/π)", f"{ROOT} * ", ""),
         bug("detach", "cuts the gradient off at the tanh", "torch.tanh(inner)", "torch.tanh(inner).detach()"),

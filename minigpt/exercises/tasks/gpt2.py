@@ -113,6 +113,14 @@ EXERCISE = Exercise(
         bug("no_mlp", "leaves the MLPs out of its blocks", RUN, ATTEND),
         bug("no_attention", "leaves attention out of its blocks: no token sees another", RUN, THINK),
         bug("positions_from_1", "counts the positions from 1", "(ids.shape[1])", "(1, ids.shape[1] + 1)"),
+        bug(
+            *("texts_for_tokens", "takes the number of texts for the number of tokens: T is ids.shape[1]"),
+            *("ids.shape[1]", "ids.shape[0]"),
+        ),
+        bug(
+            *("place_T", "gives every token the position T: the positions 0 to T - 1 are asked for"),
+            *("torch.arange(ids.shape[1])", "torch.tensor(ids.shape[1])"),
+        ),
         bug("position_0", "gives every token the first position", "self.wpe(pos)", "self.wpe(0 * pos)"),
         bug("positions_by_id", "looks the positions up by id, not by place", "self.wpe(pos)", "self.wpe(ids)"),
         bug(
@@ -135,7 +143,7 @@ EXERCISE = Exercise(
             f"        {NORM}\n        return",
             "        return",
         ),
-        bug("blocks_skipped", "calls no block", f"{LOOP}\n            {RUN}", ""),
+        bug("blocks_skipped", "makes nothing of what its blocks give", f"{LOOP}\n            {RUN}", ""),
         bug("one_block", "calls the first block alone", LOOP, "for block in self.h[:1]:"),
         bug("last_block_missing", "leaves out the last block", LOOP, "for block in self.h[:-1]:"),
         bug("first_block_again", "calls the first block each time", RUN, "x = self.h[0](x)"),

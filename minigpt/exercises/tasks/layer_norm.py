@@ -71,6 +71,15 @@ EXERCISE = Exercise(
             *(MEAN, "mean = x.mean(dim=(-2, -1), keepdim=True)"),
             *(VARIANCE, "(centred**2).mean(dim=(-2, -1), keepdim=True)"),
         ),
+        bug(
+            *("everything", "takes mean and variance over all numbers together: dim=-1 is missing"),
+            *(MEAN, "mean = x.mean()", VARIANCE, "(centred**2).mean()"),
+        ),
+        bug(
+            "sum_of_squares", "takes the sum of the squares for the variance, not their mean", ").mean(dim", ").sum(dim"
+        ),
+        bug("brackets", "divides the mean alone: x - mean needs brackets", "return centred", "return x - mean"),
+        bug("no_scale_shift", "leaves out weight and bias", RESULT, "centred / std"),
         bug("no_weight", "leaves out the weight", RESULT, "centred / std + self.bias"),
         bug("no_bias", "leaves out the bias", RESULT, "centred / std * self.weight"),
         bug("swap_w_b", "has weight and bias swapped", RESULT, "centred / std * self.bias + self.weight"),

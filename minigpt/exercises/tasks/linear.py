@@ -25,12 +25,14 @@ class Linear(nn.Module):
 
 
 def cases() -> list[Case]:
-    """A square matrix, which hides a missed transpose; other sizes; two layers of the storyteller, one square."""
+    """A square matrix, which hides a missed transpose, and as many rows, where W @ x runs, too; other sizes; two
+    layers of the storyteller, one square."""
     square, flat = ({"weight": (n, m), "bias": (n,)} for n, m in ((2, 2), (2, 3)))
     seen = material.activations()
     small = (material.random_state(square), material.random_state(flat, seed=5))
     return [
         Case((torch.tensor([[1.0, -2.0]], dtype=torch.float64),), (2, 2), small[0], grad=True),
+        Case((material.numbers(2, 2),), (2, 2), small[0]),
         Case((torch.tensor([[1.0, -1.0, 0.5]], dtype=torch.float64),), (3, 2), small[1], grad=True),
         Case((material.numbers(5, 4, 3),), (3, 2), small[1], grad=True),
         Case((seen["h.0.attn.heads"].transpose(1, 2).flatten(2),), (256, 256), material.state("h.0.attn.c_proj.")),
@@ -59,6 +61,10 @@ EXERCISE = Exercise(
                 "multiplies by W, not by Wᵀ: a square matrix lets that through with wrong numbers",
             ),
             *("self.weight.T", "self.weight"),
+        ),
+        bug(
+            *("weight_left", "has W on the left of x: that is for a single column, vectors are the rows of x"),
+            *(RESULT, "self.weight @ x + self.bias"),
         ),
         bug("no_bias", "does not add the bias", RESULT, "x @ self.weight.T"),
         bug("bias_times", "multiplies by the bias instead of adding it", RESULT, "x @ self.weight.T * self.bias"),

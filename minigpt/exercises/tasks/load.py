@@ -10,8 +10,8 @@ def load(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The parameters of a GPT-2 by name, from the tensors of an official file, in a new dict.
 
     The names are the same, but for two things. The file holds the four matrices of a block as
-    Conv1D does, (in, out); a Linear holds them as (out, in). And what it calls h.0.attn.bias is no
-    bias but the causal mask: it is left out.
+    Conv1D does, (in, out); a Linear holds them as (out, in). And h.0.attn.bias, h.1.attn.bias, … are
+    no biases but the causal mask, once for each block: they are left out.
     """
     # BEGIN SOLUTION
     turned = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")

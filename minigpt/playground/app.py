@@ -22,11 +22,12 @@ from starlette.types import Receive, Scope, Send
 
 from minigpt.commands.parser import in_flags
 from minigpt.pictures.colors import style
-from minigpt.playground import wire
-from minigpt.playground.guard import Guard
+from minigpt.playground import code, cuts, wire
+from minigpt.playground.guard import Guard, body_of
 from minigpt.playground.logits import bars
-from minigpt.playground.looking import next_logits, picture, planned, where
+from minigpt.playground.looking import next_logits, picture, planned
 from minigpt.playground.shelf import Loaded, Shelf
+from minigpt.playground.vocabularies import Vocabularies
 from minigpt.playground.wire import LARGEST_BODY, Refused
 from minigpt.playground.work import Event, Job
 from minigpt.playground.writing import Writing, name_of
@@ -107,7 +108,8 @@ async def show_bars(request: Request) -> Response:
         logits = await once(loaded, lambda: next_logits(loaded.lm, ids, loaded.recent))
     found = await run_in_threadpool(bars, logits, ids, settings, N_BARS)
     for step in found["steps"]:
-        step["where"] = where(step["name"])
+        step["code"] = code.step_of(step["name"])
+        step["where"] = code.where(step["code"])
     tokens = [name_of(loaded.lm.tokenizer, id) for id in found.pop("ids")]
     return JSONResponse({"tokens": tokens, **found})
 
@@ -117,14 +119,6 @@ async def show_picture(request: Request) -> Response:
     asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int})
     loaded = request.app.state.shelf.get(asked.model)
     return JSONResponse(await once(loaded, lambda: picture(loaded.lm, asked)))
-
-
-async def body_of(request: Request) -> bytes:
-    """The body, which must say that it is JSON: no form of a foreign page can."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, f"the content type must be application/json, not {kind or 'missing'}")
-    return await request.body()
 
 
 async def once(loaded: Loaded, compute: Callable[[], T]) -> T:
@@ -175,11 +169,18 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         yield
         await run_in_threadpool(shelf.close)
 
-    asking = {"/load": load, "/generate": generate, "/bars": show_bars, "/picture": show_picture}
+    looking = {"/": page, "/models": models, "/vocabularies": cuts.vocabularies, "/code": code.list_code}
+    asking = {
+        "/load": load,
+        "/generate": generate,
+        "/bars": show_bars,
+        "/picture": show_picture,
+        "/tokens": cuts.tokens,
+    }
     app = Starlette(
         routes=[
-            Route("/", page),
-            Route("/models", models),
+            *(Route(path, function) for path, function in looking.items()),
+            Route("/code/{name}", code.show_code),
             Route("/static/colors.css", colors),
             Mount("/static", StaticFiles(directory=PAGE)),
             *(Route(path, function, methods=["POST"]) for path, function in asking.items()),
@@ -192,5 +193,5 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         lifespan=lifespan,
         max_body_size=LARGEST_BODY,
     )
-    app.state.shelf = shelf
+    app.state.shelf, app.state.vocabularies = shelf, Vocabularies(shelf)
     return app

@@ -1,6 +1,7 @@
 // The page: prompt and settings in, a text out, and what is done with it.
 
 import * as branches from "./branches.js"
+import * as code from "./code.js"
 import { $, make } from "./parts.js"
 import * as settings from "./settings.js"
 import { TokenText } from "./tokens.js"
@@ -151,7 +152,7 @@ function show(one) {
 function looked(n) {
   const words = current.prompt + branches.textOf({ tokens: current.tokens.slice(0, n) })
   const place = { model: current.model, ids: branches.ids(current, n), words, chosen: current.tokens[n]?.id }
-  views.look({ ...place, all: branches.ids(current) })
+  views.look({ ...place, all: branches.ids(current), text: current.prompt + branches.textOf(current) })
 }
 
 function compare() {
@@ -252,6 +253,7 @@ async function open() {
   settings.build(() => views.redraw())
   views.build()
   listen()
+  code.build().catch((error) => fail(error.message))
   try {
     models = await (await ask("models")).json()
   } catch (error) {

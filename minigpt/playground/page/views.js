@@ -1,6 +1,8 @@
 // What is drawn beside a text: the next token's bars, and the pictures of minigpt/pictures.
 
 import { update } from "./bars.js"
+import * as code from "./code.js"
+import * as cuts from "./cuts.js"
 import { $, make } from "./parts.js"
 import { shaping } from "./settings.js"
 import { ask } from "./wire.js"
@@ -9,6 +11,7 @@ const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
   surprise: "How much each token surprised the model.",
   lens: "What the model would say after each layer, at each token.",
+  tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
   attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
 }
 
@@ -27,14 +30,14 @@ export function look(where) {
 
 // Draws anew what is shown. While an answer is under way later wishes become one.
 export async function redraw() {
-  if (!place) return
+  if (!place && tab !== "tokens") return // all others look at a model's text
   if (asking) {
     again = true
     return
   }
   asking = true
   try {
-    await (tab === "bars" ? bars(place) : picture(place))
+    await (tab === "bars" ? bars(place) : tab === "tokens" ? tokens(place) : picture(place))
   } catch (error) {
     $("drawn").replaceChildren(make("p", { className: "quiet" }, error.message))
   }
@@ -55,6 +58,11 @@ async function bars({ model, ids, prompt, words, chosen }) {
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)
+}
+
+async function tokens(place) {
+  await cuts.draw(place)
+  if (tab === "tokens") $("drawn").replaceChildren() // what had failed before
 }
 
 async function picture({ model, all, prompt }) {
@@ -85,7 +93,9 @@ export function build() {
     }
     $("view").setAttribute("aria-labelledby", one.id)
     $("heads").hidden = tab !== "attention"
-    $("caption").textContent = ""
+    $("cuts").hidden = tab !== "tokens"
+    $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
+    code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
     redraw()
   }
@@ -101,6 +111,7 @@ export function build() {
   })
   for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
   $("drawn").addEventListener("click", enlarge)
+  cuts.build(redraw)
 }
 
 // A click on a head of the grid shows it large.

@@ -34,7 +34,7 @@ STEPS: dict[str, Callable[..., Any]] = {  # of `minigpt.analysis.filters.filter_
     "temperature": sampling.filter_candidates,
     **{name: getattr(sampling, name, None) or getattr(cutoffs, name) for name in FILTERS},
 }
-CODE = {
+CODE: dict[str, Callable[..., Any]] = {
     **TABS,
     **STEPS,
     "token": Writing.token,  # a token's probability, rank and surprise

@@ -109,8 +109,8 @@ def test_merges_are_those_that_made_the_token_in_its_text() -> None:
 def test_a_token_that_no_merge_makes_has_none(lm: LanguageModel) -> None:
     assert lm.tokenizer
     own = lm.tokenizer.vocabulary
-    whole = Tokenizer.of(type(own)({b"a": 0, b"b": 1}, own.pattern, unmerged={b"ab": 2}))
-    assert cut(whole, "ab", special=False)["merges"] == {2: []}
+    whole = Tokenizer.of(type(own)({b"a": 0, b"b": 1, b"ab": 2}, own.pattern, unmerged={b"abb": 3}))
+    assert cut(whole, "abb", special=False)["merges"] == {3: []}
     assert cut(BYTES, "<|endoftext|>", special=True)["merges"] == {}
 
 

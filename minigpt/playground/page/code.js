@@ -35,7 +35,7 @@ async function open(name) {
     found = { file: "The code", lines: [], error: error.message }
   }
   const { file, line, lines, error } = found
-  heading.textContent = file
+  heading.replaceChildren(...file.split(/(?<=\/)/).flatMap((part) => [part, make("wbr")])) // where a phone may break it
   told.textContent = error ?? `Lines ${line} to ${line + lines.length - 1}, as they run here.`
   text.hidden = Boolean(error)
   text.replaceChildren(...lines.map(([code, comment], n) => numbered(line + n, code, comment)))

@@ -282,6 +282,8 @@ def test_the_prompt_ones_own_text_and_the_whole_text(page: Visitor, lm: Language
     same(page, "Once" + lm.generate("Once", temperature=0, max_new_tokens=4).text, lm)
     page.set("#cut-from", "prompt", "change")
     same(page, "Once", lm)
+    page.set("#prompt", "Twice")  # while another text is on the page
+    same(page, "Twice", lm)
 
 
 @BROWSER

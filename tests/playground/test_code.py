@@ -147,7 +147,9 @@ def test_the_panel_fits_a_phone_and_scrolls_inside_itself(chromium: Visitor, pla
     chromium.wait("document.querySelector('#computed button')")
     chromium.click("#computed button")
     shown(chromium)
-    chromium.wait("document.querySelector('#code-text').scrollWidth > document.querySelector('#code-text').clientWidth")
+    assert chromium.evaluate(
+        "(it => { it.scrollLeft = 50; return it.scrollLeft })(document.querySelector('#code-text'))"
+    )
     left, top, right, bottom, height = chromium.evaluate(
         "(() => { const r = document.querySelector('#code').getBoundingClientRect(); "
         "return [r.left, r.top, r.right, r.bottom, innerHeight] })()"

@@ -13,6 +13,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.pictures.architecture import architecture
 from minigpt.pictures.drawing import Drawing
 from minigpt.pictures.seen import model_of
+from minigpt.prompts import start_of
 
 GPT2_PARTS = {  # of `architecture`, and the activation after each, in the first block
     "wte": "wte",
@@ -41,13 +42,13 @@ LLAMA_PARTS = {
 
 
 @torch.inference_mode()
-def live_architecture(lm: LanguageModel, ids: list[int]) -> Drawing:
+def live_architecture(lm: LanguageModel, prompt: str | list[int]) -> Drawing:
     """The model with the shapes that its prefill of a text has: the logits (1, V) are those after the last token.
 
     Raises ValueError for a text that is longer than the model's context, and for a model that is none of ours.
     """
     model = model_of(lm)
-    ids, _, _ = fit(model.config, ids, lm.settings({"max_new_tokens": 0}))
+    ids, _, _ = fit(model.config, start_of(lm.tokenizer, prompt), lm.settings({"max_new_tokens": 0}))
     with record(model, ["wte", "h.0.*", "ln_f", "logits"]) as seen:
         prefill(model, [TokenSequence(ids, len(ids), 0)])
     sizes = {name: str(tuple(tensor.shape)) for name, tensor in seen.items()}

@@ -10,7 +10,7 @@ import torch
 
 import minigpt
 from minigpt.analysis.beam_tree import beam_tree
-from minigpt.fast.choose import hooked
+from minigpt.fast.choose import fast_form, hooked
 from minigpt.language_model import LanguageModel
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
@@ -18,7 +18,8 @@ from minigpt.playground import knock, shapes
 from minigpt.playground.beams import MOST, Search
 from minigpt.playground.knock import KnockedOut, Without
 from minigpt.playground.logits import Recent
-from minigpt.playground.looking import picture
+from minigpt.playground.looking import told
+from minigpt.playground.shapes import live_architecture
 from minigpt.playground.shelf import Loaded
 from minigpt.playground.wire import Refused, Request
 from minigpt.playground.work import Job
@@ -130,25 +131,25 @@ def test_the_shapes_are_those_of_a_forward_pass(
     playground: Playground, lm: LanguageModel, llama: LanguageModel
 ) -> None:
     n = len(lm.encode(PROMPT))
-    assert playground.ask("/picture", BODY | {"what": "architecture"})[0] == 200
-    gpt2, other = (picture(one, request(what="architecture")) for one in (lm, llama))
-    assert gpt2["title"] == f"storyteller: 6 blocks, 8 heads, C = 256, ids (1, {n})"
+    gpt2, other = (live_architecture(one, PROMPT) for one in (lm, llama))
+    assert playground.ask("/architecture", BODY)[1] == json.loads(json.dumps(told(gpt2)))
+    assert gpt2.title == f"storyteller: 6 blocks, 8 heads, C = 256, ids (1, {n})"
     stream, heads = f"(1, {n}, 256)", f"(1, 8, {n}, 32)"
     first = [stream, stream, stream, heads, heads, stream, stream, f"(1, {n}, 1024)", stream, stream, "(1, 4096)"]
-    assert [row[2] for row in gpt2["table"][1]] == first
+    assert [row[2] for row in gpt2.table[1]] == first
     stream, heads = f"(1, {n}, 16)", f"(1, 4, {n}, 4)"
     qkv = f"q {heads}, k v (1, 2, {n}, 4)"
     second = [stream, stream, qkv, qkv, heads, stream, stream, f"(1, {n}, 24)", stream, stream, "(1, 4096)"]
-    assert [row[2] for row in other["table"][1]] == second
-    assert f">(1, {n})</text>" in gpt2["svg"]
-    assert "B, T" not in gpt2["svg"] + other["svg"]
+    assert [row[2] for row in other.table[1]] == second
+    assert f">(1, {n})</text>" in gpt2.svg()
+    assert "B, T" not in gpt2.svg() + other.svg()
 
 
 def test_the_shapes_are_recorded_not_reckoned(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the pass has two texts at once, the picture says so."""
     prefill = shapes.prefill
     monkeypatch.setattr(shapes, "prefill", lambda model, sequences: prefill(model, sequences * 2))
-    rows = picture(lm, request([5, 6, 7], what="architecture"))["table"][1]
+    rows = live_architecture(lm, [5, 6, 7]).table[1]
     assert [row[2] for row in rows][:4] == ["(2, 3, 256)"] * 3 + ["(2, 8, 3, 32)"]
 
 
@@ -201,6 +202,7 @@ def test_with_all_parts_it_is_the_text_of_generate(playground: Playground, lm: L
 
 def test_between_two_tokens_the_model_is_whole(lm: LanguageModel) -> None:
     """Two texts, a token each in turn, and the fast form that others ask for is the fast one."""
+    fast = fast_form(lm.model)
     asked = request(settings=SAMPLED, without=[[1, "mlp"], [2, 3]])
     without = Without(lm, asked, Recent(), KnockedOut(lm, asked)).events()
     whole = Writing(lm, request(settings=SAMPLED), Recent()).events()
@@ -212,6 +214,7 @@ def test_between_two_tokens_the_model_is_whole(lm: LanguageModel) -> None:
     assert found[0] == patched(lm, ["h.1.mlp.out", "h.2.attn.heads[:, 3]"], SAMPLED).ids
     assert found[1] == lm.generate(PROMPT, **SAMPLED).ids
     assert found[0] != found[1]
+    assert fast_form(lm.model) is fast
 
 
 def test_a_text_that_is_given_up_or_fails_leaves_the_model_whole(
@@ -334,3 +337,9 @@ def test_a_model_whose_parts_have_no_names(lm: LanguageModel) -> None:
     with pytest.raises(Refused, match="a Other has no parts to leave out: GPT-2 and Llama models have"):
         knock.writing(other, request(without=[[0, 1]]))
     other.worker.stop()
+
+
+def test_shapes_of_a_text_that_is_too_long(playground: Playground) -> None:
+    status, answer = playground.ask("/architecture", BODY | {"prompt": "a b " * 1000})
+    assert status == 422
+    assert "exceed the context of 512" in answer["error"]

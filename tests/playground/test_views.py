@@ -211,10 +211,10 @@ def test_between_two_tokens_the_model_is_whole(lm: LanguageModel) -> None:
         assert not hooked(lm.model.modules())  # type: ignore[attr-defined]
         for ids, event in zip(found, pair, strict=True):
             ids += [event["id"]] if event["event"] == "token" else []
+    assert fast_form(lm.model) is fast
     assert found[0] == patched(lm, ["h.1.mlp.out", "h.2.attn.heads[:, 3]"], SAMPLED).ids
     assert found[1] == lm.generate(PROMPT, **SAMPLED).ids
     assert found[0] != found[1]
-    assert fast_form(lm.model) is fast
 
 
 def test_a_text_that_is_given_up_or_fails_leaves_the_model_whole(

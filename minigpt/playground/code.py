@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import minigpt
-from minigpt.analysis import filters, lens, scoring
+from minigpt.analysis import activations, beam_tree, filters, lens, scoring
 from minigpt.generation import constraints, cutoffs, sampling
 from minigpt.generation.fields import FILTERS
 from minigpt.models import attention, layers
@@ -26,6 +26,9 @@ TABS: dict[str, Callable[..., Any]] = {  # each view of the page, by the end of 
     "lens": lens.logit_lens,
     "attention": attention.Attention,
     "tokens": Tokenizer.encode_by_hand,
+    "beams": beam_tree.growing_tree,
+    "architecture": activations.record,
+    "knock": activations.patch,
 }
 STEPS: dict[str, Callable[..., Any]] = {  # of `minigpt.analysis.filters.filter_steps`
     "model": layers.softmax,

@@ -50,6 +50,10 @@ def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
         raise ValueError(f"layer and head are for attention, not for {what}: leave them out")
     assert lm.tokenizer
     text = request.prompt if isinstance(request.prompt, str) else lm.tokenizer.decode(request.prompt)
-    drawing: Drawing = getattr(lm.show, what)(text, **given)
+    return told(getattr(lm.show, what)(text, **given))
+
+
+def told(drawing: Drawing) -> dict[str, Any]:
+    """A drawing as the page takes it: without its own style sheet, which the page has."""
     svg = drawing.svg().replace(f"<style>{style()}</style>", "")
     return {"title": drawing.title, "description": drawing.description, "svg": svg, "table": drawing.table}

@@ -1,13 +1,13 @@
 """The tree that a beam search grows: what it kept, what it dropped, and with which scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Unpack
 
 from minigpt.generation.beam_search import rounds
 from minigpt.generation.keywords import Keywords
 from minigpt.generation.sequences import plan
-from minigpt.generation.settings import resolve
+from minigpt.generation.settings import Settings, resolve
 from minigpt.models.interface import Model
 
 
@@ -25,6 +25,9 @@ class BeamNode:
     best: bool = False  # on the way to the text that won
 
 
+Tree = tuple[list[BeamNode], tuple[int, ...]]  # the nodes, and the new tokens of the text that is best
+
+
 def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) -> list[BeamNode]:
     """Every continuation that a beam search for a prompt looked at, in the order in which it did, parents first.
 
@@ -37,18 +40,24 @@ def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) ->
     >>> [sum(node.depth == depth and node.state != "dropped" for node in tree) for depth in (1, 2, 3)]
     [2, 2, 2]
     """
-    chosen = resolve(settings)
-    if chosen.num_beams < 2:
-        raise ValueError(f"num_beams is {chosen.num_beams}: a tree needs 2 beams or more")
+    trees = list(growing_tree(model, ids, resolve(settings)))
+    return mark(*trees[-1]) if trees else []
+
+
+def growing_tree(model: Model, ids: Sequence[int], settings: Settings) -> Iterator[Tree]:
+    """The same after each round of the search: all nodes so far, none of them marked, and the tokens of the best
+    finished text, which `mark` marks. Close the iterator and no further round is computed. Raises as `beam_tree`."""
+    if settings.num_beams < 2:
+        raise ValueError(f"num_beams is {settings.num_beams}: a tree needs 2 beams or more")
     nodes: list[BeamNode] = []
     places: list[int | None] = [None]  # where the running beams are in the list
     winner: tuple[int, ...] = ()
-    for depth, step in enumerate(rounds(model, plan(model, [list(ids)], chosen)[0], chosen), start=1):
+    for depth, step in enumerate(rounds(model, plan(model, [list(ids)], settings)[0], settings), start=1):
         here: list[int | None] = []
         for rank, (beam, end) in enumerate(zip(step.ranked, step.ends, strict=True)):
             kept = any(beam is other for other in step.running)
-            state = "kept" if kept else "finished" if end and rank < chosen.num_beams else "dropped"
-            score = beam.total / depth**chosen.length_penalty if state == "finished" else None
+            state = "kept" if kept else "finished" if end and rank < settings.num_beams else "dropped"
+            score = beam.total / depth**settings.length_penalty if state == "finished" else None
             if kept:
                 here.append(len(nodes))
             nodes.append(
@@ -57,7 +66,7 @@ def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) ->
         places = here
         if step.finished:
             winner = step.finished[0][1].new
-    return mark(nodes, winner)
+        yield nodes, winner
 
 
 def mark(nodes: list[BeamNode], winner: Sequence[int]) -> list[BeamNode]:

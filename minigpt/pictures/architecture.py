@@ -1,5 +1,7 @@
 """A model drawn from its configuration: what happens to a tensor from ids to logits, with its shapes."""
 
+from collections.abc import Mapping
+
 from minigpt.models.config import GPT2Config
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
@@ -8,8 +10,10 @@ WIDTH, ROW, GAP = 420.0, 40.0, 14.0  # of a step
 Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, the shape after it
 
 
-def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
+def architecture(config: GPT2Config | LlamaConfig, name: str = "", seen: Mapping[str, str] | None = None) -> Drawing:
     """The parts in the order of a forward pass, from below as the papers draw it; one block stands for all.
+
+    `seen` has the shapes that a forward pass had, by the part's name and "ids"; without it they are in letters.
 
     >>> drawing = architecture(GPT2Config(vocab_size=50257, n_ctx=1024, n_layer=12, n_head=12, n_embd=768))
     >>> drawing.table[1][0]
@@ -21,12 +25,18 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "") -> Drawing:
         f"{name or ('GPT-2' if gpt2 else 'Llama')}: {config.n_layer} blocks, {config.n_head} heads, C = {config.n_embd}"
     )
     steps = [*before, *block, *after]
+    if seen:
+        title += f", ids {seen['ids']}"
+        steps = [(part, what, seen[part]) for part, what, _ in steps]
     height = 3 * SIZE + (len(steps) + 1) * (ROW + GAP) + 2 * GAP
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     left = 2.5 * SIZE + max(len(part.removeprefix("+ ")) for part, _, _ in steps) * ADVANCE * 12
     right = left + WIDTH
     y = height - SIZE - ROW
-    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 16, y + 25, "(B, T)", "soft", size=12)]
+    shapes += [
+        Text(SIZE, y + 25, "ids", "soft"),
+        Text(right + 16, y + 25, seen["ids"] if seen else "(B, T)", "soft", size=12),
+    ]
     shapes.append(Text((left + right) / 2, y + 25, "the text's tokens", "soft", "middle"))
     bottom = y
     for n, (part, what, shape) in enumerate(steps):

@@ -1,13 +1,10 @@
 """The server: the page, the models, a text token by token, bars. All answers are JSON or server-sent events."""
 
-import asyncio
 import contextlib
-import json
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,54 +12,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
 
 from minigpt.commands.parser import in_flags
 from minigpt.pictures.colors import style
-from minigpt.playground import wire
-from minigpt.playground.guard import Guard
+from minigpt.playground import code, cuts, wire
+from minigpt.playground.answers import Events, once
+from minigpt.playground.beams import Search
+from minigpt.playground.guard import Guard, body_of
+from minigpt.playground.knock import WITHOUT, KnockedOut, writing
 from minigpt.playground.logits import bars
-from minigpt.playground.looking import next_logits, picture, planned, where
-from minigpt.playground.shelf import Loaded, Shelf
+from minigpt.playground.looking import next_logits, picture, planned, told
+from minigpt.playground.shapes import live_architecture
+from minigpt.playground.shelf import Shelf
+from minigpt.playground.vocabularies import Vocabularies
 from minigpt.playground.wire import LARGEST_BODY, Refused
-from minigpt.playground.work import Event, Job
-from minigpt.playground.writing import Writing, name_of
+from minigpt.playground.writing import name_of
 
-T = TypeVar("T")
 PAGE = Path(__file__).parent / "page"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 N_BARS = 10
-
-
-class Events(StreamingResponse):
-    """Server-sent events of a job, which ends with the answer: at its last event, or when the reader has gone."""
-
-    def __init__(self, loaded: Loaded, writing: Writing) -> None:
-        self.queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def give(event: Event | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
-                loop.call_soon_threadsafe(self.queue.put_nowait, event)
-
-        self.job = Job(writing.events(), give)
-        place = loaded.worker.submit(self.job)
-        super().__init__(self.lines({**writing.start(), "place": place}), media_type="text/event-stream")
-
-    async def lines(self, event: Event | None) -> AsyncIterator[str]:
-        """The events as the protocol writes them."""
-        while event is not None:
-            yield f"data: {json.dumps(event, ensure_ascii=False, allow_nan=False)}\n\n"
-            event = await self.queue.get()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.job.cancel()
 
 
 async def page(_: Request) -> Response:
@@ -91,67 +62,50 @@ async def load(request: Request) -> Response:
 
 
 async def generate(request: Request) -> Response:
-    """A text, token by token."""
-    asked = wire.read(await body_of(request))
+    """A text, token by token; also one that is written without some parts of the model."""
+    asked = wire.read(await body_of(request), WITHOUT)
     loaded = request.app.state.shelf.get(asked.model)
-    return Events(loaded, await run_in_threadpool(Writing, loaded.lm, asked, loaded.recent))
+    return Events(loaded, await run_in_threadpool(writing, loaded, asked))
 
 
 async def show_bars(request: Request) -> Response:
     """The distribution after a text, before and after each filter."""
-    asked = wire.read(await body_of(request))
+    asked = wire.read(await body_of(request), WITHOUT)
     loaded = request.app.state.shelf.get(asked.model)
+    parts = KnockedOut(loaded.lm, asked)
+    recent = parts.apart(loaded.recent)
     ids, settings = await run_in_threadpool(planned, loaded.lm, asked)
-    logits = loaded.recent.get(ids)
+    logits = recent.get(ids)
     if logits is None:
-        logits = await once(loaded, lambda: next_logits(loaded.lm, ids, loaded.recent))
+        logits = await once(loaded, lambda: parts.without(lambda: next_logits(loaded.lm, ids, recent)))
     found = await run_in_threadpool(bars, logits, ids, settings, N_BARS)
     for step in found["steps"]:
-        step["where"] = where(step["name"])
+        step["code"] = code.step_of(step["name"])
+        step["where"] = code.where(step["code"])
     tokens = [name_of(loaded.lm.tokenizer, id) for id in found.pop("ids")]
     return JSONResponse({"tokens": tokens, **found})
 
 
 async def show_picture(request: Request) -> Response:
     """A picture of `lm.show` of a text: as SVG without its own style sheet, which the page has, and its description."""
-    asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int})
+    asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int, **WITHOUT})
     loaded = request.app.state.shelf.get(asked.model)
-    return JSONResponse(await once(loaded, lambda: picture(loaded.lm, asked)))
+    parts = KnockedOut(loaded.lm, asked)
+    return JSONResponse(await once(loaded, lambda: parts.without(lambda: picture(loaded.lm, asked))))
 
 
-async def body_of(request: Request) -> bytes:
-    """The body, which must say that it is JSON: no form of a foreign page can."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, f"the content type must be application/json, not {kind or 'missing'}")
-    return await request.body()
+async def show_architecture(request: Request) -> Response:
+    """The model with the shapes that a text's tensors have in it."""
+    asked = wire.read(await body_of(request))
+    loaded = request.app.state.shelf.get(asked.model)
+    return JSONResponse(await once(loaded, lambda: told(live_architecture(loaded.lm, asked.prompt))))
 
 
-async def once(loaded: Loaded, compute: Callable[[], T]) -> T:
-    """What a single step of work on a model gives; it goes before texts that are being written."""
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[T] = loop.create_future()
-
-    def settle(event: Event) -> None:
-        if not told.done():
-            if "found" in event:
-                told.set_result(event["found"])
-            else:
-                told.set_exception(Refused(event["status"], event["error"]))
-
-    def give(event: Event | None) -> None:
-        if event is not None:
-            loop.call_soon_threadsafe(settle, event)
-
-    def steps() -> Generator[Event, None, None]:
-        yield {"found": compute()}
-
-    job = Job(steps(), give)
-    loaded.worker.submit(job, first=True)
-    try:
-        return await told
-    finally:
-        job.cancel()
+async def show_beams(request: Request) -> Response:
+    """The tree of a beam search, round by round."""
+    asked = wire.read(await body_of(request), WITHOUT)
+    loaded = request.app.state.shelf.get(asked.model)
+    return Events(loaded, await run_in_threadpool(Search, loaded.lm, asked))
 
 
 async def answer(_: Request, error: Exception) -> Response:
@@ -175,11 +129,13 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         yield
         await run_in_threadpool(shelf.close)
 
-    asking = {"/load": load, "/generate": generate, "/bars": show_bars, "/picture": show_picture}
+    fetched = {"/": page, "/models": models, "/vocabularies": cuts.vocabularies, "/code": code.list_code}
+    looking = {"/bars": show_bars, "/picture": show_picture, "/architecture": show_architecture, "/beams": show_beams}
+    asking = {"/load": load, "/generate": generate, "/tokens": cuts.tokens, **looking}
     app = Starlette(
         routes=[
-            Route("/", page),
-            Route("/models", models),
+            *(Route(path, function) for path, function in fetched.items()),
+            Route("/code/{name}", code.show_code),
             Route("/static/colors.css", colors),
             Mount("/static", StaticFiles(directory=PAGE)),
             *(Route(path, function, methods=["POST"]) for path, function in asking.items()),
@@ -192,5 +148,5 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         lifespan=lifespan,
         max_body_size=LARGEST_BODY,
     )
-    app.state.shelf = shelf
+    app.state.shelf, app.state.vocabularies = shelf, Vocabularies(shelf)
     return app

@@ -1,6 +1,7 @@
 """How to have the same text without the page: a command line, and Python."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from minigpt.language_model import LanguageModel
@@ -9,14 +10,19 @@ from minigpt.prompts import start_of
 FLAGS = {"max_new_tokens": "-n", "temperature": "-t"}  # the others are written out
 
 
-def same_text(lm: LanguageModel, prompt: str | list[int], given: dict[str, Any]) -> dict[str, str]:
+def same_text(
+    lm: LanguageModel, prompt: str | list[int], given: dict[str, Any], changes: Mapping[str, float] | None = None
+) -> dict[str, str]:
     """The command and the Python that write what the page wrote; an empty command where none can: its prompt is text,
-    and some ids are not what their text is cut into."""
+    and some ids are not what their text is cut into; nor does it make `changes` of activations, those of `patch`."""
     settings = needed(lm, given)
     text = prompt if isinstance(prompt, str) else text_of(lm, prompt)
     named = "".join(f", {name}={value!r}" for name, value in settings.items())
-    call = f"minigpt.load({lm.name!r}).generate({prompt if text is None else text!r}{named})"
-    python = f"import minigpt\n\nprint({call}.text)"
+    load, call = f"minigpt.load({lm.name!r})", f"generate({prompt if text is None else text!r}{named}).text"
+    python = f"import minigpt\n\nprint({load}.{call})"
+    if changes:
+        patched = f"with minigpt.patch(lm.model, {dict(changes)!r}):\n    print(lm.{call})"
+        return {"command": "", "python": f"import minigpt\n\nlm = {load}\n{patched}"}
     if text is None or "\0" in text:  # which no command line can hold
         return {"command": "", "python": python}
     words = [word for name, value in settings.items() for word in (flag(name), str(value).removesuffix(".0"))]

@@ -1,6 +1,8 @@
 // The page: prompt and settings in, a text out, and what is done with it.
 
 import * as branches from "./branches.js"
+import * as code from "./code.js"
+import * as knock from "./knock.js"
 import { $, make } from "./parts.js"
 import * as settings from "./settings.js"
 import { TokenText } from "./tokens.js"
@@ -43,12 +45,12 @@ function generate() {
 
 // The text up to a token, another token in its place, and what the model makes of that.
 function branch(n, other) {
-  const { model, prompt, promptIds, tokens, id } = current
+  const { model, prompt, promptIds, tokens, id, without } = current
   const rank = 1 + tokens[n].best.findIndex((one) => one.id === other.id)
   const picked = { ...other, text: "", rank, surprise: -Math.log2(other.probability), best: tokens[n].best, picked: true }
-  const fresh = { name: `${other.label} instead of ${tokens[n].label}`, parent: id, at: n, prompt, promptIds, tokens: [...tokens.slice(0, n), picked], own: n }
+  const fresh = { name: `${other.label} instead of ${tokens[n].label}`, parent: id, at: n, prompt, promptIds, tokens: [...tokens.slice(0, n), picked], own: n, without }
   if (other.end) finish({ ...fresh, model, settings: current.settings })
-  else write({ ids: [...branches.ids(current, n), other.id], model }, fresh)
+  else write({ ids: [...branches.ids(current, n), other.id], model, without }, fresh)
 }
 
 // A branch that ends with the token that was chosen: nothing is left to write.
@@ -62,7 +64,7 @@ function finish(fresh) {
 async function write(ask, fresh) {
   stop()
   fail("")
-  const asked = { model: $("model").value, ...ask, settings: settings.settings() }
+  const asked = { model: $("model").value, settings: settings.settings(), ...ask }
   const mine = (writing = new AbortController())
   busy(true)
   let told = ""
@@ -88,7 +90,7 @@ async function write(ask, fresh) {
 }
 
 function begin(fresh, asked, start) {
-  const seeded = { ...asked.settings, ...(settings.strategy() === "sample" ? { seed: start.seed } : {}) }
+  const seeded = { ...asked.settings, ...(asked.settings.temperature ? { seed: start.seed } : {}) }
   const picked = fresh.tokens.at(-1)
   if (picked?.picked && !picked.text) picked.text = start.last_piece
   Object.assign(fresh, { model: asked.model, promptIds: fresh.promptIds ?? start.ids, settings: seeded, n: start.n, beams: start.beams })
@@ -106,6 +108,7 @@ function grow(fresh, token) {
   if (current !== fresh) return
   text.box.querySelector(".draft")?.remove()
   text.add(token)
+  knock.compare(fresh)
   $("status").textContent = `writing: ${fresh.tokens.length - fresh.own} of ${fresh.n}`
 }
 
@@ -118,7 +121,7 @@ function progress(fresh, { round, text: best }) {
 
 function end(fresh, event) {
   Object.assign(fresh, { finish_reason: event.finish_reason, command: event.command, python: event.python })
-  const n = fresh.tokens.length - fresh.own - (fresh.parent ? 1 : 0)
+  const n = fresh.tokens.slice(fresh.own).filter((token) => !token.picked).length
   return `${n} tokens in ${event.seconds.toFixed(1)} s: ${ENDS[event.finish_reason]}`
 }
 
@@ -140,7 +143,7 @@ function show(one) {
   $("tools").hidden = false
   $("name").value = one.name
   $("same").hidden = !one.python
-  $("command").textContent = one.command || "No command line has this prompt: some tokens are not what its text is cut into."
+  $("command").textContent = one.command || (one.without ? "No command line leaves out parts of a model." : "No command line has this prompt: some tokens are not what its text is cut into.")
   $("python").textContent = one.python ?? ""
   branches.list(one, show)
   compare()
@@ -151,7 +154,7 @@ function show(one) {
 function looked(n) {
   const words = current.prompt + branches.textOf({ tokens: current.tokens.slice(0, n) })
   const place = { model: current.model, ids: branches.ids(current, n), words, chosen: current.tokens[n]?.id }
-  views.look({ ...place, all: branches.ids(current) })
+  views.look({ ...place, all: branches.ids(current), text: current.prompt + branches.textOf(current), branch: current })
 }
 
 function compare() {
@@ -251,7 +254,9 @@ async function open() {
   if (matchMedia("(max-width: 40rem)").matches) $("settings").open = false
   settings.build(() => views.redraw())
   views.build()
+  knock.build(write)
   listen()
+  code.build().catch((error) => fail(error.message))
   try {
     models = await (await ask("models")).json()
   } catch (error) {

@@ -76,10 +76,16 @@ export function set(name, value) {
 export function settings() {
   const value = (name) => Number($(name).value)
   const all = { max_new_tokens: value("max_new_tokens"), repetition_penalty: value("repetition_penalty") }
-  if (strategy() === "beams") return { ...all, temperature: 0, num_beams: value("num_beams") }
+  if (strategy() === "beams") return searching()
   if (strategy() === "greedy") return { ...all, temperature: 0 }
   const filters = { temperature: value("temperature"), top_k: value("top_k"), top_p: value("top_p"), min_p: value("min_p") }
   return { ...all, ...filters, ...($("fresh").checked ? {} : { seed: value("seed") }) }
+}
+
+// Those of a beam search, whichever strategy is chosen.
+export function searching() {
+  const value = (name) => Number($(name).value)
+  return { max_new_tokens: value("max_new_tokens"), repetition_penalty: value("repetition_penalty"), temperature: 0, num_beams: value("num_beams") }
 }
 
 // Those that shape the next token's distribution; a beam search has no filters.

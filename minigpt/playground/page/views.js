@@ -1,6 +1,11 @@
 // What is drawn beside a text: the next token's bars, and the pictures of minigpt/pictures.
 
 import { update } from "./bars.js"
+import * as beams from "./beams.js"
+import * as code from "./code.js"
+import * as cuts from "./cuts.js"
+import { drawn } from "./drawn.js"
+import * as knock from "./knock.js"
 import { $, make } from "./parts.js"
 import { shaping } from "./settings.js"
 import { ask } from "./wire.js"
@@ -9,8 +14,11 @@ const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
   surprise: "How much each token surprised the model.",
   lens: "What the model would say after each layer, at each token.",
+  tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
   attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
+  architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
 }
+const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."
 
 const LARGE = "One head: every row is a token that looks, every column one that is looked at. Choose “all” to go back."
 
@@ -18,6 +26,8 @@ let tab = "bars"
 let place = null // what is looked at: model, ids, words before, and which token was chosen there, if any
 let asking = false // whether a request is under way
 let again = false // whether something changed since
+let flight = new AbortController() // what ends a request that takes long
+const sizes = new Map() // what is known of each model
 
 // Looks at a place of a text: after `ids` of a model.
 export function look(where) {
@@ -27,16 +37,18 @@ export function look(where) {
 
 // Draws anew what is shown. While an answer is under way later wishes become one.
 export async function redraw() {
-  if (!place) return
+  if (!place && tab !== "tokens") return // all others look at a model's text
   if (asking) {
     again = true
+    flight.abort()
     return
   }
   asking = true
   try {
-    await (tab === "bars" ? bars(place) : picture(place))
+    flight = new AbortController()
+    await (VIEWS[tab] ?? picture)(place)
   } catch (error) {
-    $("drawn").replaceChildren(make("p", { className: "quiet" }, error.message))
+    if (error.name !== "AbortError") fail(error.message)
   }
   asking = false
   if (again) {
@@ -45,33 +57,57 @@ export async function redraw() {
   }
 }
 
-async function bars({ model, ids, prompt, words, chosen }) {
+const VIEWS = {
+  bars,
+  tokens,
+  architecture,
+  beams: (place) => beams.tree(place, flight.signal, () => tab === "beams"),
+  knock: (place) => {
+    $("caption").textContent = PARTS
+    knock.show(place, sizes.get(place.model))
+  },
+}
+
+function fail(message) {
+  $("caption").textContent = ""
+  $("drawn").replaceChildren(make("p", { className: "notice", role: "alert" }, message))
+}
+
+async function bars({ model, ids, prompt, words, chosen, branch }) {
   const text = ids ? { ids } : { prompt }
-  const told = await (await ask("bars", { model, ...text, settings: shaping() })).json()
+  const told = await (await ask("bars", { model, ...text, settings: shaping(), without: branch?.without })).json()
   if (tab !== "bars") return
   const after = words.length > 40 ? `…${words.slice(-40)}` : words
   const what = chosen === undefined ? "What may come next" : "What could have come"
-  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow.`
+  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow.${knock.missing(branch)}`
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)
 }
 
-async function picture({ model, all, prompt }) {
+async function tokens(place) {
+  await cuts.draw(place)
+  if (tab === "tokens") $("drawn").replaceChildren() // what had failed before
+}
+
+async function picture({ model, all, prompt, branch }) {
   const what = tab
   const text = all ? { ids: all.slice(0, LONGEST) } : { prompt }
-  const part = all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : ""
+  const part = (all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : "") + knock.missing(branch)
   const head = $("head").value
   const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
-  const told = await (await ask("picture", { model, ...text, what, ...one })).json()
+  const told = await (await ask("picture", { model, ...text, what, ...one, without: branch?.without })).json()
   if (tab !== what) return
   $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
-  const svg = new DOMParser().parseFromString(told.svg, "image/svg+xml").documentElement
-  const [names, rows] = told.table
-  const top = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))
-  const body = rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))
-  const numbers = make("details", {}, make("summary", {}, "The numbers"), make("table", { className: "numbers" }, top, ...body))
-  $("drawn").replaceChildren(document.importNode(svg, true), numbers)
+  drawn(told)
+}
+
+// The parts of the model with the shapes of the whole text.
+async function architecture({ model, all, prompt }) {
+  const told = await (await ask("architecture", { model, ...(all ? { ids: all } : { prompt }) })).json()
+  if (tab !== "architecture") return
+  $("caption").textContent = TOLD.architecture
+  drawn(told)
 }
 
 // The tabs, by mouse and by arrow keys.
@@ -85,7 +121,9 @@ export function build() {
     }
     $("view").setAttribute("aria-labelledby", one.id)
     $("heads").hidden = tab !== "attention"
-    $("caption").textContent = ""
+    $("cuts").hidden = tab !== "tokens"
+    $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
+    code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
     redraw()
   }
@@ -101,6 +139,7 @@ export function build() {
   })
   for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
   $("drawn").addEventListener("click", enlarge)
+  cuts.build(redraw)
 }
 
 // A click on a head of the grid shows it large.
@@ -118,7 +157,8 @@ function enlarge(event) {
 }
 
 // The layers and heads that a model has.
-export function heads({ n_layer, n_head }) {
+export function heads({ name, n_layer, n_head }) {
+  sizes.set(name, { n_layer, n_head })
   const numbers = (n) => [...Array(n).keys()].map((i) => make("option", { value: i }, String(i)))
   $("layer").replaceChildren(...numbers(n_layer))
   $("head").replaceChildren(make("option", { value: "" }, "all, of all layers"), ...numbers(n_head))

@@ -149,8 +149,9 @@ def test_the_shapes_are_recorded_not_reckoned(lm: LanguageModel, monkeypatch: py
     """Where the pass has two texts at once, the picture says so."""
     prefill = shapes.prefill
     monkeypatch.setattr(shapes, "prefill", lambda model, sequences: prefill(model, sequences * 2))
-    rows = live_architecture(lm, [5, 6, 7]).table[1]
-    assert [row[2] for row in rows][:4] == ["(2, 3, 256)"] * 3 + ["(2, 8, 3, 32)"]
+    drawing = live_architecture(lm, [5, 6, 7])
+    assert [row[2] for row in drawing.table[1]][:4] == ["(2, 3, 256)"] * 3 + ["(2, 8, 3, 32)"]
+    assert drawing.title.endswith("ids (2, 3)")
 
 
 def patched(lm: LanguageModel, names: list[str], settings: dict[str, Any]) -> Any:
@@ -222,9 +223,11 @@ def test_a_text_that_is_given_up_or_fails_leaves_the_model_whole(
 ) -> None:
     asked = request(settings=SAMPLED, without=[[1, "mlp"]])
     writing = Without(lm, asked, Recent(), KnockedOut(lm, asked))
-    steps = writing.events()
+    inner = Writing(lm, asked, Recent()).events()
+    steps = writing.parts.each(inner)
     next(steps)
     steps.close()
+    assert inner.gi_frame is None  # closed with it
     assert not hooked(lm.model.modules())  # type: ignore[attr-defined]
     steps = Without(lm, asked, Recent(), KnockedOut(lm, asked)).events()
     monkeypatch.setattr(Writing, "token", lambda *_: 1 / 0)

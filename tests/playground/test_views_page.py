@@ -140,6 +140,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     page.click('#knock [data-key="2 4"]')
     name = "without the MLP of layer 1, head 3 of layer 2"
     assert page.evaluate(TOLD) == f"The text will be written {name}."
+    page.set("#temperature", 0.3)  # of the next text, not of this one
     page.click("#knock .main")
     page.wait(f"{DONE} && document.querySelectorAll('#branches button').length === 2")
     names = ["h.1.mlp.out", "h.2.attn.heads[:, 3]"]
@@ -182,6 +183,10 @@ def test_what_comes_after_it_is_without_them_too(page: Visitor, lm: LanguageMode
     assert three["without"] == [[0, "attention"]]
     page.click("#tab-bars")
     page.wait(f"{CAPTION}.endsWith(' The model is without attention of layer 0.')")
+    ids = [*two["promptIds"], *(token["id"] for token in three["tokens"])]
+    with minigpt.patch(lm.model, {"h.0.attn.out": 0}):
+        best = lm.next_tokens(ids, k=1)[0].probability
+    assert page.evaluate("document.querySelector('.bars td').textContent") == f"{100 * best:.1f} %"
     page.click("#branches button")  # the first text: the whole model again
     page.wait(f"!{CAPTION}.includes('without')")
     page.click("#tab-knock")
@@ -228,6 +233,9 @@ def test_by_keyboard_alone(page: Visitor, lm: LanguageModel) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "true"
     page.key("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Write it again without them"
+    page.key("Tab", shift=True)
+    assert page.evaluate("document.activeElement.title") == "head 0 of layer 2"
+    page.key("Tab")
     page.key("Enter")
     page.wait(f"{DONE} && document.querySelectorAll('#branches button').length === 2")
     assert page.evaluate(WRITTEN) == without(lm, "h.2.attn.heads[:, 0]")

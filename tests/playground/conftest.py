@@ -16,6 +16,8 @@ from minigpt.commands.play import CONFIG, listen
 from minigpt.language_model import LanguageModel
 from minigpt.playground.app import application
 from minigpt.playground.shelf import Shelf
+from tests.pictures.browser import MISSING
+from tests.playground.visitor import BARS, Visitor
 
 
 class Playground:
@@ -81,6 +83,27 @@ def playground(lm: LanguageModel) -> Iterator[Playground]:
     playground = Playground(Shelf(lm, device="cpu"))
     yield playground
     playground.stop()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Visitor]:
+    """A browser that shows nothing yet; skipped with the reason where there is none."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with Visitor() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
+    """The page, opened; at the end it has asked nobody but its server, and nothing failed in it."""
+    chromium.visit(playground.address)
+    chromium.wait(f"{BARS}.length > 0")
+    yield chromium
+    chromium.evaluate("0")  # after which all is told that has happened
+    elsewhere = [url for url in chromium.requests if not url.startswith((playground.address, "data:,", "blob:"))]
+    assert not elsewhere
+    assert not chromium.errors
 
 
 def until(what: Any, seconds: float = 20.0) -> None:

@@ -5,6 +5,10 @@ from typing import Any
 
 from tests.pictures.browser import PATIENCE, Browser
 
+DONE = "!document.querySelector('#tools').hidden && !document.querySelector('#generate').disabled"
+WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
+BARS = "[...document.querySelectorAll('#drawn td')].map(cell => cell.textContent)"
+
 
 class Visitor(Browser):
     """`visit` a page, then `wait` for what comes about on it."""
@@ -42,3 +46,17 @@ class Visitor(Browser):
         """Another value of a control, as by a hand."""
         change = "(it, [value, event]) => { it.value = value; it.dispatchEvent(new Event(event, {bubbles: true})) }"
         self.do(lambda page: page.locator(selector).first.evaluate(change, [str(value), event]))
+
+
+def settle(page: Visitor, **settings: object) -> None:
+    """Sliders and seed as wanted."""
+    for name, value in {"max_new_tokens": 12, "temperature": 0.9, "top_p": 1, "seed": 3, **settings}.items():
+        page.set(f"#{name}", value)
+
+
+def generate(page: Visitor, **settings: object) -> str:
+    """The text that comes of it."""
+    settle(page, **settings)
+    page.click("#generate")
+    page.wait(DONE)
+    return str(page.evaluate(WRITTEN))

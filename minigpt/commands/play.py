@@ -13,11 +13,12 @@ from starlette.applications import Starlette
 
 from minigpt.commands.common import load_model, note
 from minigpt.playground.app import LOOPBACK, application
+from minigpt.playground.connections import Connection
 from minigpt.playground.shelf import Shelf
 
 TRIED = 20  # ports, before the system chooses one
 CONFIG: dict[str, Any] = {  # of uvicorn; what goes wrong within is said by the application itself
-    "http": "h11",
+    "http": Connection,
     "ws": "none",
     "log_config": None,
     "log_level": "critical",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import minigpt
@@ -26,7 +27,7 @@ class Playground:
     def __init__(self, shelf: Shelf, token: str = "", prefix: str = "") -> None:
         self.shelf, self.listening = shelf, listen("127.0.0.1", 0)
         self.port = self.listening.getsockname()[1]
-        app = application(shelf, token)
+        self.app = app = application(shelf, token)
 
         async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
             """The page deep in a proxy's addresses, which takes its own part of them away."""
@@ -40,6 +41,11 @@ class Playground:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def asking(self) -> list[str]:
+        """The addresses that take a body, from the table of routes."""
+        return [route.path for route in self.app.routes if isinstance(route, Route) and "POST" in (route.methods or ())]
 
     def open(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
         """The answer, its body still to be read."""

@@ -64,7 +64,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise OSError(f"--host {host} is no address of this machine: {error.strerror}") from None
     for n in [*range(port, min(port + TRIED, 65536)), 0] if port else [0]:
-        listening = socket.socket(family)
+        listening = socket.socket(family, proto=socket.IPPROTO_TCP)  # named, for asyncio then sends without delay
         try:
             if os.name == "posix":  # elsewhere it would let two programs have the same port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

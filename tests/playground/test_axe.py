@@ -34,14 +34,14 @@ def states(page: Visitor) -> Iterator[str]:
     page.set("#other", 1, "change")
     page.click("#same summary")
     yield "a comparison, and the code"
-    for tab in page.evaluate(TABS):
-        page.click(f"#{tab}")
-        page.wait(DRAWN)
-        yield tab
     page.set("#prompt", "a b " * 1000)
     page.click("#generate")
     page.wait("document.querySelector('#error').textContent")
     yield "an error"
+    for tab in page.evaluate(TABS):
+        page.click(f"#{tab}")
+        page.wait(DRAWN)
+        yield tab
 
 
 @pytest.mark.slow

@@ -13,11 +13,12 @@ from starlette.applications import Starlette
 
 from minigpt.commands.common import load_model, note
 from minigpt.playground.app import LOOPBACK, application
+from minigpt.playground.connections import Connection
 from minigpt.playground.shelf import Shelf
 
 TRIED = 20  # ports, before the system chooses one
 CONFIG: dict[str, Any] = {  # of uvicorn; what goes wrong within is said by the application itself
-    "http": "h11",
+    "http": Connection,
     "ws": "none",
     "log_config": None,
     "log_level": "critical",
@@ -63,7 +64,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise OSError(f"--host {host} is no address of this machine: {error.strerror}") from None
     for n in [*range(port, min(port + TRIED, 65536)), 0] if port else [0]:
-        listening = socket.socket(family)
+        listening = socket.socket(family, proto=socket.IPPROTO_TCP)  # named, for asyncio then sends without delay
         try:
             if os.name == "posix":  # elsewhere it would let two programs have the same port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -54,9 +54,7 @@ async def models(request: Request) -> Response:
 async def load(request: Request) -> Response:
     """Loads a model; its description."""
     shelf: Shelf = request.app.state.shelf
-    name = wire.parse(await body_of(request)).get("model")
-    if not isinstance(name, str):
-        raise Refused(422, "the field model is missing, or no text: name a model")
+    name = wire.fields(await body_of(request), {"model": str})["model"]
     await run_in_threadpool(shelf.load, name)
     return JSONResponse(shelf.description(name))
 

@@ -19,6 +19,7 @@ from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused, Request
 from minigpt.prompts import start_of
 
+LONGEST = 64  # tokens of a text in a picture: of 512 the attention grid would take half a minute and 60 MB
 PICTURES = ("attention", "lens", "surprise")
 
 
@@ -49,6 +50,9 @@ def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
     if given and what != "attention":
         raise ValueError(f"layer and head are for attention, not for {what}: leave them out")
     assert lm.tokenizer
+    n = len(start_of(lm.tokenizer, request.prompt))
+    if n > LONGEST:
+        raise ValueError(f"a picture shows up to {LONGEST} tokens, and this text has {n:,}: shorten it")
     text = request.prompt if isinstance(request.prompt, str) else lm.tokenizer.decode(request.prompt)
     return told(getattr(lm.show, what)(text, **given))
 

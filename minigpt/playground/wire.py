@@ -45,15 +45,8 @@ def read(body: bytes, more: Mapping[str, type] | None = None) -> Request:
     Traceback (most recent call last):
     minigpt.playground.wire.Refused: top_k must be a whole number, 0 (off) or more, not '5'
     """
-    sent, more = parse(body), more or {}
-    known = {"model": str, "prompt": str, "ids": list, "settings": dict, **more}
-    for name, value in sent.items():
-        if name not in known:
-            raise Refused(422, f"unknown field {shown(name)}: there are {', '.join(known)}")
-        if type(value) is not known[name]:
-            raise Refused(422, f"{name} must be {KINDS[known[name]]}, not {shown(value)}")
-    if "model" not in sent:
-        raise Refused(422, "the field model is missing: name a model")
+    more = more or {}
+    sent = fields(body, {"model": str, "prompt": str, "ids": list, "settings": dict, **more})
     if ("prompt" in sent) == ("ids" in sent):
         raise Refused(422, "give either prompt, a text, or ids, a list of token ids")
     prompt = sent["prompt"] if "prompt" in sent else sent["ids"]
@@ -67,6 +60,19 @@ def read(body: bytes, more: Mapping[str, type] | None = None) -> Request:
 
 
 KINDS = {str: "a text", list: "a list", dict: "an object", int: "a whole number", bool: "true or false"}
+
+
+def fields(body: bytes, known: Mapping[str, type]) -> dict[str, Any]:
+    """The fields in a body of JSON, a model among them, each known and of its type; raises as `read`."""
+    sent = parse(body)
+    for name, value in sent.items():
+        if name not in known:
+            raise Refused(422, f"unknown field {shown(name)}: there are {', '.join(known)}")
+        if type(value) is not known[name]:
+            raise Refused(422, f"{name} must be {KINDS[known[name]]}, not {shown(value)}")
+    if "model" not in sent:
+        raise Refused(422, "the field model is missing: name a model")
+    return sent
 
 
 def parse(body: bytes) -> dict[str, Any]:

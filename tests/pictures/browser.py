@@ -1,131 +1,159 @@
-"""Chromium without a window, driven over a pipe by its DevTools protocol: what a page looks like, and what it loads.
+"""Chromium without a window, driven by Playwright: what a page looks like, and what it loads.
 
-Each message is JSON and ends with a zero byte: --remote-debugging-pipe reads from file descriptor 3 and writes to 4.
-Source: https://chromedevtools.github.io/devtools-protocol/
+One browser serves a whole run of the tests; every page that is opened gets a context of its own, which is as a fresh
+profile. Source: https://playwright.dev/python/docs/library
 """
 
-import base64
-import fcntl
-import json
-import os
-import select
+import atexit
 import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import ConsoleMessage, Page
+
+T = TypeVar("T")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FOUND = next(filter(None, map(shutil.which, NAMES)), None)
+PLAYWRIGHT = find_spec("playwright") is not None
+CHROMIUM = FOUND if PLAYWRIGHT else None
+MISSING = (  # why there is no browser; empty where there is one
+    "playwright is not installed: pip install playwright"
+    if not PLAYWRIGHT
+    else ("" if FOUND else "no chromium on this machine: on Debian, apt install chromium")
+)
+FLAGS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-color-profile=srgb")
 PATIENCE = 30.0  # seconds that one answer may take
 
 
-class Browser:
-    """One page of a browser; `with Browser() as browser` ends it. A page that was opened keeps what it told:
-    `requests` (addresses) and `errors` (of the console)."""
+class Process(threading.Thread):
+    """The browser, in a thread of its own: Playwright leaves an event loop that runs in its thread, and a test that
+    comes later may want to run one in the main thread."""
 
     def __init__(self) -> None:
-        if CHROMIUM is None:
-            raise FileNotFoundError("no chromium on this machine: on Debian, apt install chromium")
-        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        (read, to), (back, write) = os.pipe(), os.pipe()
-        given = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read, write)]  # clear of 3 and 4 themselves
-        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
-        quiet = ("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb")
-        words = [CHROMIUM, *flags, *quiet, f"--user-data-dir={self.profile.name}", "--remote-debugging-pipe"]
-        shell = f'exec "$@" 3<&{given[0]} 4>&{given[1]}'
-        self.process = subprocess.Popen(
-            ["bash", "-c", shell, "bash", *words], pass_fds=given, stderr=subprocess.DEVNULL
-        )
-        for end in (read, write, *given):
-            os.close(end)
-        self.to, self.back, self.rest, self.count, self.session = to, back, b"", 0, ""
+        super().__init__(daemon=True)
+        self.asked: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self.start()
+        self.do(self.launch)
+        atexit.register(self.end)
+
+    def launch(self) -> None:
+        """Starts it."""
+        from playwright.sync_api import sync_playwright
+
+        self.playwright = sync_playwright().start()
+        self.chromium: Chromium = self.playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+    def do(self, action: Callable[[], T]) -> T:
+        """What an action in the browser's thread returns or raises."""
+        if threading.current_thread() is self:
+            return action()
+        done: Future[T] = Future()
+        self.asked.put((done, action))
+        return done.result()
+
+    def run(self) -> None:
+        """One action after the other."""
+        while asked := self.asked.get():
+            done, action = asked
+            try:
+                done.set_result(action())
+            except BaseException as error:
+                done.set_exception(error)
+
+    def end(self) -> None:
+        """Ends the browser and the thread."""
+        self.do(lambda: (self.chromium.close(), self.playwright.stop()))
+        self.asked.put(None)
+        self.join(PATIENCE)
+
+
+@cache
+def process() -> Process:
+    """The browser of this run, started when it is first wanted."""
+    if MISSING:
+        raise FileNotFoundError(MISSING)
+    return Process()
+
+
+class Browser:
+    """One page at a time; `with Browser() as browser` closes it. The page that was opened last tells `requests`
+    (addresses) and `errors` (of its console and its scripts)."""
+
+    def __init__(self) -> None:
+        self.process = process()
+        self.page: Page | None = None
         self.requests: list[str] = []
         self.errors: list[str] = []
-        self.loaded = False
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Runtime", "Log", "Accessibility", "DOM"):
-            self.send(f"{domain}.enable")
 
-    def __enter__(self) -> "Browser":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *told: object) -> None:
-        self.process.terminate()
-        self.process.wait(PATIENCE)
-        os.close(self.to)
-        os.close(self.back)
-        self.profile.cleanup()
+        self.process.do(self.close)
 
-    def send(self, method: str, **params: object) -> dict[str, Any]:
-        """One command, and its answer; a RuntimeError where the browser refuses it."""
-        self.count += 1
-        message: dict[str, object] = {"id": self.count, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self.read()
-            if answer.get("id") == self.count:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return dict(answer["result"])
+    def close(self) -> None:
+        """Closes the page and forgets its profile."""
+        if self.page:
+            self.page.context.close()
+        self.page = None
 
-    def read(self) -> dict[str, Any]:
-        """The next message, after what it tells about the page is noted."""
-        while b"\0" not in self.rest:
-            if not select.select([self.back], [], [], PATIENCE)[0]:
-                raise TimeoutError(f"the browser said nothing for {PATIENCE:.0f} seconds")
-            more = os.read(self.back, 1 << 20)
-            if not more:
-                raise RuntimeError("the browser ended")
-            self.rest += more
-        message, self.rest = self.rest.split(b"\0", 1)
-        told: dict[str, Any] = json.loads(message)
-        self.note(told.get("method", ""), told.get("params", {}))
-        return told
+    def do(self, action: "Callable[[Page], T]") -> T:
+        """What an action of Playwright on the page returns."""
+        assert self.page, "open a page first"
+        page = self.page
+        return self.process.do(lambda: action(page))
 
-    def note(self, event: str, told: Mapping[str, Any]) -> None:
-        """Keep what a test asks for."""
-        if event == "Network.requestWillBeSent":
-            self.requests.append(told["request"]["url"])
-        elif event == "Runtime.exceptionThrown":
-            self.errors.append(told["exceptionDetails"]["text"])
-        elif event == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
-            self.errors.append(told["entry"]["text"])
-        elif event == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):
-            self.errors.append(str(told["args"]))
-        elif event == "Page.loadEventFired":
-            self.loaded = True
+    def open(
+        self, address: Path | str, width: int = 1280, dark: bool = False, phone: bool = False, calm: bool = False
+    ) -> None:
+        """Shows a file or an address in a window of that width, for a reader who prefers light or dark, or less
+        motion, until it has loaded."""
+        self.requests, self.errors = [], []
+        requests, errors = self.requests, self.errors
 
-    def open(self, file: Path, width: int = 1280, dark: bool = False, phone: bool = False) -> None:
-        """Shows a file in a window of that width, for a reader who prefers light or dark, until it has loaded."""
-        self.requests, self.errors, self.loaded = [], [], False
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=720, deviceScaleFactor=1, mobile=phone)
-        self.send("Page.navigate", url=file.resolve().as_uri())
-        end = time.monotonic() + PATIENCE
-        while not self.loaded and time.monotonic() < end:
-            self.read()
+        def fresh() -> None:
+            self.close()
+            context = self.process.chromium.new_context(
+                viewport={"width": width, "height": 800},
+                is_mobile=phone,
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce" if calm else "no-preference",
+            )
+            context.set_default_timeout(1000 * PATIENCE)
+            context.on("request", lambda request: requests.append(request.url))
+            context.on("console", lambda message: note(message, errors))
+            context.on("weberror", lambda found: errors.append(str(found.error)))
+            self.page = context.new_page()
+            self.page.goto(address.resolve().as_uri() if isinstance(address, Path) else address)
+
+        self.process.do(fresh)
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression of JavaScript on the page."""
-        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
-        return answer["result"].get("value")
+        return self.do(lambda page: page.evaluate(script))
 
     def accessible(self) -> list[tuple[str, str]]:
         """Role and name of all that a screen reader finds."""
-        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
-        return [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in nodes if not n.get("ignored")]
+        tree = self.do(lambda page: page.context.new_cdp_session(page).send("Accessibility.getFullAXTree"))
+        found = [node for node in tree["nodes"] if not node.get("ignored")]
+        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in found]
 
     def screenshot(self, file: Path, width: int) -> None:
         """Writes the page as a PNG: as wide as its window, as long as it is."""
-        size = self.send("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": width, "height": size["height"], "scale": 1}
-        data = self.send("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
-        file.write_bytes(base64.b64decode(data))
+        height = self.evaluate("Math.ceil(document.documentElement.getBoundingClientRect().height)")
+        clip: Any = {"x": 0, "y": 0, "width": width, "height": max(height, 1)}
+        self.do(lambda page: page.screenshot(path=file, full_page=True, clip=clip))
+
+
+def note(message: "ConsoleMessage", errors: list[str]) -> None:
+    """Keep what the console says of errors."""
+    if message.type in ("error", "warning", "assert"):
+        errors.append(message.text)

@@ -10,10 +10,10 @@ import minigpt
 from minigpt.commands.show_flags import LOOKS
 from minigpt.pictures.colors import COLORS
 from minigpt.pictures.drawing import ADVANCE, Drawing, Line, Text
-from tests.pictures.browser import CHROMIUM, Browser
+from tests.pictures.browser import MISSING, Browser
 from tests.pictures.everywhere import a_run
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: on Debian, apt install chromium")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 PROMPT = 'The king said: <b> & "$x$".'
 PAPER = "getComputedStyle(document.querySelectorAll('rect.paper')[{}]).fill"
 TEXTS = """[...document.querySelectorAll("svg > text")].map(text => {

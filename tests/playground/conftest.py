@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import minigpt
@@ -16,6 +17,8 @@ from minigpt.commands.play import CONFIG, listen
 from minigpt.language_model import LanguageModel
 from minigpt.playground.app import application
 from minigpt.playground.shelf import Shelf
+from tests.pictures.browser import MISSING
+from tests.playground.visitor import BARS, Visitor
 
 
 class Playground:
@@ -24,7 +27,7 @@ class Playground:
     def __init__(self, shelf: Shelf, token: str = "", prefix: str = "") -> None:
         self.shelf, self.listening = shelf, listen("127.0.0.1", 0)
         self.port = self.listening.getsockname()[1]
-        app = application(shelf, token)
+        self.app = app = application(shelf, token)
 
         async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
             """The page deep in a proxy's addresses, which takes its own part of them away."""
@@ -38,6 +41,11 @@ class Playground:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def asking(self) -> list[str]:
+        """The addresses that take a body, from the table of routes."""
+        return [route.path for route in self.app.routes if isinstance(route, Route) and "POST" in (route.methods or ())]
 
     def open(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
         """The answer, its body still to be read."""
@@ -81,6 +89,27 @@ def playground(lm: LanguageModel) -> Iterator[Playground]:
     playground = Playground(Shelf(lm, device="cpu"))
     yield playground
     playground.stop()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Visitor]:
+    """A browser that shows nothing yet; skipped with the reason where there is none."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with Visitor() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
+    """The page, opened; at the end it has asked nobody but its server, and nothing failed in it."""
+    chromium.visit(playground.address)
+    chromium.wait(f"{BARS}.length > 0")
+    yield chromium
+    chromium.evaluate("0")  # after which all is told that has happened
+    elsewhere = [url for url in chromium.requests if not url.startswith((playground.address, "data:,", "blob:"))]
+    assert not elsewhere
+    assert not chromium.errors
 
 
 def until(what: Any, seconds: float = 20.0) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,47 +9,11 @@ from minigpt.language_model import LanguageModel
 from minigpt.pictures.colors import COLORS
 from minigpt.playground import app
 from minigpt.playground.shelf import Shelf
-from tests.pictures.browser import CHROMIUM
 from tests.playground.conftest import Playground
-from tests.playground.visitor import Visitor
+from tests.playground.visitor import BARS, DONE, WRITTEN, Visitor, generate, settle
 from weights import STORYTELLER
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: on Debian, apt install chromium")
-DONE = "!document.querySelector('#tools').hidden && !document.querySelector('#generate').disabled"
-WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
-BARS = "[...document.querySelectorAll('#drawn td')].map(cell => cell.textContent)"
 OPEN = "document.querySelector('.alternatives')"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
-    """The page, opened; at the end it has asked nobody but its server, and nothing failed in it."""
-    chromium.visit(playground.address)
-    chromium.wait(f"{BARS}.length > 0")
-    yield chromium
-    elsewhere = [url for url in chromium.requests if not url.startswith((playground.address, "data:,", "blob:"))]
-    assert not elsewhere
-    assert not chromium.errors
-
-
-def settle(page: Visitor, **settings: object) -> None:
-    """Sliders and seed as wanted."""
-    for name, value in {"max_new_tokens": 12, "temperature": 0.9, "top_p": 1, "seed": 3, **settings}.items():
-        page.set(f"#{name}", value)
-
-
-def generate(page: Visitor, **settings: object) -> str:
-    """The text that comes of it."""
-    settle(page, **settings)
-    page.click("#generate")
-    page.wait(DONE)
-    return str(page.evaluate(WRITTEN))
 
 
 def kept(page: Visitor) -> list[dict[str, object]]:
@@ -200,6 +163,7 @@ def test_a_phone_shows_all_of_it(chromium: Visitor, playground: Playground) -> N
         f"(() => {{ const r = {OPEN}.getBoundingClientRect(); return [r.left, r.right] }})()"
     )
     assert 0 <= left < right <= 360
+    chromium.key("Escape")  # the alternatives lie over the tabs
     for tab in ("bars", "attention"):
         chromium.click(f"#tab-{tab}")
         chromium.wait("document.querySelector('#drawn').firstElementChild")

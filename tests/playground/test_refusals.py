@@ -1,24 +1,23 @@
 """Bad requests: a clear status and one line each, and the server goes on."""
 
 import json
-import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from minigpt.commands import play
 from minigpt.language_model import LanguageModel
 from minigpt.playground.guard import HEADERS
 from minigpt.playground.shelf import Shelf
-from tests.playground.conftest import Playground, until
+from minigpt.playground.wire import KINDS as NAMES
+from tests.playground.conftest import Playground
 
 GOOD: dict[str, Any] = {"model": "storyteller", "prompt": "Once", "settings": {"max_new_tokens": 1}}
-FIELDS = {"model": "a text", "prompt": "a text", "ids": "a list", "settings": "an object"}
-KINDS: list[Any] = [None, True, 7, 1.5, "x", [], {}, [[]], "\ud800"]
+VALUES: list[Any] = [None, True, 7, 10**30, 1.5, "x", [], {}, [[]], "\ud800"]
 SETTINGS = {
     "max_new_tokens": [-1, 1001, 1.5, "5", True, [], {}],
-    "temperature": [-1, "1", True, [], {}, 10**400],
+    "temperature": [-1, "1", True, [], {}, 10**400, float("nan"), float("inf")],
     "top_k": [-1, 2.5, "x", False, {}],
     "top_p": [-0.1, 1.1, "x", True],
     "min_p": [-0.1, 1.1, "x", True],
@@ -27,6 +26,8 @@ SETTINGS = {
     "num_beams": [0, 17, "x", 1.5],
     "seed": [1.5, "x", True, 2**53, -1],
 }
+
+KINDS = {name: kind for kind, name in NAMES.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -44,19 +45,33 @@ def refused(playground: Playground, body: object, status: int, reason: str, path
     assert len(told["error"]) < 300
 
 
-@pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", KINDS, ids=repr)
-def test_a_wrong_type_in_every_field(field: str, value: object, playground: Playground) -> None:
-    body = {name: GOOD[name] for name in GOOD if not (field == "ids" and name == "prompt")} | {field: value}
-    named = {"a text": str, "a list": list, "an object": dict}[FIELDS[field]]
-    if type(value) is not named:
-        for path in ("/generate", "/bars"):
-            refused(playground, body, 422, f"{field} must be {FIELDS[field]}, not ", path)
-    elif value == [[]]:
-        refused(playground, body, 422, "ids must be whole numbers from 0 up, not []")
-    elif value == "\ud800":
-        reason = {"model": "there is no model", "prompt": "prompt is no Unicode text: half a character at place 0"}
-        refused(playground, body, 404 if field == "model" else 422, reason[field])
+def test_a_wrong_type_in_every_field_of_every_address(playground: Playground) -> None:
+    """Which fields there are and what each must be, the server says itself: an address that is added is tried, too."""
+    assert len(playground.asking) >= 4
+    for path in playground.asking:
+        told = playground.ask(path, {"x": 1})[1]["error"]
+        assert told.startswith("unknown field 'x': there are model"), path
+        for field in told.partition(": there are ")[2].split(", "):
+            kind = playground.ask(path, {field: None})[1]["error"].removesuffix(", not None")
+            assert kind.startswith(f"{field} must be "), (path, field, kind)
+            right = KINDS[kind.removeprefix(f"{field} must be ")]
+            for value in VALUES:
+                if type(value) is not right:
+                    refused(playground, GOOD | {field: value}, 422, f"{kind}, not ", path)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ({"model": "storyteller", "ids": [[]]}, 422, "ids must be whole numbers from 0 up, not []"),
+        (GOOD | {"model": "\ud800"}, 404, "there is no model"),
+        (GOOD | {"prompt": "\ud800"}, 422, "prompt is no Unicode text: half a character at place 0"),
+    ],
+    ids=repr,
+)
+def test_right_types_with_nonsense_in_them(body: object, status: int, reason: str, playground: Playground) -> None:
+    for path in ("/generate", "/bars", "/picture"):
+        refused(playground, body, status, reason, path)
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in SETTINGS.items() for v in values], ids=str)
@@ -101,6 +116,7 @@ def test_other_bodies(body: object, status: int, reason: str, playground: Playgr
         ({"what": "attention", "layer": True}, "layer must be a whole number, not True"),
         ({"what": "lens", "layer": 1}, "layer and head are for attention, not for lens"),
         ({"what": "attention", "layer": 99}, "layer 99: the model has"),
+        ({"what": "attention", "prompt": "a b " * 40}, "a picture shows up to 64 tokens, and this text has "),
         ({"what": "lens", "prompt": None, "ids": [5000]}, "id 5000 is not in the vocabulary"),
         ({"what": "attention", "head": "1"}, "head must be a whole number, not '1'"),
     ],
@@ -111,30 +127,47 @@ def test_pictures_that_there_are_not(more: dict[str, Any], reason: str, playgrou
     refused(playground, {name: value for name, value in body.items() if value is not None}, 422, reason, "/picture")
 
 
-@pytest.mark.parametrize("path", ["/generate", "/bars", "/picture", "/load"])
-def test_a_body_of_100_mb_and_one_that_is_no_json(path: str, playground: Playground) -> None:
-    with socket.create_connection(("127.0.0.1", playground.port), 30) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        head += "Content-Length: 104857600\r\n"
-        connection.sendall(head.encode() + b"\r\n" + b" " * 100_000)
-        assert connection.recv(12) == b"HTTP/1.1 413"
-    with socket.create_connection(("127.0.0.1", playground.port), 30) as connection:  # whose length is not said
-        connection.sendall(head[: head.index("Content-Length")].encode() + b"Transfer-Encoding: chunked\r\n\r\n")
-        for _ in range(20):
-            connection.sendall(b"20000\r\n" + b" " * 0x20000 + b"\r\n")
-            if connection.recv(12, socket.MSG_DONTWAIT | socket.MSG_PEEK) if _ > 12 else False:
-                break
-        assert connection.recv(12) == b"HTTP/1.1 413"
-    status, told = playground.ask(path, b"a=1", {"Content-Type": "application/x-www-form-urlencoded"})
-    assert (status, told["error"].split(",")[0]) == (415, "the content type must be application/json")
+def test_a_form_is_refused(playground: Playground) -> None:
+    for path in playground.asking:
+        status, told = playground.ask(path, b"a=1", {"Content-Type": "application/x-www-form-urlencoded"})
+        assert (status, told["error"].split(",")[0]) == (415, "the content type must be application/json"), path
 
 
-@pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/", "/etc", "/..", "/%00"]
-)
+OUTSIDE = [
+    *(
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static/..%5capp.py",
+        "/static/%252e%252e/app.py",
+    ),
+    *("/static//etc/passwd", "/static/%2fetc/passwd", "/static/", "/static/~root", "/static/C:/x", "/static/%00"),
+    *("/static/page.js%00.css", "/static/%c0%ae%c0%ae/app.py", f"/static/{300 * 'a'}", f"/static/{5000 * 'a/'}"),
+    *("/etc", "/..", "/%00", "//etc/passwd", "http://127.0.0.1/etc/passwd", "http://127.0.0.1/static/page.js", "*"),
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path[:40])
 def test_nothing_beside_the_page_is_served(path: str, playground: Playground) -> None:
     status, told = playground.ask(path)
     assert (status, told["error"]) == (404, "Not Found")
+
+
+def test_a_link_out_of_the_page_is_not_followed(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "page.js").write_text("")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "page" / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "page" / "folder").symlink_to(tmp_path)
+    monkeypatch.setattr("minigpt.playground.app.PAGE", tmp_path / "page")
+    playground = Playground(Shelf(lm))
+    for path in ("/static/link", "/static/folder/secret"):
+        assert playground.ask(path)[0] == 404
+    with playground.open("/static/page.js") as answer:
+        assert answer.status == 200
+    playground.stop()
 
 
 def test_methods(playground: Playground) -> None:
@@ -142,10 +175,11 @@ def test_methods(playground: Playground) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8000", "localhost.", "", "a b"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:8000", "127.0.0.1@evil.example", "localhost.", "", "a b"],
 )
 def test_a_foreign_host_is_refused(host: str, playground: Playground) -> None:
-    for path, body in (("/", None), ("/generate", GOOD)):
+    for path, body in (("/", None), ("/models", None), *((path, GOOD) for path in playground.asking)):
         with playground.open(path, body, {"Host": host}) as answer:
             assert answer.status == 400
             assert answer.read() == b"Invalid host header"
@@ -153,7 +187,7 @@ def test_a_foreign_host_is_refused(host: str, playground: Playground) -> None:
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost", "x", ""])
 def test_a_foreign_origin_is_refused(origin: str, playground: Playground) -> None:
-    for path in ("/generate", "/bars", "/picture", "/load"):
+    for path in playground.asking:
         status, told = playground.ask(path, GOOD, {"Origin": origin})
         assert (status, told["error"].split(":")[0]) == (403, "this request comes from another page")
 
@@ -165,36 +199,6 @@ def test_a_browser_says_where_a_request_comes_from(site: str, status: int, playg
     assert playground.ask("/bars", GOOD, {"Sec-Fetch-Site": site})[0] == status
     own = {"Origin": playground.address.rstrip("/"), "Sec-Fetch-Site": site}
     assert playground.ask("/bars", GOOD, own)[0] == status
-
-
-def test_half_open_connections_keep_nobody_waiting(playground: Playground) -> None:
-    beginnings = [
-        b"",
-        b"POST /generate HT",
-        b"POST /generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{",
-    ]
-    beginnings.append(b"\x16\x03\x01\x00")  # the beginning of TLS
-    connections = [socket.create_connection(("127.0.0.1", playground.port)) for _ in range(40) for _ in beginnings]
-    for n, connection in enumerate(connections):
-        connection.sendall(beginnings[n % len(beginnings)])
-    *_, end = playground.events(settings={"max_new_tokens": 2})
-    assert end["event"] == "end"
-    for connection in connections:
-        connection.close()
-
-
-def test_more_connections_than_there_is_room_for_get_a_503(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(play.CONFIG, "limit_concurrency", 20)
-    playground = Playground(Shelf(lm))
-    connections = [socket.create_connection(("127.0.0.1", playground.port)) for _ in range(20)]
-    until(lambda: len(playground.server.server_state.connections) == 20)
-    with playground.open("/models") as answer:
-        assert (answer.status, answer.read()) == (503, b"Service Unavailable")
-    for connection in connections:
-        connection.close()
-    until(lambda: not playground.server.server_state.connections)
-    assert playground.ask("/models")[0] == 200
-    playground.stop()
 
 
 def test_a_failure_of_our_own_is_a_500_and_its_traceback_goes_to_stderr(

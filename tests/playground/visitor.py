@@ -5,7 +5,9 @@ from typing import Any
 
 from tests.pictures.browser import PATIENCE, Browser
 
-KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowRight": 39, "ArrowLeft": 37, "ArrowDown": 40, "ArrowUp": 38, " ": 32}
+DONE = "!document.querySelector('#tools').hidden && !document.querySelector('#generate').disabled"
+WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
+BARS = "[...document.querySelectorAll('#drawn td')].map(cell => cell.textContent)"
 
 
 class Visitor(Browser):
@@ -13,17 +15,7 @@ class Visitor(Browser):
 
     def visit(self, address: str, width: int = 1280, dark: bool = False, calm: bool = False) -> None:
         """Opens an address in a window of that width, for a reader who prefers dark, or less motion."""
-        self.requests, self.errors, self.loaded = [], [], False
-        schemes = {"prefers-color-scheme": "dark" if dark else "light"}
-        schemes["prefers-reduced-motion"] = "reduce" if calm else "no-preference"
-        self.send("Emulation.setEmulatedMedia", features=[{"name": n, "value": v} for n, v in schemes.items()])
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
-        )
-        self.send("Page.navigate", url=address)
-        end = time.monotonic() + PATIENCE
-        while not self.loaded and time.monotonic() < end:
-            self.read()
+        self.open(address, width, dark, phone=width < 500, calm=calm)
         self.wait("document.querySelector('#model').options.length > 0")
 
     def wait(self, expression: str, seconds: float = PATIENCE) -> Any:
@@ -34,38 +26,37 @@ class Visitor(Browser):
             if value:
                 return value
             assert time.monotonic() < end, f"{expression}: it did not come about; {self.errors}"
-            time.sleep(0.03)
+            self.do(lambda page: page.wait_for_timeout(30))  # wait_for_function is against the page's policy
 
     def click(self, selector: str) -> None:
-        """A click of the mouse in the midst of an element, scrolled to where it can be seen."""
-        box = f"document.querySelector({selector!r})"
-        self.wait(f"!!{box}")
-        self.evaluate(f"{box}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        x, y = self.evaluate(
-            f"(() => {{ const r = {box}.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2] }})()"
-        )
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        """A click of the mouse in the midst of an element, as soon as it is there, enabled and nothing covers it; in a
+        picture, whose words lie over its shapes, also where something does."""
+        shape = f"document.querySelector({selector!r}) instanceof SVGElement"
+        self.do(lambda page: page.locator(selector).first.click(force=page.evaluate(shape)))
 
     def hover(self, selector: str) -> None:
         """The mouse over an element."""
-        x, y = self.evaluate(
-            f"(() => {{ const r = document.querySelector({selector!r}).getClientRects()[0]; "
-            "return [r.x + r.width / 2, r.y + r.height / 2] })()"
-        )
-        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self.do(lambda page: page.locator(selector).first.hover())
 
     def key(self, name: str, shift: bool = False, control: bool = False) -> None:
         """A key, pressed and let go."""
-        text = {"Enter": "\r", " ": " "}.get(name, "") if not control else ""
-        code = {"key": name, "code": "Space" if name == " " else name, "windowsVirtualKeyCode": KEYS[name]}
-        modifiers = 8 * shift + 2 * control
-        self.send("Input.dispatchKeyEvent", type="keyDown", text=text, modifiers=modifiers, **code)
-        self.send("Input.dispatchKeyEvent", type="keyUp", modifiers=modifiers, **code)
+        self.do(lambda page: page.keyboard.press("Control+" * control + "Shift+" * shift + name))
 
     def set(self, selector: str, value: object, event: str = "input") -> None:
         """Another value of a control, as by a hand."""
-        self.evaluate(
-            f"(() => {{ const it = document.querySelector({selector!r}); it.value = {str(value)!r}; "
-            f"it.dispatchEvent(new Event({event!r}, {{bubbles: true}})) }})()"
-        )
+        change = "(it, [value, event]) => { it.value = value; it.dispatchEvent(new Event(event, {bubbles: true})) }"
+        self.do(lambda page: page.locator(selector).first.evaluate(change, [str(value), event]))
+
+
+def settle(page: Visitor, **settings: object) -> None:
+    """Sliders and seed as wanted."""
+    for name, value in {"max_new_tokens": 12, "temperature": 0.9, "top_p": 1, "seed": 3, **settings}.items():
+        page.set(f"#{name}", value)
+
+
+def generate(page: Visitor, **settings: object) -> str:
+    """The text that comes of it."""
+    settle(page, **settings)
+    page.click("#generate")
+    page.wait(DONE)
+    return str(page.evaluate(WRITTEN))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.playground.conftest import Playground
-from tests.playground.visitor import BARS, DONE, Visitor, generate
+from tests.playground.visitor import BARS, DONE, VIEWED, Visitor, generate
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
@@ -15,7 +15,6 @@ COLORS = {"type": "rule", "values": ["color-contrast"]}
 SCRIPT = """axe.run(document, {runOnly: %s}).then(({violations, passes}) => [passes.length,
     violations.flatMap(({id, nodes}) => nodes.map(({html, any}) => `${id}: ${html} ${any[0]?.message ?? ""}`))])"""
 TABS = "[...document.querySelectorAll('[role=tab]')].map(tab => tab.id)"
-DRAWN = "document.querySelector('#drawn').childElementCount"
 
 
 def states(page: Visitor) -> Iterator[str]:
@@ -40,7 +39,7 @@ def states(page: Visitor) -> Iterator[str]:
     yield "an error"
     for tab in page.evaluate(TABS):
         page.click(f"#{tab}")
-        page.wait(DRAWN)
+        page.wait(VIEWED)
         yield tab
 
 

@@ -1,7 +1,7 @@
 """The whole way by keys alone, from the prompt to a branch, the views and back; and a page that keeps still."""
 
 from tests.playground.conftest import Playground
-from tests.playground.visitor import BARS, DONE, WRITTEN, Visitor, generate, settle
+from tests.playground.visitor import BARS, DONE, VIEWED, WRITTEN, Visitor, generate, settle
 
 AT = "document.activeElement"
 SEEN = f"""(() => {{ const box = {AT}.getBoundingClientRect(), style = getComputedStyle({AT})
@@ -60,9 +60,7 @@ def test_the_whole_way(page: Visitor) -> None:
     reach(page, "[role=tab]")
     for tab in page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.id)"):
         assert page.evaluate(f"{AT}.id") == tab
-        page.wait(
-            f"{AT}.getAttribute('aria-selected') === 'true' && document.querySelector('#drawn').childElementCount"
-        )
+        page.wait(f"{AT}.getAttribute('aria-selected') === 'true' && {VIEWED}")
         page.key("ArrowRight")
     page.wait(f"{AT}.id === 'tab-bars' && {BARS}.length")
     before = page.evaluate(BARS)

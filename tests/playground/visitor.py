@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.pictures.browser import PATIENCE, Browser
 
+VIEWED = "document.querySelectorAll('#drawn > *, #cuts:not([hidden]) .text > *').length"  # what a tab shows is there
 DONE = "!document.querySelector('#tools').hidden && !document.querySelector('#generate').disabled"
 WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
 BARS = "[...document.querySelectorAll('#drawn td')].map(cell => cell.textContent)"

@@ -61,7 +61,7 @@ function layOut(n_layer, n_head) {
   off.clear()
   grid.dataset.size = `${n_layer} ${n_head}`
   const columns = [...Array(n_head).keys(), "attention", "mlp"]
-  const words = (part) => ({ attention: "all heads", mlp: "MLP" })[part] ?? String(part)
+  const words = (part) => ({ mlp: "MLP" })[part] ?? String(part)
   const column = (text, colSpan = 1) => make("th", { scope: "col", colSpan }, text)
   const top = make("tr", {}, column("layer"), column("heads", n_head), column("attention"), column("MLP"))
   const rows = [...Array(n_layer).keys()].map((layer) => {

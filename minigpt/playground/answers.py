@@ -21,6 +21,7 @@ class Told(Protocol):
 
     def start(self) -> Event: ...
     def events(self) -> Generator[Event, None, None]: ...
+    def stop(self) -> None: ...
 
 
 class Events(StreamingResponse):
@@ -34,7 +35,7 @@ class Events(StreamingResponse):
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
                 loop.call_soon_threadsafe(self.queue.put_nowait, event)
 
-        self.job = Job(work.events(), give)
+        self.work, self.job = work, Job(work.events(), give)
         place = loaded.worker.submit(self.job)
         super().__init__(self.lines({**work.start(), "place": place}), media_type="text/event-stream")
 
@@ -49,6 +50,7 @@ class Events(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self.job.cancel()
+            self.work.stop()
 
 
 async def once(loaded: Loaded, compute: Callable[[], T]) -> T:

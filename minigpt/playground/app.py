@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from minigpt.commands.parser import in_flags
 from minigpt.pictures.colors import style
-from minigpt.playground import wire
+from minigpt.playground import templates, wire
 from minigpt.playground.answers import Events, once
 from minigpt.playground.beams import Search
 from minigpt.playground.guard import Guard
@@ -60,8 +60,8 @@ async def load(request: Request) -> Response:
 
 
 async def generate(request: Request) -> Response:
-    """A text, token by token; also one that is written without some parts of the model."""
-    asked = wire.read(await body_of(request), WITHOUT)
+    """A text, token by token; also one that is written without some parts of the model, or by a chat template."""
+    asked = wire.read(await body_of(request), {**WITHOUT, **templates.FIELDS})
     loaded = request.app.state.shelf.get(asked.model)
     return Events(loaded, await run_in_threadpool(writing, loaded, asked))
 
@@ -98,6 +98,22 @@ async def show_beams(request: Request) -> Response:
     return Events(loaded, await run_in_threadpool(Search, loaded.lm, asked))
 
 
+async def show_template(request: Request) -> Response:
+    """A prompt as the model's chat template writes it, a user's message."""
+    asked = wire.read(await body_of(request))
+    loaded = request.app.state.shelf.get(asked.model)
+    try:
+        return JSONResponse(await run_in_threadpool(templates.rendered, loaded.lm, asked))
+    except ValueError as error:
+        raise Refused(getattr(error, "status", 422), str(error)) from None
+
+
+async def mine(request: Request) -> Response:
+    """The learner's file with what the checker says about it, read again if it was saved; its name is null for none."""
+    shelf: Shelf = request.app.state.shelf
+    return JSONResponse(await run_in_threadpool(shelf.mine.look) if shelf.mine else {"file": None})
+
+
 async def body_of(request: Request) -> bytes:
     """The body, which must say that it is JSON: no form of a foreign page can."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -128,10 +144,12 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         await run_in_threadpool(shelf.close)
 
     asking = {"/load": load, "/generate": generate, "/bars": show_bars, "/picture": show_picture, "/beams": show_beams}
+    asking["/template"] = show_template
     app = Starlette(
         routes=[
             Route("/", page),
             Route("/models", models),
+            Route("/mine", mine),
             Route("/static/colors.css", colors),
             Mount("/static", StaticFiles(directory=PAGE)),
             *(Route(path, function, methods=["POST"]) for path, function in asking.items()),

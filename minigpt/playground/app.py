@@ -27,6 +27,7 @@ from minigpt.playground.logits import bars
 from minigpt.playground.looking import next_logits, picture, planned, where
 from minigpt.playground.shelf import Shelf
 from minigpt.playground.wire import LARGEST_BODY, Refused
+from minigpt.playground.with_part import check_inside
 from minigpt.playground.writing import name_of
 
 PAGE = Path(__file__).parent / "page"
@@ -63,13 +64,15 @@ async def generate(request: Request) -> Response:
     """A text, token by token; also one that is written without some parts of the model, or by a chat template."""
     asked = wire.read(await body_of(request), {**WITHOUT, **templates.FIELDS})
     loaded = request.app.state.shelf.get(asked.model)
-    return Events(loaded, await run_in_threadpool(writing, loaded, asked))
+    written = await run_in_threadpool(writing, loaded, asked)
+    return Events(loaded, written, written.stop)
 
 
 async def show_bars(request: Request) -> Response:
     """The distribution after a text, before and after each filter."""
     asked = wire.read(await body_of(request), WITHOUT)
     loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked)
     parts = KnockedOut(loaded.lm, asked)
     recent = parts.apart(loaded.recent)
     ids, settings = await run_in_threadpool(planned, loaded.lm, asked)
@@ -87,6 +90,7 @@ async def show_picture(request: Request) -> Response:
     """A picture of `lm.show` of a text: as SVG without its own style sheet, which the page has, and its description."""
     asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int, **WITHOUT})
     loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked)
     parts = KnockedOut(loaded.lm, asked)
     return JSONResponse(await once(loaded, lambda: parts.without(lambda: picture(loaded.lm, asked))))
 
@@ -144,7 +148,7 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         await run_in_threadpool(shelf.close)
 
     asking = {"/load": load, "/generate": generate, "/bars": show_bars, "/picture": show_picture, "/beams": show_beams}
-    asking["/template"] = show_template
+    asking |= {"/template": show_template}
     app = Starlette(
         routes=[
             Route("/", page),

@@ -52,13 +52,13 @@ class Gone(BaseException):
 def at_work(name: str, work: Callable[[], T], seconds: float = STEP) -> T:
     """What a learner's code returns, within some seconds. Raises ValueError, in one line, where it does not."""
     try:
-        with ALONE, shielded():
+        with ALONE, shielded(), torch.no_grad():
             found: T = limited(work, seconds)
             return found
     except Unbuilt as error:
         says = "; ".join([error.says, *error.lines[:3]])
     except TooLong:
-        says = f"it takes more than {seconds:.0f} seconds: does it end?"
+        says = f"it takes more than {seconds:.0f} seconds: does it end? If it is only slow, ask for fewer tokens"
     except Gone:
         says = "stopped, since nobody waits for its text"
     except BaseException as error:  # sys.exit() too
@@ -69,8 +69,9 @@ def at_work(name: str, work: Callable[[], T], seconds: float = STEP) -> T:
 class Uncached(nn.Module):
     """A model that reads the whole text for each token, since a learner's part knows no cache.
 
-    What it keeps in a KV cache are the ids themselves: so it can be searched by beams as any other. It has a model of
-    its own, made by `make` when it is first asked: a part may remember what it saw. Its vectors are the logits already.
+    What it keeps in a KV cache are the ids themselves: so it can be searched by beams as any other. `model` says how
+    large it is; what computes is made by `make` when it is first asked, since a part may remember what it saw, and
+    gives logits: they are its vectors, too.
     """
 
     def __init__(self, name: str, model: GPT2, make: Callable[[], Callable[[Tensor], Any]]) -> None:
@@ -158,7 +159,7 @@ class Part:
         """The model with the part in every place of its kind; where it is a step of writing, the model as it is."""
         if self.kind != "model":
             return self.lm
-        model = Uncached(self.name, self.model, lambda: self.writer().forward)
+        model = Uncached(self.name, model_of(self.lm), lambda: self.writer().forward)
         return LanguageModel(model, self.lm.tokenizer, self.lm.generation_config, name=self.lm.name, plain=True)
 
 

@@ -138,6 +138,14 @@ class WithPart(Writing):
         return lambda logits, *others: sample(logits, *others).to(logits.device)
 
 
+def check_inside(loaded: Loaded, request: Request) -> None:
+    """Refuse a look at activations of a model in which a learner's modules are: they are the project's that tell."""
+    inside = request.more.get("what", "surprise") != "surprise" or request.more.get("without")
+    if loaded.part and loaded.part.kind == "model" and inside:
+        theirs = f"{loaded.lm.name} has yours in their place"
+        raise Refused(422, f"this looks inside the project's own modules, and {theirs}: look at {loaded.part.lm.name}")
+
+
 def around(name: str, settings: Settings) -> tuple[Settings, Settings]:
     """The settings with the filters before a step alone, and with those after it."""
     at = ORDER.index(name)

@@ -100,6 +100,8 @@ class Uncached(nn.Module):
         if not isinstance(logits, Tensor) or logits.shape != wanted:
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"your {self.name}: with it the model gives {got} for logits, asked for is {wanted}")
+        if not logits[:, -1].isfinite().all():
+            raise ValueError(f"your {self.name}: with it the model's logits are not all finite")
         return logits[:, -new:]  # (B, T, V)
 
     def unembed(self, x: Tensor) -> Tensor:

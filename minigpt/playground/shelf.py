@@ -13,6 +13,7 @@ from minigpt.language_model import LanguageModel, load
 from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
+from weights.families.known import FAMILIES
 from weights.fetch.locate import local
 from weights.fetch.registry import ENTRIES, REGISTRY
 from weights.report import size_text
@@ -46,7 +47,8 @@ class Shelf:
 
     def names(self) -> list[str]:
         """The models on this machine, the command line's first."""
-        here = [entry.name for entry in ENTRIES if entry.name != self.first and found(entry.name)]
+        writers = [entry.name for entry in ENTRIES if entry.family in FAMILIES]
+        here = [name for name in writers if name != self.first and found(name)]
         return [self.first, *here, *(self.mine.names() if self.mine else [])]
 
     def get(self, name: str) -> Loaded:

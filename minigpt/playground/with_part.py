@@ -98,7 +98,9 @@ class WithPart(Writing):
         writer.model.register_forward_pre_hook(self.look)
         if sequence.finish_reason:  # no token was asked for
             return
-        new = at_work(self.part.name, lambda: [int(id) for id in writer.write(list(sequence.ids), sequence.limit)], TEXT)
+        new = at_work(
+            self.part.name, lambda: [int(id) for id in writer.write(list(sequence.ids), sequence.limit)], TEXT
+        )
         size = self.lm.model.config.vocab_size
         wrong = next((id for id in new if not 0 <= id < size), None)
         if wrong is not None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from minigpt.commands import flags
 
-
 WORK = "each is checked and written with, beside the model itself; read again after every save"
 
 

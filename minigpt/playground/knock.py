@@ -40,9 +40,7 @@ class KnockedOut:
         self.changes: dict[str, float] = {}  # as `patch` takes them
         for pair in request.more.get("without", []):
             if not (isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int and type(pair[1]) in (int, str)):
-                raise Refused(
-                    422, f'without has pairs such as [2, 5], [2, "attention"] or [2, "mlp"], not {shown(pair)}'
-                )
+                raise Refused(422, f'without has pairs such as [2, 5], [2, "attention"] or [2, "mlp"], not {shown(pair)}')
             layer, part = pair
             check("layer", layer, n_layer)
             if isinstance(part, int):

@@ -23,7 +23,8 @@ from minigpt.exercises.trace import own_line
 from minigpt.generation.fields import FILTERS
 from minigpt.language_model import LanguageModel
 from minigpt.models.cache import KVCache
-from minigpt.models.gpt2 import GPT2, GPT2Config
+from minigpt.models.config import GPT2Config
+from minigpt.models.gpt2 import GPT2
 from minigpt.playground.logits import Recent
 
 T = TypeVar("T")

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from minigpt.analysis.filters import OFF
-from minigpt.fast.choose import fast_form
 from minigpt.exercises.parameters import Unbuilt
+from minigpt.fast.choose import fast_form
 from minigpt.generation.constraints import Ids, process
 from minigpt.generation.decoding import decode
 from minigpt.generation.noise import uniform
 from minigpt.generation.sampling import Sample, draw, filter_candidates, in_float32
 from minigpt.generation.settings import Settings
 from minigpt.playground.logits import Watched
-from minigpt.playground.parts import ORDER, Gone, Part, at_work
+from minigpt.playground.parts import ORDER, Gone, at_work
 from minigpt.playground.same import needed
 from minigpt.playground.shelf import Loaded
 from minigpt.playground.wire import Refused, Request

@@ -1,7 +1,6 @@
 """A learner's own part beside the model: it writes as it should, it is judged, and it brings nothing down."""
 
 import inspect
-import os
 import shlex
 import sys
 import threading
@@ -43,7 +42,7 @@ def solution(name: str, *edit: str) -> str:
     """A learner's file: the solution, with one text in it replaced by another."""
     found = exercise(name)
     module = inspect.getsource(sys.modules[found.part.__module__])
-    imports = [line for line in module.split("\n") if line.startswith("import ") or line.startswith("from collections")]
+    imports = [line for line in module.split("\n") if line.startswith(("import ", "from collections"))]
     code = found.solution()
     if edit:
         assert edit[0] in code
@@ -390,4 +389,4 @@ def test_the_command_tells_the_verdicts(tmp_path: Path, lm: LanguageModel, capsy
     (tmp_path / "mine.py").write_text(solution("CausalSelfAttention", *NO_SCALE))
     assert main(["play", "--port", "0", *shlex.split(f"--mine {tmp_path / 'mine.py'}")]) == 0
     assert "✗ CausalSelfAttention: it does not divide the scores by √D\n" in capsys.readouterr().err
-    assert os.listdir(tmp_path) == ["mine.py"]  # the tries are counted by minigpt check alone
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.py"]  # the tries are counted by minigpt check alone

@@ -40,10 +40,8 @@ def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) ->
     >>> [sum(node.depth == depth and node.state != "dropped" for node in tree) for depth in (1, 2, 3)]
     [2, 2, 2]
     """
-    tree: Tree = ([], ())
-    for tree in growing_tree(model, ids, resolve(settings)):
-        pass
-    return mark(*tree)
+    trees = list(growing_tree(model, ids, resolve(settings)))
+    return mark(*trees[-1]) if trees else []
 
 
 def growing_tree(model: Model, ids: Sequence[int], settings: Settings) -> Iterator[Tree]:

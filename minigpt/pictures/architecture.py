@@ -10,9 +10,7 @@ WIDTH, ROW, GAP = 420.0, 40.0, 14.0  # of a step
 Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, the shape after it
 
 
-def architecture(
-    config: GPT2Config | LlamaConfig, name: str = "", seen: Mapping[str, str] | None = None
-) -> Drawing:
+def architecture(config: GPT2Config | LlamaConfig, name: str = "", seen: Mapping[str, str] | None = None) -> Drawing:
     """The parts in the order of a forward pass, from below as the papers draw it; one block stands for all.
 
     `seen` has the shapes that a forward pass had, by the part's name and "ids"; without it they are in letters.
@@ -35,7 +33,10 @@ def architecture(
     left = 2.5 * SIZE + max(len(part.removeprefix("+ ")) for part, _, _ in steps) * ADVANCE * 12
     right = left + WIDTH
     y = height - SIZE - ROW
-    shapes += [Text(SIZE, y + 25, "ids", "soft"), Text(right + 16, y + 25, seen["ids"] if seen else "(B, T)", "soft", size=12)]
+    shapes += [
+        Text(SIZE, y + 25, "ids", "soft"),
+        Text(right + 16, y + 25, seen["ids"] if seen else "(B, T)", "soft", size=12),
+    ]
     shapes.append(Text((left + right) / 2, y + 25, "the text's tokens", "soft", "middle"))
     bottom = y
     for n, (part, what, shape) in enumerate(steps):

@@ -24,7 +24,8 @@ from minigpt.playground.beams import Search
 from minigpt.playground.guard import Guard
 from minigpt.playground.knock import WITHOUT, KnockedOut, writing
 from minigpt.playground.logits import bars
-from minigpt.playground.looking import next_logits, picture, planned, where
+from minigpt.playground.looking import next_logits, picture, planned, told, where
+from minigpt.playground.shapes import live_architecture
 from minigpt.playground.shelf import Shelf
 from minigpt.playground.wire import LARGEST_BODY, Refused
 from minigpt.playground.with_part import check_inside
@@ -95,6 +96,14 @@ async def show_picture(request: Request) -> Response:
     return JSONResponse(await once(loaded, lambda: parts.without(lambda: picture(loaded.lm, asked))))
 
 
+async def show_architecture(request: Request) -> Response:
+    """The model with the shapes that a text's tensors have in it."""
+    asked = wire.read(await body_of(request))
+    loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked, True)
+    return JSONResponse(await once(loaded, lambda: told(live_architecture(loaded.lm, asked.prompt))))
+
+
 async def show_beams(request: Request) -> Response:
     """The tree of a beam search, round by round."""
     asked = wire.read(await body_of(request), WITHOUT)
@@ -147,8 +156,8 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         yield
         await run_in_threadpool(shelf.close)
 
-    asking = {"/load": load, "/generate": generate, "/bars": show_bars, "/picture": show_picture, "/beams": show_beams}
-    asking |= {"/template": show_template}
+    looking = {"/bars": show_bars, "/picture": show_picture, "/architecture": show_architecture, "/beams": show_beams}
+    asking = {"/load": load, "/generate": generate, "/template": show_template, **looking}
     app = Starlette(
         routes=[
             Route("/", page),

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 
-from minigpt.analysis.beam_tree import growing_tree, mark
+from minigpt.analysis.beam_tree import Tree, growing_tree, mark
 from minigpt.generation.sequences import plan
 from minigpt.language_model import LanguageModel
 from minigpt.pictures.beams import beam_picture
@@ -17,7 +17,7 @@ MOST = 8  # rounds: each is a column of the picture
 
 
 class Search:
-    """A planned search: `events` does it. Raises `Refused` (422) where model, prompt and settings do not go together."""
+    """A planned search: `events` does it. Raises `Refused` (422) where prompt, settings and model do not fit."""
 
     def __init__(self, lm: LanguageModel, request: Request) -> None:
         assert lm.tokenizer
@@ -30,6 +30,8 @@ class Search:
             (self.sequence,) = plan(lm.model, [start_of(lm.tokenizer, request.prompt)], self.settings)
         except ValueError as error:
             raise Refused(422, str(error)) from None
+        if self.settings.num_beams < 2:
+            raise Refused(422, f"num_beams must be 2 or more for a tree, not {self.settings.num_beams}")
 
     def start(self) -> Event:
         """What is known before anything is computed."""
@@ -41,11 +43,13 @@ class Search:
 
     def search(self) -> Generator[Event, None, None]:
         """The same by the model as it stands."""
-        nodes, winner = [], ()
-        for n, (nodes, winner) in enumerate(growing_tree(self.lm.model, self.sequence.ids, self.settings), 1):
+        tree: Tree = ([], ())
+        for n, so_far in enumerate(growing_tree(self.lm.model, self.sequence.ids, self.settings), 1):
+            tree = so_far
             yield {"event": "round", "round": n}
+        nodes = mark(*tree)
         assert self.lm.tokenizer
         text = self.prompt if isinstance(self.prompt, str) else self.lm.tokenizer.decode(self.prompt)
         texts = {node.id: text_of(self.lm, node.id) for node in nodes}
         title = f"{self.settings.num_beams} beams after {quoted(text)}"
-        yield {"event": "end", **told(beam_picture(mark(nodes, winner), texts, title))}
+        yield {"event": "end", **told(beam_picture(nodes, texts, title))}

@@ -7,13 +7,16 @@ V vocabulary.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from minigpt.analysis.activations import patch
 from minigpt.generation.rules import shown
 from minigpt.language_model import LanguageModel
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from minigpt.pictures.seen import model_of
 from minigpt.playground.logits import Recent
 from minigpt.playground.same import same_text
 from minigpt.playground.shelf import Loaded
@@ -34,13 +37,14 @@ class KnockedOut:
     """
 
     def __init__(self, lm: LanguageModel, request: Request) -> None:
-        assert isinstance(lm.model, nn.Module)
-        self.model = lm.model
+        self.lm = lm
         n_layer, n_head = lm.model.config.n_layer, lm.model.config.n_head
         self.changes: dict[str, float] = {}  # as `patch` takes them
         for pair in request.more.get("without", []):
             if not (isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int and type(pair[1]) in (int, str)):
-                raise Refused(422, f'without has pairs such as [2, 5], [2, "attention"] or [2, "mlp"], not {shown(pair)}')
+                raise Refused(
+                    422, f'without has pairs such as [2, 5], [2, "attention"] or [2, "mlp"], not {shown(pair)}'
+                )
             layer, part = pair
             check("layer", layer, n_layer)
             if isinstance(part, int):
@@ -49,12 +53,14 @@ class KnockedOut:
                 raise Refused(422, f"a part of a layer is the number of a head, attention or mlp, not {shown(part)}")
             name = WHOLE[part] if isinstance(part, str) else f"attn.heads[:, {part}]"
             self.changes[f"h.{layer}.{name}"] = 0
+        if self.changes and not isinstance(lm.model, GPT2 | Llama):
+            raise Refused(422, f"a {type(lm.model).__name__} has no parts to leave out: GPT-2 and Llama models have")
 
     def without(self, compute: Callable[[], T]) -> T:
         """What is computed by the model without these parts."""
         if not self.changes:
             return compute()
-        with patch(self.model, self.changes):
+        with patch(model_of(self.lm), self.changes):
             return compute()
 
     def each(self, steps: Generator[Event, None, None]) -> Generator[Event, None, None]:

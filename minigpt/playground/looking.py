@@ -24,11 +24,10 @@ from minigpt.models import layers
 from minigpt.pictures.colors import style
 from minigpt.pictures.drawing import Drawing
 from minigpt.playground.logits import Recent
-from minigpt.playground.shapes import live_architecture
 from minigpt.playground.wire import Refused, Request
 from minigpt.prompts import start_of
 
-PICTURES = ("architecture", "attention", "lens", "surprise")
+PICTURES = ("attention", "lens", "surprise")
 CODE: dict[str, Callable[..., Any]] = {  # what computes each step of `minigpt.analysis.filters.filter_steps`
     "model": layers.softmax,
     "penalties": constraints.process,
@@ -76,8 +75,6 @@ def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
     given = {name: request.more[name] for name in ("layer", "head") if name in request.more}
     if given and what != "attention":
         raise ValueError(f"layer and head are for attention, not for {what}: leave them out")
-    if what == "architecture":
-        return told(live_architecture(lm, start_of(lm.tokenizer, request.prompt)))
     assert lm.tokenizer
     text = request.prompt if isinstance(request.prompt, str) else lm.tokenizer.decode(request.prompt)
     return told(getattr(lm.show, what)(text, **given))

@@ -140,12 +140,12 @@ class WithPart(Writing):
         return lambda logits, *others: sample(logits, *others).to(logits.device)
 
 
-def check_inside(loaded: Loaded, request: Request) -> None:
-    """Refuse a look at activations of a model in which a learner's modules are: they are the project's that tell."""
-    inside = request.more.get("what", "surprise") != "surprise" or request.more.get("without")
-    if loaded.part and loaded.part.kind == "model" and inside:
-        theirs = f"{loaded.lm.name} has yours in their place"
-        raise Refused(422, f"this looks inside the project's own modules, and {theirs}: look at {loaded.part.lm.name}")
+def check_inside(loaded: Loaded, request: Request, inside: bool = False) -> None:
+    """Refuse a look into a learner's modules, which tell nothing of their inside, and switching parts of them off."""
+    without, what = request.more.get("without"), request.more.get("what", "surprise")
+    if loaded.part and (without or (loaded.part.kind == "model" and (inside or what != "surprise"))):
+        own = loaded.part.lm.name
+        raise Refused(422, f"this looks inside the project's own modules, not into {loaded.lm.name}: look at {own}")
 
 
 def around(name: str, settings: Settings) -> tuple[Settings, Settings]:

@@ -47,6 +47,8 @@ class Writing:
         assert lm.tokenizer
         self.tokenizer = lm.tokenizer
         try:
+            if "written" in request.more and not request.more.get("chat"):
+                raise ValueError("written goes with chat: true: it is what a chat template made of the prompt")
             if request.more.get("chat"):
                 self.prompt, self.given = conversation(lm, request, given)
             self.settings = replace(lm.settings(self.given), prompt_lookup_num_tokens=0)  # drafts change no text

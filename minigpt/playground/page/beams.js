@@ -2,8 +2,8 @@
 
 import { drawn } from "./drawn.js"
 import { missing } from "./knock.js"
-import { $ } from "./parts.js"
-import { searching } from "./settings.js"
+import { $, make } from "./parts.js"
+import { searching, strategy } from "./settings.js"
 import { events } from "./wire.js"
 
 const MOST = 8 // new tokens, as minigpt/playground/beams.py has it: each is a column
@@ -14,18 +14,21 @@ export async function tree({ model, ids, prompt, words, chosen, branch }, signal
   const asked = settings.max_new_tokens
   settings.max_new_tokens = Math.min(asked, MOST)
   const text = chosen !== undefined ? { ids } : branch ? { ids: branch.promptIds } : { prompt }
-  const after = chosen === undefined ? "the prompt" : `“…${words.slice(-40)}”`
-  const less = asked > MOST ? `, not ${asked}, which are too many to draw; a longer search may end otherwise` : ""
-  const told = `${settings.num_beams} beams after ${after}, for ${settings.max_new_tokens} new tokens${less}. Each column is one more token, the best on top.${missing(branch)}`
-  $("caption").textContent = told
+  const after = chosen === undefined ? "the prompt" : `“${words.length > 40 ? "…" : ""}${words.slice(-40)}”`
+  const less = asked > MOST ? ` (${asked} are too many to draw, and a longer search may end in another text)` : ""
+  const more = strategy() === "beams" ? "" : " “Beam search” in the settings lets you choose how many beams."
+  $("caption").textContent = `${settings.num_beams} beams after ${after}, ${settings.max_new_tokens} new tokens${less}. Each column is one more token, the best on top.${more}${missing(branch)}`
   let end = null
   for await (const event of events("beams", { model, ...text, settings, without: branch?.without }, signal)) {
     if (event.event === "error") throw new Error(event.error)
-    if (event.event === "round" && shown()) $("caption").textContent = `${told} Searching: round ${event.round} of ${settings.max_new_tokens} …`
+    if (event.event === "round" && shown()) progress(event.round, settings.max_new_tokens)
     if (event.event === "end") end = event
   }
   if (!end) throw new Error("the connection broke off: choose the tab again")
-  if (!shown()) return
-  $("caption").textContent = told
-  drawn(end, 0.7)
+  if (shown()) drawn(end, 0.7)
+}
+
+// Where no tree stands yet, how far the search is.
+function progress(round, n) {
+  if (!$("drawn").querySelector("svg")) $("drawn").replaceChildren(make("p", { className: "quiet" }, `Searching: round ${round} of ${n} …`))
 }

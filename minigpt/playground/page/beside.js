@@ -86,13 +86,15 @@ function tell() {
   on.changed()
 }
 
+const template = async (model, prompt) => (await ask("template", { model, prompt })).json()
+
 // Asks the template anew, unless somebody changed what it wrote.
 let asking = 0
 export async function render() {
   if (!templated() || (edited() && rendered)) return note()
   const mine = ++asking
   try {
-    const told = await (await ask("template", { model: chosen().model.name, prompt: $("prompt").value })).json()
+    const told = await template(chosen().model.name, $("prompt").value)
     if (mine !== asking || !templated()) return
     $("written").value = rendered = told.text
     note(`${told.special.join(" ")} are special tokens here, one token each; in an ordinary prompt they are plain text.`)
@@ -118,10 +120,9 @@ export async function asked({ settings: given, prompt }, name) {
   if (kind === "seed") asked.settings.seed = settings.seedAfter(given.seed)
   if (kind === "strategy") asked.settings = settings.of(what, given.seed)
   if (kind === "chat") {
-    await render()
     asked.chat = fresh.chat = true
-    fresh.written = $("written").value
-    if (edited()) asked.written = fresh.written
+    if (edited()) asked.written = fresh.written = $("written").value
+    else fresh.written = await template(model.name, prompt).then((told) => told.text, () => undefined) // generate says why
   }
   return { asked, fresh }
 }

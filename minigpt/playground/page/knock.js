@@ -1,6 +1,6 @@
 // Heads, attentions and MLPs that are switched off, and the text that the model writes without them.
 
-import { all, ids, shared } from "./branches.js"
+import { all, ids, promptOf, shared } from "./branches.js"
 import { $, make } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
@@ -48,8 +48,8 @@ const begun = (branch) => branch.own + (branch.tokens[branch.own]?.picked ? 1 : 
 // Shows the parts of a model, and the text with and without those that are off.
 export function show(at, { n_layer, n_head }) {
   if (!$("drawn").contains(panel)) $("drawn").replaceChildren(panel)
+  const same = place && at.branch === place.branch && grid.dataset.size === `${n_layer} ${n_head}`
   if (grid.dataset.size !== `${n_layer} ${n_head}`) layOut(n_layer, n_head)
-  const same = place && at.branch === place.branch
   place = at
   if (same) return
   if (at.branch?.original) press(at.branch.without)
@@ -62,11 +62,12 @@ function layOut(n_layer, n_head) {
   grid.dataset.size = `${n_layer} ${n_head}`
   const columns = [...Array(n_head).keys(), "attention", "mlp"]
   const words = (part) => ({ attention: "all heads", mlp: "MLP" })[part] ?? String(part)
-  const top = make("tr", {}, make("th", { scope: "col" }, "layer"), ...columns.map((part) => make("th", { scope: "col" }, part === 0 ? "head 0" : words(part))))
+  const column = (text, colSpan = 1) => make("th", { scope: "col", colSpan }, text)
+  const top = make("tr", {}, column("layer"), column("heads", n_head), column("attention"), column("MLP"))
   const rows = [...Array(n_layer).keys()].map((layer) => {
     const cells = columns.map((part) => {
       const pair = [layer, part]
-      const button = make("button", { type: "button", tabIndex: -1, "aria-label": name(pair), "aria-pressed": "false", title: name(pair) }, typeof part === "number" ? String(part) : words(part))
+      const button = make("button", { type: "button", tabIndex: -1, "aria-label": name(pair), "aria-pressed": "false", title: name(pair) }, words(part))
       button.dataset.pair = JSON.stringify(pair)
       button.dataset.key = key(pair)
       return make("td", {}, button)
@@ -116,11 +117,11 @@ function walk(event) {
 // The same text again without the parts that are off: same settings, same seed, a branch of its own.
 async function rewrite() {
   const base = originalOf(place.branch)
-  const { model, settings, prompt, promptIds, own } = base
+  const { model, settings, prompt, promptIds, own, chat, written } = base
   const n = begun(base)
-  const text = n ? { ids: ids(base, n) } : { prompt }
-  const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without() }
-  await write({ ...text, model, settings, without: without() }, fresh)
+  const text = n || chat ? { ids: ids(base, n) } : { prompt }
+  const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without(), chat, written }
+  await write({ ...text, model, settings, without: without(), chat }, fresh)
   if (!$("error").hidden) status.textContent = $("error").textContent
 }
 
@@ -134,11 +135,12 @@ export function compare(branch) {
   pair.forEach((one, n) => {
     heads[n].textContent = n ? one.name : `the original${one.without?.length ? `, ${named(one.without)}` : ""}`
     boxes[n].setAttribute("aria-label", heads[n].textContent)
-    texts[n].show(one.prompt, one.tokens, same)
+    texts[n].show(promptOf(one), one.tokens, same)
     texts[n].span(same)?.classList.add("differs")
   })
   if (!branch.finish_reason) return
   const differ = pair.some(({ tokens }) => tokens[same])
+  const begin = same > 1 ? `The first ${same} tokens are the same; then` : same ? "The first token is the same; then" : "They differ from the first token on:"
   const [one, other] = pair.map(({ tokens, finish_reason }) => (tokens[same] ? `has “${tokens[same].label}”` : finish_reason === "stopped" ? "was stopped" : "ends"))
-  status.textContent = differ ? `The first ${same} tokens are the same; then the original ${one}, the other ${other}.` : `Both texts are the same: all ${same} tokens.`
+  status.textContent = differ ? `${begin} the original ${one}, the other ${other}.` : `Both texts are the same: all ${same} tokens.`
 }

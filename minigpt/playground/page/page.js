@@ -86,7 +86,7 @@ async function write(ask, fresh, other) {
   ])
   if (writing !== mine) return
   busy(false)
-  fail(wrong[0])
+  fail(wrong[0] || (wrong[1] && `Beside it: ${wrong[1]}`))
   if (fresh.id && current === fresh) show(fresh)
 }
 

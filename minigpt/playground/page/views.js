@@ -56,6 +56,7 @@ export async function redraw() {
 
 const VIEWS = {
   bars,
+  architecture,
   beams: (place) => beams.tree(place, flight.signal, () => tab === "beams"),
   knock: (place) => {
     $("caption").textContent = PARTS
@@ -82,14 +83,21 @@ async function bars({ model, ids, prompt, words, chosen, branch }) {
 
 async function picture({ model, all, prompt, branch }) {
   const what = tab
-  const longest = what === "architecture" ? Infinity : LONGEST
-  const text = all ? { ids: all.slice(0, longest) } : { prompt }
-  const part = (all?.length > longest ? ` The first ${longest} tokens.` : "") + knock.missing(branch)
+  const text = all ? { ids: all.slice(0, LONGEST) } : { prompt }
+  const part = (all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : "") + knock.missing(branch)
   const head = $("head").value
   const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
   const told = await (await ask("picture", { model, ...text, what, ...one, without: branch?.without })).json()
   if (tab !== what) return
   $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
+  drawn(told)
+}
+
+// The parts of the model with the shapes of the whole text.
+async function architecture({ model, all, prompt }) {
+  const told = await (await ask("architecture", { model, ...(all ? { ids: all } : { prompt }) })).json()
+  if (tab !== "architecture") return
+  $("caption").textContent = TOLD.architecture
   drawn(told)
 }
 

@@ -134,6 +134,7 @@ def test_the_python_of_an_answer_writes_the_same(
     exec(end["python"])
     assert capsys.readouterr().out == end["text"] + "\n"
     assert end["command"] == ""
+    assert ("chat([" in end["python"]) == (more == {"prompt": ASKED}) != ("eos_token_id" in end["python"])
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ def test_a_part_that_is_right_writes_the_text_of_the_model(name: str, mine: Any,
         settings = {"temperature": 0.9, "top_p": 0.95, "seed": seed, **NEEDS.get(name, {}), "max_new_tokens": 8}
         if not settings["temperature"]:
             settings.pop("top_p")
+        elif PLACED[name] == "probs":  # with filters before it and after it
+            settings |= {"temperature": 1.4, "top_k": 20}
         wanted = lm.generate(PROMPT, **settings)
         assert text_of(playground, settings=settings)["text"] == wanted.text
 
@@ -295,6 +297,15 @@ def test_a_part_that_spoils_its_weights_spoils_nobody_elses(mine: Any, lm: Langu
         == load("storyteller").generate(PROMPT, **settings).text
     )  # type: ignore[call-overload]
     assert lm.model.wte.weight.abs().sum() > 0  # type: ignore[attr-defined]
+
+
+def test_a_part_that_spoils_its_weights_spoils_no_other_part(mine: Any, lm: LanguageModel) -> None:
+    spoiling = "def embed(ids, wte, wpe):\n    wte.mul_(0)\n    return wte[ids] + wpe[:ids.shape[1]]\n"
+    playground = mine(spoiling + solution("MLP"))
+    settings: Any = {"temperature": 0, "max_new_tokens": 4}
+    spoiled = text_of(playground, settings=settings)["text"]
+    other = text_of(playground, name_of(playground, 1), settings=settings)["text"]
+    assert spoiled != other == lm.generate(PROMPT, **settings).text
 
 
 def test_texts_with_a_part_that_remembers_do_not_mix(mine: Any, lm: LanguageModel) -> None:

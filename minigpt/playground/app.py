@@ -18,15 +18,16 @@ from starlette.staticfiles import StaticFiles
 
 from minigpt.commands.parser import in_flags
 from minigpt.pictures.colors import style
-from minigpt.playground import templates, wire
+from minigpt.playground import code, cuts, templates, wire
 from minigpt.playground.answers import Events, once
 from minigpt.playground.beams import Search
-from minigpt.playground.guard import Guard
+from minigpt.playground.guard import Guard, body_of
 from minigpt.playground.knock import WITHOUT, KnockedOut, writing
 from minigpt.playground.logits import bars
-from minigpt.playground.looking import next_logits, picture, planned, told, where
+from minigpt.playground.looking import next_logits, picture, planned, told
 from minigpt.playground.shapes import live_architecture
 from minigpt.playground.shelf import Shelf
+from minigpt.playground.vocabularies import Vocabularies
 from minigpt.playground.wire import LARGEST_BODY, Refused
 from minigpt.playground.with_part import check_inside
 from minigpt.playground.writing import name_of
@@ -82,7 +83,8 @@ async def show_bars(request: Request) -> Response:
         logits = await once(loaded, lambda: parts.without(lambda: next_logits(loaded.lm, ids, recent)))
     found = await run_in_threadpool(bars, logits, ids, settings, N_BARS)
     for step in found["steps"]:
-        step["where"] = where(step["name"])
+        step["code"] = code.step_of(step["name"])
+        step["where"] = code.where(step["code"])
     tokens = [name_of(loaded.lm.tokenizer, id) for id in found.pop("ids")]
     return JSONResponse({"tokens": tokens, **found})
 
@@ -127,14 +129,6 @@ async def mine(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(shelf.mine.look) if shelf.mine else {"file": None})
 
 
-async def body_of(request: Request) -> bytes:
-    """The body, which must say that it is JSON: no form of a foreign page can."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, f"the content type must be application/json, not {kind or 'missing'}")
-    return await request.body()
-
-
 async def answer(_: Request, error: Exception) -> Response:
     """What went wrong, in one line."""
     if isinstance(error, Refused):
@@ -156,13 +150,13 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         yield
         await run_in_threadpool(shelf.close)
 
+    fetched = {"/": page, "/models": models, "/mine": mine, "/vocabularies": cuts.vocabularies, "/code": code.list_code}
     looking = {"/bars": show_bars, "/picture": show_picture, "/architecture": show_architecture, "/beams": show_beams}
-    asking = {"/load": load, "/generate": generate, "/template": show_template, **looking}
+    asking = {"/load": load, "/generate": generate, "/template": show_template, "/tokens": cuts.tokens} | looking
     app = Starlette(
         routes=[
-            Route("/", page),
-            Route("/models", models),
-            Route("/mine", mine),
+            *(Route(path, function) for path, function in fetched.items()),
+            Route("/code/{name}", code.show_code),
             Route("/static/colors.css", colors),
             Mount("/static", StaticFiles(directory=PAGE)),
             *(Route(path, function, methods=["POST"]) for path, function in asking.items()),
@@ -175,5 +169,5 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         lifespan=lifespan,
         max_body_size=LARGEST_BODY,
     )
-    app.state.shelf = shelf
+    app.state.shelf, app.state.vocabularies = shelf, Vocabularies(shelf)
     return app

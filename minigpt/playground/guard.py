@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from minigpt.playground.wire import Refused
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -65,3 +67,11 @@ class Guard:
             return site == "same-origin"
         own = origin is None or urlsplit(origin).netloc == headers.get("host")
         return own and site in (None, "same-origin", "none")
+
+
+async def body_of(request: Request) -> bytes:
+    """The body, which must say that it is JSON: no form of a foreign page can."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(415, f"the content type must be application/json, not {kind or 'missing'}")
+    return await request.body()

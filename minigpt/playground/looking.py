@@ -1,26 +1,18 @@
-"""A look at a text that is there: the logits after it, the code that filters them, the pictures of `lm.show`.
+"""A look at a text that is there: the logits after it, and the pictures of `lm.show`.
 
 V vocabulary.
 """
 
-import inspect
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import minigpt
-from minigpt.generation import constraints, cutoffs, sampling
 from minigpt.generation.decoding import prefill
-from minigpt.generation.fields import FILTERS
 from minigpt.generation.rules import shown
 from minigpt.generation.sequences import TokenSequence, fit
 from minigpt.generation.settings import Settings
 from minigpt.language_model import LanguageModel
-from minigpt.models import layers
 from minigpt.pictures.colors import style
 from minigpt.pictures.drawing import Drawing
 from minigpt.playground.logits import Recent
@@ -28,13 +20,6 @@ from minigpt.playground.wire import Refused, Request
 from minigpt.prompts import start_of
 
 PICTURES = ("attention", "lens", "surprise")
-CODE: dict[str, Callable[..., Any]] = {  # what computes each step of `minigpt.analysis.filters.filter_steps`
-    "model": layers.softmax,
-    "penalties": constraints.process,
-    "greedy": sampling.sample,
-    "temperature": sampling.filter_candidates,
-    **{name: getattr(sampling, name, None) or getattr(cutoffs, name) for name in FILTERS},
-}
 
 
 def planned(lm: LanguageModel, request: Request) -> tuple[list[int], Settings]:
@@ -45,18 +30,6 @@ def planned(lm: LanguageModel, request: Request) -> tuple[list[int], Settings]:
     except ValueError as error:
         raise Refused(422, str(error)) from None
     return ids, settings
-
-
-@cache
-def where(step: str) -> str:
-    """The file and the line of the code that computes a step of the bars.
-
-    >>> where("top_k 40").startswith("minigpt/generation/sampling.py:")
-    True
-    """
-    function = CODE[step.split(" ")[0].replace("-", "_")]
-    file = Path(inspect.getfile(function)).relative_to(Path(minigpt.__file__).parents[1])
-    return f"{file.as_posix()}:{inspect.getsourcelines(function)[1]}"
 
 
 @torch.inference_mode()

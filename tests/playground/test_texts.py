@@ -13,7 +13,7 @@ from minigpt.analysis import filters
 from minigpt.cli import main
 from minigpt.generation.sampling import top_k
 from minigpt.language_model import LanguageModel
-from minigpt.playground.looking import where
+from minigpt.playground.code import where
 from tests.playground.conftest import Playground
 
 ROOT = Path(__file__).parents[2]

@@ -219,6 +219,7 @@ def test_by_keyboard_alone(page: Visitor, lm: LanguageModel) -> None:
         assert page.evaluate("document.activeElement.id") == f"tab-{tab}"
     page.wait("document.querySelector('#knock table')")
     page.key("Tab")  # the panel
+    page.key("Tab")  # the link to its code
     page.key("Tab")  # its grid
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowLeft", "ArrowLeft"):
         page.key(key)

@@ -1,5 +1,6 @@
 // The next token's distribution before and after each filter, as a table of bars.
 
+import { link } from "./code.js"
 import { make, percent } from "./parts.js"
 
 const MEANING = {
@@ -17,7 +18,7 @@ export function table(told, chosen) {
   for (const step of told.steps) {
     const meaning = MEANING[step.name.split(" ")[0]] ?? ""
     const left = `${step.kept.toLocaleString("en")} tokens left, ${step.entropy.toFixed(1)} bits`
-    head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", { title: "the code that computes it" }, make("code", {}, step.where))))
+    head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", {}, link(step.code, step.where))))
   }
   const most = Math.max(...told.steps.flatMap((step) => step.probabilities))
   const rows = told.tokens.map((token, n) => {

@@ -2,6 +2,7 @@
 
 import * as beside from "./beside.js"
 import * as branches from "./branches.js"
+import * as code from "./code.js"
 import * as knock from "./knock.js"
 import { watch } from "./mine.js"
 import { $, make } from "./parts.js"
@@ -145,7 +146,7 @@ function show(one) {
 function looked(n, one = current) {
   const words = branches.promptOf(one) + branches.textOf({ tokens: one.tokens.slice(0, n) })
   const place = { model: one.model, ids: branches.ids(one, n), words, chosen: one.tokens[n]?.id }
-  views.look({ ...place, all: branches.ids(one), branch: one })
+  views.look({ ...place, all: branches.ids(one), text: branches.promptOf(one) + branches.textOf(one), branch: one })
 }
 
 // The other text beside it, and where both part.
@@ -295,6 +296,7 @@ async function open() {
   knock.build(write)
   beside.build({ load: loaded, changed: () => writing || busy(false) })
   listen()
+  code.build().catch((error) => fail(error.message))
   try {
     list(await (await ask("models")).json())
   } catch (error) {

@@ -2,6 +2,8 @@
 
 import { update } from "./bars.js"
 import * as beams from "./beams.js"
+import * as code from "./code.js"
+import * as cuts from "./cuts.js"
 import { drawn } from "./drawn.js"
 import * as knock from "./knock.js"
 import { $, make } from "./parts.js"
@@ -12,6 +14,7 @@ const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
   surprise: "How much each token surprised the model.",
   lens: "What the model would say after each layer, at each token.",
+  tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
   attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
   architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
 }
@@ -34,7 +37,7 @@ export function look(where) {
 
 // Draws anew what is shown. While an answer is under way later wishes become one.
 export async function redraw() {
-  if (!place) return
+  if (!place && tab !== "tokens") return // all others look at a model's text
   if (asking) {
     again = true
     flight.abort()
@@ -56,6 +59,7 @@ export async function redraw() {
 
 const VIEWS = {
   bars,
+  tokens,
   architecture,
   beams: (place) => beams.tree(place, flight.signal, () => tab === "beams"),
   knock: (place) => {
@@ -79,6 +83,11 @@ async function bars({ model, ids, prompt, words, chosen, branch }) {
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)
+}
+
+async function tokens(place) {
+  await cuts.draw(place)
+  if (tab === "tokens") $("drawn").replaceChildren() // what had failed before
 }
 
 async function picture({ model, all, prompt, branch }) {
@@ -112,7 +121,9 @@ export function build() {
     }
     $("view").setAttribute("aria-labelledby", one.id)
     $("heads").hidden = tab !== "attention"
-    $("caption").textContent = ""
+    $("cuts").hidden = tab !== "tokens"
+    $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
+    code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
     redraw()
   }
@@ -128,6 +139,7 @@ export function build() {
   })
   for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
   $("drawn").addEventListener("click", enlarge)
+  cuts.build(redraw)
 }
 
 // A click on a head of the grid shows it large.

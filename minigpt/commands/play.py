@@ -11,10 +11,12 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from minigpt.commands.common import load_model, note
+from minigpt.commands.common import load_model, note, spinner
 from minigpt.playground.app import LOOPBACK, application
 from minigpt.playground.connections import Connection
+from minigpt.playground.mine import Mine
 from minigpt.playground.shelf import Shelf
+from minigpt.terminal import plain
 
 TRIED = 20  # ports, before the system chooses one
 CONFIG: dict[str, Any] = {  # of uvicorn; what goes wrong within is said by the application itself
@@ -34,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
     if lm.tokenizer is None:
         raise ValueError(f"{args.model} has no vocabulary: the playground shows text, choose another model")
     shelf = Shelf(lm, device=args.device, dtype=args.dtype, plain=args.plain)
+    if args.mine:
+        with spinner(f"checking {args.mine.name}"):
+            shelf.mine = Mine(args.mine, lm)
+        for line in [*(str(report).split("\n")[0] for report in shelf.mine.reports), *shelf.mine.trouble]:
+            note(plain(line))
     local = args.host in (*LOOPBACK, "::1")
     token = secrets.token_urlsafe(16) if args.token or not local else ""
     listening = listen(args.host, args.port)

@@ -24,9 +24,12 @@ class Told(Protocol):
 
 
 class Events(StreamingResponse):
-    """Server-sent events of a job, which ends with the answer: at its last event, or when the reader has gone."""
+    """Server-sent events of a job, which ends with the answer: at its last event, or when the reader has gone.
 
-    def __init__(self, loaded: Loaded, work: Told) -> None:
+    `stop` is called then, for a step that could take long.
+    """
+
+    def __init__(self, loaded: Loaded, work: Told, stop: Callable[[], None] = lambda: None) -> None:
         self.queue: asyncio.Queue[Event | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
@@ -34,7 +37,7 @@ class Events(StreamingResponse):
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
                 loop.call_soon_threadsafe(self.queue.put_nowait, event)
 
-        self.job = Job(work.events(), give)
+        self.job, self.stop = Job(work.events(), give), stop
         place = loaded.worker.submit(self.job)
         super().__init__(self.lines({**work.start(), "place": place}), media_type="text/event-stream")
 
@@ -49,6 +52,7 @@ class Events(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self.job.cancel()
+            self.stop()
 
 
 async def once(loaded: Loaded, compute: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from minigpt.commands.parser import in_flags
 from minigpt.pictures.colors import style
-from minigpt.playground import code, cuts, wire
+from minigpt.playground import code, cuts, templates, wire
 from minigpt.playground.answers import Events, once
 from minigpt.playground.beams import Search
 from minigpt.playground.guard import Guard, body_of
@@ -29,6 +29,7 @@ from minigpt.playground.shapes import live_architecture
 from minigpt.playground.shelf import Shelf
 from minigpt.playground.vocabularies import Vocabularies
 from minigpt.playground.wire import LARGEST_BODY, Refused
+from minigpt.playground.with_part import check_inside
 from minigpt.playground.writing import name_of
 
 PAGE = Path(__file__).parent / "page"
@@ -60,16 +61,18 @@ async def load(request: Request) -> Response:
 
 
 async def generate(request: Request) -> Response:
-    """A text, token by token; also one that is written without some parts of the model."""
-    asked = wire.read(await body_of(request), WITHOUT)
+    """A text, token by token; also one that is written without some parts of the model, or by a chat template."""
+    asked = wire.read(await body_of(request), {**WITHOUT, **templates.FIELDS})
     loaded = request.app.state.shelf.get(asked.model)
-    return Events(loaded, await run_in_threadpool(writing, loaded, asked))
+    written = await run_in_threadpool(writing, loaded, asked)
+    return Events(loaded, written, written.stop)
 
 
 async def show_bars(request: Request) -> Response:
     """The distribution after a text, before and after each filter."""
     asked = wire.read(await body_of(request), WITHOUT)
     loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked)
     parts = KnockedOut(loaded.lm, asked)
     recent = parts.apart(loaded.recent)
     ids, settings = await run_in_threadpool(planned, loaded.lm, asked)
@@ -88,6 +91,7 @@ async def show_picture(request: Request) -> Response:
     """A picture of `lm.show` of a text: as SVG without its own style sheet, which the page has, and its description."""
     asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int, **WITHOUT})
     loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked)
     parts = KnockedOut(loaded.lm, asked)
     return JSONResponse(await once(loaded, lambda: parts.without(lambda: picture(loaded.lm, asked))))
 
@@ -96,6 +100,7 @@ async def show_architecture(request: Request) -> Response:
     """The model with the shapes that a text's tensors have in it."""
     asked = wire.read(await body_of(request))
     loaded = request.app.state.shelf.get(asked.model)
+    check_inside(loaded, asked, True)
     return JSONResponse(await once(loaded, lambda: told(live_architecture(loaded.lm, asked.prompt))))
 
 
@@ -104,6 +109,22 @@ async def show_beams(request: Request) -> Response:
     asked = wire.read(await body_of(request), WITHOUT)
     loaded = request.app.state.shelf.get(asked.model)
     return Events(loaded, await run_in_threadpool(Search, loaded.lm, asked))
+
+
+async def show_template(request: Request) -> Response:
+    """A prompt as the model's chat template writes it, a user's message."""
+    asked = wire.read(await body_of(request))
+    loaded = request.app.state.shelf.get(asked.model)
+    try:
+        return JSONResponse(await run_in_threadpool(templates.rendered, loaded.lm, asked))
+    except ValueError as error:
+        raise Refused(getattr(error, "status", 422), str(error)) from None
+
+
+async def mine(request: Request) -> Response:
+    """The learner's file with what the checker says about it, read again if it was saved; its name is null for none."""
+    shelf: Shelf = request.app.state.shelf
+    return JSONResponse(await run_in_threadpool(shelf.mine.look) if shelf.mine else {"file": None})
 
 
 async def answer(_: Request, error: Exception) -> Response:
@@ -127,9 +148,9 @@ def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) 
         yield
         await run_in_threadpool(shelf.close)
 
-    fetched = {"/": page, "/models": models, "/vocabularies": cuts.vocabularies, "/code": code.list_code}
+    fetched = {"/": page, "/models": models, "/mine": mine, "/vocabularies": cuts.vocabularies, "/code": code.list_code}
     looking = {"/bars": show_bars, "/picture": show_picture, "/architecture": show_architecture, "/beams": show_beams}
-    asking = {"/load": load, "/generate": generate, "/tokens": cuts.tokens, **looking}
+    asking = {"/load": load, "/generate": generate, "/template": show_template, "/tokens": cuts.tokens} | looking
     app = Starlette(
         routes=[
             *(Route(path, function) for path, function in fetched.items()),

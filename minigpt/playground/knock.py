@@ -21,6 +21,7 @@ from minigpt.playground.logits import Recent
 from minigpt.playground.same import same_text
 from minigpt.playground.shelf import Loaded
 from minigpt.playground.wire import Refused, Request
+from minigpt.playground.with_part import WithPart, check_inside
 from minigpt.playground.work import Event
 from minigpt.playground.writing import Writing
 
@@ -111,7 +112,10 @@ class Without(Writing):
 
 def writing(loaded: Loaded, request: Request) -> Writing:
     """The text that a request asks for, planned; raises `Refused` as `Writing` and `KnockedOut` do."""
+    check_inside(loaded, request)
     parts = KnockedOut(loaded.lm, request)
+    if loaded.part and not parts.changes:
+        return WithPart(loaded, request)
     if parts.changes:
         return Without(loaded.lm, request, loaded.recent, parts)
     return Writing(loaded.lm, request, loaded.recent)

@@ -1,19 +1,26 @@
 """The models on this machine: which there are, what it costs to load one, and those that are loaded."""
 
+from __future__ import annotations
+
 import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigpt.commands.models import weight_bytes
 from minigpt.language_model import LanguageModel, load
 from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
+from weights.families.known import FAMILIES
 from weights.fetch.locate import local
 from weights.fetch.registry import ENTRIES, REGISTRY
 from weights.report import size_text
+
+if TYPE_CHECKING:
+    from minigpt.playground.mine import Mine
+    from minigpt.playground.parts import Part
 
 SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # which begin as the model's files say
 FLOAT = 4  # bytes of a number in memory; half precision is float32 on a CPU
@@ -26,6 +33,7 @@ class Loaded:
     lm: LanguageModel
     worker: Worker = field(default_factory=Worker)
     recent: Recent = field(default_factory=Recent)
+    part: Part | None = None  # a learner's, which is in the model or takes one of the steps of writing
 
 
 class Shelf:
@@ -35,16 +43,20 @@ class Shelf:
         self.first, self.how = first.name, how  # how: device, dtype and plain, as `minigpt.load` takes them
         self.loaded = {first.name: Loaded(first)}
         self.lock = threading.Lock()  # one model is loaded at a time
+        self.mine: Mine | None = None  # a learner's file, each of whose parts makes a model of its own
 
     def names(self) -> list[str]:
         """The models on this machine, the command line's first."""
-        here = [entry.name for entry in ENTRIES if entry.name != self.first and found(entry.name)]
-        return [self.first, *here]
+        writers = [entry.name for entry in ENTRIES if entry.family in FAMILIES]
+        here = [name for name in writers if name != self.first and found(name)]
+        return [self.first, *here, *(self.mine.names() if self.mine else [])]
 
     def get(self, name: str) -> Loaded:
         """A model that is loaded; 409 where it is not, 404 where there is none of that name here."""
         if name in self.loaded:
             return self.loaded[name]
+        if self.mine and (ready := self.mine.get(name)):
+            return ready
         self.check(name)
         raise Refused(409, f"{name} is not loaded yet: load it first")
 
@@ -59,6 +71,8 @@ class Shelf:
     def load(self, name: str) -> Loaded:
         """Loads a model if it is not there yet; 404 as `check`, 422 where it cannot be loaded."""
         with self.lock:
+            if self.mine and (ready := self.mine.get(name)):
+                return ready
             if name not in self.loaded:
                 self.check(name)
                 try:
@@ -76,22 +90,25 @@ class Shelf:
 
     def description(self, name: str) -> dict[str, Any]:
         """One model's."""
-        ready = self.loaded.get(name)
+        ready = self.loaded.get(name) or (self.mine.get(name) if self.mine else None)
         if ready:
             lm, config = ready.lm, ready.lm.model.config
             settings, n = lm.settings({}), sum(parameter.numel() for parameter in lm.model.parameters())
             own = {setting: getattr(settings, setting) for setting in SLIDERS}
             sizes = {"n_ctx": config.n_ctx, "n_layer": config.n_layer, "n_head": config.n_head}
-            return {"name": name, "loaded": True, "parameters": n, "cost": "", "own": own, **sizes}
+            about = {"parameters": n, "cost": "", "own": own, "chat": lm.chat_template is not None, **sizes}
+            part = {"part": ready.part.name, "needs": ready.part.needs} if ready.part else {}
+            return {"name": name, "loaded": True, **about, **part}
         n, path = REGISTRY[name].n_parameters, found(name)
         on_disk = size_text(weight_bytes(path)) if path else "nothing"
         cost = f"{on_disk} to read, about {size_text(FLOAT * n)} of memory{free_memory()}"
-        return {"name": name, "loaded": False, "parameters": n, "cost": cost}
+        return {"name": name, "loaded": False, "parameters": n, "cost": cost, "chat": REGISTRY[name].chat}
 
     def close(self) -> None:
         """Ends all work after the step that is under way."""
-        for ready in self.loaded.values():
-            ready.worker.stop(cancel=True)
+        workers = [ready.worker for ready in self.loaded.values()]
+        for worker in [*workers, *([self.mine.worker] if self.mine else [])]:
+            worker.stop(cancel=True)
 
 
 def found(name: str) -> Path | None:

@@ -22,10 +22,11 @@ from minigpt.generation.stopping import TextReader
 from minigpt.language_model import LanguageModel
 from minigpt.playground.logits import Recent, Watched
 from minigpt.playground.same import same_text
+from minigpt.playground.templates import conversation, same_answer
 from minigpt.playground.texts import growing
 from minigpt.playground.wire import Refused, Request
 from minigpt.playground.work import Event
-from minigpt.prompts import start_of
+from minigpt.prompts import Prompt, start_of
 from tokenizer import Tokenizer
 from tokenizer.display import label
 
@@ -42,17 +43,34 @@ class Writing:
     def __init__(self, lm: LanguageModel, request: Request, recent: Recent) -> None:
         given = {**request.settings, "seed": request.settings.get("seed", secrets.randbits(31))}
         self.lm, self.given, self.prompt, self.recent = lm, given, request.prompt, recent
+        self.request = request
         assert lm.tokenizer
         self.tokenizer = lm.tokenizer
         try:
-            self.settings = replace(lm.settings(given), prompt_lookup_num_tokens=0)  # drafts change no text
-            start = start_of(lm.tokenizer, request.prompt)
-            (self.sequence,) = plan(lm.model, [start], self.settings, lm.tokenizer)
+            if "written" in request.more and not request.more.get("chat"):
+                raise ValueError("written goes with chat: true: it is what a chat template made of the prompt")
+            if request.more.get("chat"):
+                self.prompt, self.given = conversation(lm, request, given)
+            self.settings = replace(lm.settings(self.given), prompt_lookup_num_tokens=0)  # drafts change no text
+            (self.sequence,) = plan(lm.model, [self.begin(self.prompt)], self.settings, lm.tokenizer)
         except ValueError as error:
             raise Refused(422, str(error)) from None
         self.reader = TextReader(lm.tokenizer, self.settings.stop)
         for id in self.sequence.ids:  # whose last character may be cut, by a branch within it
             self.last_piece = self.reader.decoder.push(id) if id in lm.tokenizer.tokens else ""
+
+    def begin(self, prompt: Prompt) -> list[int]:
+        """The ids from which the text goes on."""
+        return start_of(self.tokenizer, prompt)
+
+    def stop(self) -> None:
+        """Nobody waits for the text any more; it ends between two steps."""
+
+    def same(self) -> dict[str, str]:
+        """The command and the Python for the same text."""
+        if self.request.more.get("chat"):
+            return same_answer(self.lm, self.request, self.given, self.sequence.ids[: self.sequence.n_prompt])
+        return same_text(self.lm, self.prompt, self.given)
 
     def start(self) -> Event:
         """What is known before anything is computed."""
@@ -67,8 +85,8 @@ class Writing:
         yield from told
         done = completion(self.sequence)
         took = round(time.perf_counter() - begin, 3)
-        same = same_text(self.lm, self.prompt, self.given)
-        yield {"event": "end", "text": done.text, "finish_reason": done.finish_reason, "seconds": took, **same}
+        reason = {"finish_reason": done.finish_reason, "seconds": took}
+        yield {"event": "end", "text": done.text, **reason, **self.same()}
 
     def tokens(self) -> Iterator[Event]:
         """Tokens as they are drawn."""

@@ -13,20 +13,38 @@ export function keep(branch) {
 
 export const ids = (branch, n = branch.tokens.length) => [...branch.promptIds, ...branch.tokens.slice(0, n).map((token) => token.id)]
 
+// What stands before a text's tokens: the prompt, or what a chat template made of it.
+export const promptOf = (branch) => branch.written ?? branch.prompt
+
+// A text's model and settings, in a few words.
+export function about({ model, settings: { temperature, num_beams, top_k, top_p, min_p, repetition_penalty, seed } }) {
+  const filters = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`, min_p && `min-p ${min_p}`]
+  const how = num_beams > 1 ? [`${num_beams} beams`] : temperature ? [`temperature ${temperature}`, ...filters, `seed ${seed}`] : ["greedy"]
+  const penalty = repetition_penalty && repetition_penalty !== 1 && `repetition penalty ${repetition_penalty}`
+  return [model, ...how, penalty].filter(Boolean).join(" · ")
+}
+
+// Why no command line writes a text.
+export function uncommanded({ chat, without, model }) {
+  if (without) return "No command line leaves out parts of a model."
+  if (chat) return "No command line writes a single answer; minigpt chat holds conversations."
+  if (model.includes(" with your ")) return "No command line writes with a part of your own."
+  return "No command line has this prompt: some tokens are not what its text is cut into."
+}
+
 export const textOf = (branch) => branch.tokens.map((token) => token.text).join("")
 
 const surprise = (tokens) => tokens.reduce((sum, token) => sum + token.surprise, 0) / Math.max(1, tokens.length)
 
-// Draws the tree; `choose(branch)` shows one.
-export function list(current, choose) {
+// Draws the tree; `choose(branch)` shows one. `beside` is the one that is compared, or null.
+export function list(current, beside, choose) {
   $("empty").hidden = all.length > 1
   $("export").disabled = !all.length
   $("branches").replaceChildren(...all.filter((branch) => !branch.parent).map((branch) => item(branch, current, choose)))
   const none = make("option", { value: "" }, "nothing")
   const others = all.filter((branch) => branch !== current)
-  const before = $("other").value
   $("other").replaceChildren(none, ...others.map((branch) => make("option", { value: branch.id }, `${branch.id}: ${branch.name}`)))
-  if (others.some((branch) => String(branch.id) === before)) $("other").value = before
+  $("other").value = beside?.id ?? ""
 }
 
 function item(branch, current, choose) {
@@ -42,16 +60,22 @@ function item(branch, current, choose) {
 export function difference(one, other) {
   const same = shared(one, other)
   const told = [one, other].map((branch) => `${branch.id}: ${branch.tokens.length} tokens, ${bits(surprise(branch.tokens))} of surprise each`)
-  const begin = one.prompt === other.prompt ? `The first ${same} tokens after the prompt are the same.` : "The prompts differ."
+  const all = same === one.tokens.length && same === other.tokens.length
+  const first = same === 0 ? "They differ from the first token on." : same === 1 ? "The first token after the prompt is the same." : `The first ${same} tokens after the prompt are the same.`
+  const alike = all ? `Both texts are the same: all ${same} tokens.` : first
+  const begin = one.prompt === other.prompt ? alike : "The prompts differ."
   return `${begin} ${told.join(". ")}.`
 }
 
 export function shared(one, other) {
   if (one.prompt !== other.prompt) return 0
   let n = 0
-  while (n < one.tokens.length && n < other.tokens.length && one.tokens[n].id === other.tokens[n].id) n++
+  while (n < one.tokens.length && n < other.tokens.length && sameToken(one.tokens[n], other.tokens[n])) n++
   return n
 }
+
+// By their bytes, since two models may have two vocabularies; tokens that have none are the same by id.
+const sameToken = (one, other) => one.bytes === other.bytes && (one.bytes || one.id === other.id)
 
 // All texts as JSON, with what is needed to write each of them again.
 export function exported() {

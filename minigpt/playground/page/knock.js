@@ -1,6 +1,6 @@
 // Heads, attentions and MLPs that are switched off, and the text that the model writes without them.
 
-import { all, ids, shared } from "./branches.js"
+import { all, ids, promptOf, shared } from "./branches.js"
 import { $, make } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
@@ -117,11 +117,11 @@ function walk(event) {
 // The same text again without the parts that are off: same settings, same seed, a branch of its own.
 async function rewrite() {
   const base = originalOf(place.branch)
-  const { model, settings, prompt, promptIds, own } = base
+  const { model, settings, prompt, promptIds, own, chat, written } = base
   const n = begun(base)
-  const text = n ? { ids: ids(base, n) } : { prompt }
-  const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without() }
-  await write({ ...text, model, settings, without: without() }, fresh)
+  const text = n || chat ? { ids: ids(base, n) } : { prompt }
+  const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without(), chat, written }
+  await write({ ...text, model, settings, without: without(), chat }, fresh)
   if (!$("error").hidden) status.textContent = $("error").textContent
 }
 
@@ -135,7 +135,7 @@ export function compare(branch) {
   pair.forEach((one, n) => {
     heads[n].textContent = n ? one.name : `the original${one.without?.length ? `, ${named(one.without)}` : ""}`
     boxes[n].setAttribute("aria-label", heads[n].textContent)
-    texts[n].show(one.prompt, one.tokens, same)
+    texts[n].show(promptOf(one), one.tokens, same)
     texts[n].span(same)?.classList.add("differs")
   })
   if (!branch.finish_reason) return

@@ -1,13 +1,16 @@
 // The page: prompt and settings in, a text out, and what is done with it.
 
+import * as beside from "./beside.js"
 import * as branches from "./branches.js"
 import * as code from "./code.js"
 import * as knock from "./knock.js"
+import { watch } from "./mine.js"
 import { $, make } from "./parts.js"
 import * as settings from "./settings.js"
+import { ENDS, follow } from "./streams.js"
 import { TokenText } from "./tokens.js"
 import * as views from "./views.js"
-import { ask, events } from "./wire.js"
+import { ask } from "./wire.js"
 
 const EXAMPLES = [
   ["Once upon a time", "sample"],
@@ -22,13 +25,13 @@ const EXAMPLES = [
   ["The 🌟 star-player scored 40 points!", "sample"],
   ["<|endoftext|>", "sample"],
 ]
-const ENDS = { eos: "the model ended it", stop: "a stop string came", length: "as long as asked for", context: "the context is full" }
 
 let models = []
 let current = null // the text that is shown
-let writing = null // what aborts the text under way
+let companion = null // the one beside it
+let writing = null // what aborts the texts under way
 const text = new TokenText($("text"), { look: (n) => looked(n), branch: (n, other) => branch(n, other) })
-const second = new TokenText($("second"))
+const second = new TokenText($("second"), { look: (n) => looked(n, companion), branch: (n, other) => branch(n, other, companion) })
 
 const model = () => models.find((one) => one.name === $("model").value)
 
@@ -37,20 +40,26 @@ function fail(message) {
   $("error").hidden = !message
 }
 
-// A text from a prompt: a new root of the tree.
-function generate() {
+// A text from a prompt, and what was chosen beside it: new roots of the tree.
+async function generate() {
   const prompt = $("prompt").value
-  write({ prompt }, { name: prompt.trim().slice(0, 30) || "from nothing", prompt, tokens: [], own: 0 })
+  const asked = { model: $("model").value, prompt, settings: settings.settings() }
+  if ($("beside").value && asked.settings.temperature) asked.settings.seed ??= settings.newSeed()
+  const name = prompt.trim().slice(0, 30) || "from nothing"
+  $("generate").disabled = true
+  const other = await beside.asked(asked, name)
+  companion = null
+  write(asked, { name, prompt, tokens: [], own: 0 }, other)
 }
 
 // The text up to a token, another token in its place, and what the model makes of that.
-function branch(n, other) {
-  const { model, prompt, promptIds, tokens, id, without } = current
+function branch(n, other, from = current) {
+  const { model, prompt, promptIds, tokens, id, without, chat, written } = from
   const rank = 1 + tokens[n].best.findIndex((one) => one.id === other.id)
   const picked = { ...other, text: "", rank, surprise: -Math.log2(other.probability), best: tokens[n].best, picked: true }
-  const fresh = { name: `${other.label} instead of ${tokens[n].label}`, parent: id, at: n, prompt, promptIds, tokens: [...tokens.slice(0, n), picked], own: n, without }
-  if (other.end) finish({ ...fresh, model, settings: current.settings })
-  else write({ ids: [...branches.ids(current, n), other.id], model, without }, fresh)
+  const fresh = { name: `${other.label} instead of ${tokens[n].label}`, parent: id, at: n, prompt, promptIds, tokens: [...tokens.slice(0, n), picked], own: n, without, chat, written }
+  if (other.end) finish({ ...fresh, model, settings: from.settings })
+  else write({ ids: [...branches.ids(from, n), other.id], model, without, chat }, fresh)
 }
 
 // A branch that ends with the token that was chosen: nothing is left to write.
@@ -60,74 +69,56 @@ function finish(fresh) {
   show(branches.keep({ ...fresh, finish_reason: "eos" }))
 }
 
-// Asks for a text and shows it as it comes; what has come when it is stopped stays.
-async function write(ask, fresh) {
+// Asks for a text, and for another beside it, and shows them as they come.
+async function write(ask, fresh, other) {
   stop()
   fail("")
   const asked = { model: $("model").value, settings: settings.settings(), ...ask }
   const mine = (writing = new AbortController())
+  const { signal } = mine
   busy(true)
-  let told = ""
-  try {
-    for await (const event of events("generate", asked, mine.signal)) {
-      if (event.event === "start") begin(fresh, asked, event)
-      else if (event.event === "token") grow(fresh, event)
-      else if (event.event === "round") progress(fresh, event)
-      else if (event.event === "error") throw new Error(event.error)
-      else told = end(fresh, event)
-    }
-    if (!told) throw new Error("the connection broke off: generate again")
-  } catch (error) {
-    if (error.name !== "AbortError") fail(error.message)
-    else if (fresh.id) fresh.finish_reason = "stopped"
-    told = error.name === "AbortError" ? "stopped" : ""
-  }
-  if (writing === mine) {
-    busy(false)
-    $("status").textContent = told
-    if (fresh.id && current === fresh) show(fresh)
-  }
+  const say = (words) => writing === mine && ($("status").textContent = words)
+  let begun
+  const started = new Promise((resume) => (begun = resume))
+  const on = { begun: (start) => begin(fresh, start, begun), grown: () => knock.compare(fresh), shown: () => current === fresh }
+  const wrong = await Promise.all([
+    follow(asked, fresh, { box: text, say, signal, on }).finally(() => begun(false)),
+    started.then((yes) => (yes && other ? writeBeside(other, signal) : "")),
+  ])
+  if (writing !== mine) return
+  busy(false)
+  fail(wrong[0] || (wrong[1] && `Beside it: ${wrong[1]}`))
+  if (fresh.id && current === fresh) show(fresh)
 }
 
-function begin(fresh, asked, start) {
-  const seeded = { ...asked.settings, ...(asked.settings.temperature ? { seed: start.seed } : {}) }
-  const picked = fresh.tokens.at(-1)
-  if (picked?.picked && !picked.text) picked.text = start.last_piece
-  Object.assign(fresh, { model: asked.model, promptIds: fresh.promptIds ?? start.ids, settings: seeded, n: start.n, beams: start.beams })
-  current = branches.keep(fresh)
+function begin(fresh, start, begun) {
+  current = fresh
   if (!$("seeding").hidden && $("fresh").checked) $("seed").value = start.seed
-  text.show(fresh.prompt, fresh.tokens, fresh.own)
+  text.show(branches.promptOf(fresh), fresh.tokens, fresh.own)
   $("tools").hidden = true
-  $("status").textContent = start.place ? `waiting: ${start.place} before you` : "reading the prompt …"
-  branches.list(current, show)
+  $("difference").textContent = ""
+  titles()
+  branches.list(current, companion, show)
+  begun(true)
 }
 
-function grow(fresh, token) {
-  delete token.event
-  fresh.tokens.push(token)
-  if (current !== fresh) return
-  text.box.querySelector(".draft")?.remove()
-  text.add(token)
-  knock.compare(fresh)
-  $("status").textContent = `writing: ${fresh.tokens.length - fresh.own} of ${fresh.n}`
-}
-
-function progress(fresh, { round, text: best }) {
-  if (current !== fresh) return
-  const draft = text.box.querySelector(".draft") ?? text.box.appendChild(make("span", { className: "draft" }))
-  draft.textContent = best
-  $("status").textContent = `beam search: round ${round} of ${fresh.n}, the best so far`
-}
-
-function end(fresh, event) {
-  Object.assign(fresh, { finish_reason: event.finish_reason, command: event.command, python: event.python })
-  const n = fresh.tokens.slice(fresh.own).filter((token) => !token.picked).length
-  return `${n} tokens in ${event.seconds.toFixed(1)} s: ${ENDS[event.finish_reason]}`
+// The second column, as it is written; the text is kept as any other.
+function writeBeside({ asked, fresh }, signal) {
+  const here = () => companion === fresh
+  const begun = () => {
+    companion = fresh
+    second.show(branches.promptOf(fresh), [])
+    titles()
+    branches.list(current, companion, show)
+  }
+  const say = (words) => (here() || !fresh.id) && ($("second-status").textContent = fresh.told = words)
+  return follow(asked, fresh, { box: second, say, signal, on: { begun, grown: () => {}, shown: here } })
 }
 
 function busy(yes) {
-  $("generate").disabled = yes || !model()?.loaded
+  $("generate").disabled = yes || !model()?.loaded || !beside.ready()
   $("stop").disabled = !yes
+  $("swap").disabled = yes
   if (!yes) writing = null
 }
 
@@ -139,30 +130,49 @@ function stop() {
 function show(one) {
   if (writing && one !== current) stop()
   current = one
-  text.show(one.prompt, one.tokens, one.own)
+  if (companion === one) companion = null
+  text.show(branches.promptOf(one), one.tokens, one.own)
   $("tools").hidden = false
   $("name").value = one.name
   $("same").hidden = !one.python
-  $("command").textContent = one.command || (one.without ? "No command line leaves out parts of a model." : "No command line has this prompt: some tokens are not what its text is cut into.")
+  $("command").textContent = one.command || branches.uncommanded(one)
   $("python").textContent = one.python ?? ""
-  branches.list(one, show)
+  branches.list(one, companion, show)
   compare()
   looked(one.tokens.length)
 }
 
-// What came, or may come, at a place of the text: for the bars and the pictures.
-function looked(n) {
-  const words = current.prompt + branches.textOf({ tokens: current.tokens.slice(0, n) })
-  const place = { model: current.model, ids: branches.ids(current, n), words, chosen: current.tokens[n]?.id }
-  views.look({ ...place, all: branches.ids(current), text: current.prompt + branches.textOf(current), branch: current })
+// What came, or may come, at a place of a text: for the bars and the pictures.
+function looked(n, one = current) {
+  const words = branches.promptOf(one) + branches.textOf({ tokens: one.tokens.slice(0, n) })
+  const place = { model: one.model, ids: branches.ids(one, n), words, chosen: one.tokens[n]?.id }
+  views.look({ ...place, all: branches.ids(one), text: branches.promptOf(one) + branches.textOf(one), branch: one })
 }
 
+// The other text beside it, and where both part.
 function compare() {
-  const other = branches.all.find((one) => String(one.id) === $("other").value)
-  $("comparison").hidden = !other
-  if (!other) return
-  $("difference").textContent = branches.difference(current, other)
-  second.show(other.prompt, other.tokens, branches.shared(current, other))
+  titles()
+  $("second-status").textContent = companion?.told ?? ""
+  $("difference").textContent = companion ? branches.difference(current, companion) : ""
+  if (!companion) return
+  const same = branches.shared(current, companion)
+  second.show(branches.promptOf(companion), companion.tokens, same)
+  for (const column of [text, second]) column.span(same)?.classList.add("differs")
+}
+
+function titles() {
+  $("comparison").hidden = $("first-about").hidden = $("difference").hidden = !companion
+  $("first-name").textContent = companion ? `${current.id}: ${current.name}` : "Text"
+  if (!companion) return
+  $("first-about").textContent = branches.about(current)
+  $("second-name").textContent = `${companion.id}: ${companion.name}`
+  $("second-about").textContent = branches.about(companion)
+}
+
+function swap() {
+  const [one, other] = [companion, current]
+  companion = other
+  show(one)
 }
 
 // Before there is a text: what may come after the prompt as it stands.
@@ -170,6 +180,7 @@ let typing = 0
 function typed() {
   clearTimeout(typing)
   typing = setTimeout(() => {
+    beside.render()
     if (current || !model()?.loaded) return
     views.look({ model: $("model").value, prompt: $("prompt").value, words: $("prompt").value })
   }, 300)
@@ -181,6 +192,8 @@ function chosenModel() {
   $("cost").textContent = `${one.name} is not loaded yet: ${one.cost}.`
   $("about").textContent = `${(one.parameters / 1e6).toFixed(0)} M parameters`
   if (one.loaded) views.heads(one)
+  if (one.needs) settings.suit(one.needs)
+  beside.list(models, one.name)
   if (!writing) busy(false)
   typed()
 }
@@ -189,16 +202,36 @@ async function loadModel() {
   const { name } = model()
   $("load").disabled = true
   $("cost").textContent = `loading ${name} …`
+  await loaded(name)
+  $("load").disabled = false
+  chosenModel()
+}
+
+async function loaded(name) {
   fail("")
   try {
     const ready = await (await ask("load", { model: name })).json()
-    models = models.map((one) => (one.name === name ? ready : one))
-    for (const option of $("model").options) if (option.value === name) option.textContent = name
+    list(models.map((one) => (one.name === name ? ready : one)))
   } catch (error) {
     fail(error.message)
   }
-  $("load").disabled = false
+}
+
+// The models that there are, in both lists.
+function list(found) {
+  const before = $("model").value
+  models = found
+  $("model").replaceChildren(...models.map(({ name, loaded }) => make("option", { value: name }, loaded ? name : `${name} (not loaded)`)))
+  if (models.some((one) => one.name === before)) $("model").value = before
+  for (const one of models) if (one.loaded) views.know(one)
+  beside.list(models, $("model").value)
+}
+
+// Other parts in the reader's file; the first of them is what a newcomer wants to see.
+async function changed(names, first) {
+  list(await (await ask("models")).json())
   chosenModel()
+  if (first && names.length) beside.choose(`model:${names[0]}`)
 }
 
 function example(n) {
@@ -206,7 +239,8 @@ function example(n) {
   $("prompt").value = prompt
   settings.choose(strategy)
   for (const [name, value] of Object.entries(given)) settings.set(name, value)
-  current ? views.redraw() : typed()
+  if (current) views.redraw()
+  typed()
 }
 
 async function copy(id, button) {
@@ -241,12 +275,17 @@ function listen() {
   $("examples").addEventListener("change", (event) => event.target.value && example(Number(event.target.value)))
   $("name").addEventListener("input", () => {
     current.name = $("name").value
-    branches.list(current, show)
+    titles()
+    branches.list(current, companion, show)
   })
-  $("other").addEventListener("change", compare)
+  $("other").addEventListener("change", () => {
+    companion = branches.all.find((one) => String(one.id) === $("other").value) ?? null
+    show(current)
+  })
+  $("swap").addEventListener("click", swap)
   for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button.dataset.copy, button))
   document.addEventListener("keydown", (event) => event.key === "Escape" && stop())
-  document.addEventListener("click", (event) => event.target.closest(".token, .alternatives") || text.close())
+  document.addEventListener("click", (event) => [text, second].forEach((column) => column.leave(event.target)))
 }
 
 async function open() {
@@ -255,16 +294,17 @@ async function open() {
   settings.build(() => views.redraw())
   views.build()
   knock.build(write)
+  beside.build({ load: loaded, changed: () => writing || busy(false) })
   listen()
   code.build().catch((error) => fail(error.message))
   try {
-    models = await (await ask("models")).json()
+    list(await (await ask("models")).json())
   } catch (error) {
     return fail(error.message)
   }
-  $("model").append(...models.map(({ name, loaded }) => make("option", { value: name }, loaded ? name : `${name} (not loaded)`)))
   settings.begin(models[0].own)
   chosenModel()
+  watch(changed)
 }
 
 open()

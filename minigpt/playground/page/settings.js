@@ -73,11 +73,11 @@ export function set(name, value) {
 }
 
 // The settings as the server takes them: all of them said, so that none comes from elsewhere.
-export function settings() {
+export function settings(which = strategy()) {
   const value = (name) => Number($(name).value)
   const all = { max_new_tokens: value("max_new_tokens"), repetition_penalty: value("repetition_penalty") }
-  if (strategy() === "beams") return searching()
-  if (strategy() === "greedy") return { ...all, temperature: 0 }
+  if (which === "beams") return searching()
+  if (which === "greedy") return { ...all, temperature: 0 }
   const filters = { temperature: value("temperature"), top_k: value("top_k"), top_p: value("top_p"), min_p: value("min_p") }
   return { ...all, ...filters, ...($("fresh").checked ? {} : { seed: value("seed") }) }
 }
@@ -86,6 +86,24 @@ export function settings() {
 export function searching() {
   const value = (name) => Number($(name).value)
   return { max_new_tokens: value("max_new_tokens"), repetition_penalty: value("repetition_penalty"), temperature: 0, num_beams: value("num_beams") }
+}
+
+// Those of a strategy, which draws by this seed if it draws.
+export const of = (which, seed) => ({ ...settings(which), ...(which === "sample" && seed !== undefined ? { seed } : {}) })
+
+export const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] >>> 1
+
+// Another seed than this one: the next, or one by chance where each text gets a new one.
+export const seedAfter = (seed) => ($("fresh").checked ? newSeed() : seed + 1)
+
+// Strategy and sliders with which there is something to do for a part: what it needs, where the sliders say it is off.
+export function suit(needs) {
+  choose(needs.num_beams ? "beams" : needs.temperature === 0 ? "greedy" : "sample")
+  for (const slider of SLIDERS) {
+    const wanted = needs[slider.name]
+    if (wanted === undefined || slider.off === undefined) continue
+    if (wanted === slider.off || Number($(slider.name).value) === slider.off) set(slider.name, wanted)
+  }
 }
 
 // Those that shape the next token's distribution; a beam search has no filters.

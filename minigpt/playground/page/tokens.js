@@ -121,6 +121,11 @@ export class TokenText {
     event.stopPropagation()
   }
 
+  // Closes it when something else was clicked.
+  leave(target) {
+    if (!target.closest(".token, .alternatives") || !this.box.parentElement.contains(target)) this.close()
+  }
+
   close(back = false) {
     if (!this.dialog) return
     this.dialog.remove()

@@ -156,9 +156,11 @@ function enlarge(event) {
   }
 }
 
+// What is known of a model that is loaded.
+export const know = ({ name, n_layer, n_head }) => sizes.set(name, { n_layer, n_head })
+
 // The layers and heads that a model has.
-export function heads({ name, n_layer, n_head }) {
-  sizes.set(name, { n_layer, n_head })
+export function heads({ n_layer, n_head }) {
   const numbers = (n) => [...Array(n).keys()].map((i) => make("option", { value: i }, String(i)))
   $("layer").replaceChildren(...numbers(n_layer))
   $("head").replaceChildren(make("option", { value: "" }, "all, of all layers"), ...numbers(n_head))

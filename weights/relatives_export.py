@@ -8,7 +8,7 @@ import torch
 
 from minigpt.models.bart import Bart
 from minigpt.models.bert import Bert
-from minigpt.models.t5 import T5, T5Config
+from minigpt.models.t5 import T5
 from weights.export import refuse_overflow, write_json
 from weights.families.bart import BART_FAMILY
 from weights.families.bert import BERT_FAMILY
@@ -47,15 +47,13 @@ OFFICIAL: dict[type, tuple[tuple[str, str], ...]] = {  # patterns of our names, 
 }
 
 
-def official_name(model: Bert | Bart | T5, name: str) -> str:
+def official_name(kind: type[Bert | Bart | T5], name: str) -> str:
     """What transformers calls a parameter.
 
-    >>> with torch.device("meta"):
-    ...     model = T5(T5Config())
-    >>> official_name(model, "decoder.2.ln_cross.weight")
+    >>> official_name(T5, "decoder.2.ln_cross.weight")
     'decoder.block.2.layer.1.layer_norm.weight'
     """
-    for pattern, official in OFFICIAL[type(model)]:
+    for pattern, official in OFFICIAL[kind]:
         name = re.sub(pattern, official, name)
     return name
 
@@ -68,7 +66,7 @@ def save_relative(
 
     Raises ValueError for weights that are not finite, or would not be in this dtype.
     """
-    named = {official_name(model, name): parameter for name, parameter in model.named_parameters()}
+    named = {official_name(type(model), name): parameter for name, parameter in model.named_parameters()}
     dtype = dtype or next(model.parameters()).dtype
     refuse_overflow(named, dtype)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
 from weights.fetch.locate import local
-from weights.fetch.registry import ENTRIES, REGISTRY
+from weights.fetch.registry import LANGUAGE_MODELS, REGISTRY
 from weights.report import size_text
 
 SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # which begin as the model's files say
@@ -38,7 +38,7 @@ class Shelf:
 
     def names(self) -> list[str]:
         """The models on this machine, the command line's first."""
-        here = [entry.name for entry in ENTRIES if entry.name != self.first and found(entry.name)]
+        here = [entry.name for entry in LANGUAGE_MODELS if entry.name != self.first and found(entry.name)]
         return [self.first, *here]
 
     def get(self, name: str) -> Loaded:

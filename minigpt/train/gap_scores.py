@@ -9,7 +9,6 @@ import torch
 from minigpt.relatives.encoder import Encoder
 from minigpt.relatives.seq2seq import Seq2Seq
 from minigpt.train import passages as cut
-from minigpt.train.relatives import N_CTX
 from tokenizer.unigram import Unigram
 from tokenizer.wordpiece import MASK, split_words
 
@@ -51,7 +50,8 @@ def score_writer(model: Seq2Seq, train: str, passages: Sequence[str]) -> Scores:
     """One word of letters left out in each passage, written greedily: is it the word that stood there? For a BART,
     which writes the whole text, also: is all the rest as it was?"""
     rng, filled, kept, usual, n = Random(0), 0, 0, 0, 0
-    is_t5 = isinstance(model.tokenizer, Unigram)
+    tok = model.tokenizer
+    assert tok is not None
     most = Counter(filter(str.isalpha, train.split())).most_common(1)[0][0]
     for passage in passages:
         words = passage.split()
@@ -59,28 +59,31 @@ def score_writer(model: Seq2Seq, train: str, passages: Sequence[str]) -> Scores:
         if not whole:
             continue
         at = rng.choice(whole)
-        gap = "<extra_id_0>" if is_t5 else "<mask>"
-        ids = model.ids(" ".join([*words[:at], gap, *words[at + 1 :]]))
-        if len(ids) > N_CTX:
+        gap = "<extra_id_0>" if isinstance(tok, Unigram) else "<mask>"
+        text = " ".join([*words[:at], gap, *words[at + 1 :]])
+        ids = [*model.before, *tok.encode(text, allow_special="all"), *model.after]
+        if len(ids) > cut.N_CTX:
             continue
-        found = model.generate(ids, max_new_tokens=8 if is_t5 else N_CTX - 1)
-        written = fillings(model, found.ids)[0].split() if is_t5 else found.text.split()
-        filled += written == [words[at]] if is_t5 else written[at : at + 1] == [words[at]]
-        kept += written[:at] + written[at + 1 :] == words[:at] + words[at + 1 :]
         usual, n = usual + (words[at] == most), n + 1
-    return {"first": filled / n, "baseline": usual / n} | ({} if is_t5 else {"rest as it was": kept / n})
+        found = model.generate(ids, max_new_tokens=8 if isinstance(tok, Unigram) else cut.N_CTX - 1)
+        if isinstance(tok, Unigram):
+            filled += fillings(tok, found.ids)[0] == words[at]
+            continue
+        written = found.text.split()
+        filled += written[at : at + 1] == [words[at]]
+        kept += written[:at] + written[at + 1 :] == words[:at] + words[at + 1 :]
+    scores = {"first": filled / n, "baseline": usual / n}
+    return scores if isinstance(tok, Unigram) else scores | {"rest as it was": kept / n}
 
 
-def fillings(model: Seq2Seq, ids: Sequence[int]) -> list[str]:
+def fillings(tok: Unigram, ids: Sequence[int]) -> list[str]:
     """What a T5 has written for each gap of a text, from the ids that it wrote: the texts after its sentinels.
 
-    >>> import minigpt
-    >>> model = minigpt.load_relative("mini-t5", "cpu")
-    >>> fillings(model, model.tokenizer.encode("<extra_id_0> time <extra_id_1>", "all"))
-    ['time', '']
+    >>> from tokenizer.unigram_training import as_t5, train_unigram
+    >>> tok = as_t5(train_unigram("a a b", 4), 2)
+    >>> fillings(tok, tok.encode("<extra_id_0> a <extra_id_1>", "all"))
+    ['a', '']
     """
-    tok = model.tokenizer
-    assert isinstance(tok, Unigram)
     gaps: list[list[int]] = []
     for id in ids:
         if tok.tokens[id].startswith("<extra_id_"):

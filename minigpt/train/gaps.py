@@ -1,7 +1,7 @@
 """The tasks that BERT, T5 and BART learn from plain text: something is hidden, the model says what stood there.
 
-A text is a list of words here, a word the list of its ids. Sources: Devlin et al. 2019, section 3.1; Raffel et al. 2020,
-section 3.1.4; Lewis et al. 2020, section 2.2. The miniatures hide shorter spans than these did: of one to three words.
+A text is a list of words here, a word the list of its ids. Sources: Devlin et al. 2019, section 3.1; Raffel et al.
+2020, section 3.1.4; Lewis et al. 2020, section 2.2. Spans are shorter here than theirs: of one to three words.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ def mask_words(words: Words, mask: int, ordinary: range, rng: Random, share: flo
     Gaps(ids=[4, 4, 4], labels=[7, 8, 9])
     """
     chosen = {i for i in range(len(words)) if rng.random() < share} or {rng.randrange(len(words))}
-    ids, labels = [], []
+    ids: list[int] = []
+    labels: list[int] = []
     for i, word in enumerate(words):
         how = rng.random() if i in chosen else 1.0
         ids += [mask] * len(word) if how < 0.8 else [rng.choice(ordinary) for _ in word] if how < 0.9 else word
@@ -71,7 +72,9 @@ def drop_spans(words: Words, sentinels: Sequence[int], spans: Sequence[tuple[int
     >>> drop_spans([[1], [2], [3], [4, 5]], [90, 91, 92], [(0, 1), (3, 4)])
     Gaps(ids=[90, 2, 3, 91], labels=[90, 1, 91, 4, 5, 92])
     """
-    ids, labels, at = [], [], 0
+    ids: list[int] = []
+    labels: list[int] = []
+    at = 0
     for sentinel, (start, end) in zip(sentinels, spans, strict=False):
         ids += [*flat(words[at:start]), sentinel]
         labels += [sentinel, *flat(words[start:end])]

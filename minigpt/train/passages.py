@@ -17,6 +17,7 @@ from tokenizer.wordpiece_training import train_wordpiece
 
 ENDS = re.compile(r"""(?<=[.!?])["')]*\s+|\n+""")  # of sentences
 N_WORDS = 40  # of a passage
+N_CTX = 64  # tokens of a text, those around it included
 SENTINELS = 10
 FREQUENT = 500  # words that WordPiece's trainer learns from
 BART_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # the first ids, as in BART's own vocabulary

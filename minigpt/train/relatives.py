@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from random import Random
 
 import torch
@@ -18,20 +19,21 @@ from minigpt.fast.fused import fused
 from minigpt.models.bart import Bart, BartConfig
 from minigpt.models.bert import Bert, BertConfig
 from minigpt.models.t5 import T5, T5Config
-from minigpt.train import gaps
+from minigpt.relatives import load_relative
+from minigpt.train import gap_tasks, gaps
 from minigpt.train import passages as cut
 from minigpt.train.data import read_text
 from minigpt.train.step import TrainSettings, make_optimizer
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing
 from tokenizer.unigram import Unigram
-from tokenizer.wordpiece import MASK, WordPiece
+from tokenizer.wordpiece import WordPiece
 from weights.relatives_export import save_relative
 
-N_CTX = 64  # tokens of a text, those around it included
 STATE = "training.pt"
+EVERY = 200  # steps between two lines of progress; the state is kept then
+N_CTX = cut.N_CTX  # tokens
 Model = Bert | T5 | Bart
-Task = Callable[[str, Random], gaps.Gaps]  # from a passage to what is read and what is to be said
 
 
 @dataclass(frozen=True)
@@ -41,60 +43,9 @@ class Kind:
     train_tokenizer: Callable[[str], WordPiece | Unigram | Tokenizer]
     load_tokenizer: Callable[[Path], WordPiece | Unigram | Tokenizer]
     build: Callable[[int], Model]
-    task: Callable[..., Task]
+    task: Callable[..., gap_tasks.Task]
     special: dict[str, int]
     settings: TrainSettings
-
-
-def bert_task(tok: WordPiece) -> Task:
-    """[CLS] a text with masked words [SEP], and a label for each masked token."""
-    words, mask, ordinary = cut.bert_words(tok), tok.vocab[MASK], range(5, tok.n_vocab)
-
-    def task(text: str, rng: Random) -> gaps.Gaps:
-        ids, labels = gaps.mask_words(shortened(words(text)), mask, ordinary, rng)
-        return gaps.Gaps(tok.wrap(ids)[0], [gaps.IGNORED, *labels, gaps.IGNORED])
-
-    return task
-
-
-def t5_task(tok: Unigram) -> Task:
-    """A text with sentinels for spans and </s>; the spans and </s>."""
-    words, end = cut.t5_words(tok), tok.special_tokens["</s>"]
-    sentinels = [tok.special_tokens[f"<extra_id_{i}>"] for i in range(cut.SENTINELS)]
-
-    def task(text: str, rng: Random) -> gaps.Gaps:
-        found = shortened(words(text))
-        spans = gaps.choose_spans(len(found), gaps.SHARE, rng)[: len(sentinels) - 1]
-        ids, labels = gaps.drop_spans(found, sentinels, spans)
-        return gaps.Gaps([*ids, end], [*labels, end])
-
-    return task
-
-
-def bart_task(tok: Tokenizer) -> Task:
-    """<s> a text with masks for spans </s>; the whole text between the same two."""
-    words, (start, _, end, _, mask) = cut.bart_words(tok), tok.special_tokens.values()
-
-    def task(text: str, rng: Random) -> gaps.Gaps:
-        found = shortened(words(text))
-        ids, labels = gaps.infill(found, mask, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
-        return gaps.Gaps([start, *ids, end], [start, *labels, end])
-
-    return task
-
-
-def shortened(words: gaps.Words) -> gaps.Words:
-    """The first words of a text, as many as fit beside two special tokens.
-
-    >>> len(shortened([[1, 2, 3]] * 40))
-    20
-    """
-    n = 0
-    for i, word in enumerate(words):
-        n += len(word)
-        if n > N_CTX - 2:
-            return words[: max(1, i)]
-    return words
 
 
 KINDS = {
@@ -102,7 +53,7 @@ KINDS = {
         cut.train_bert_tokenizer,
         WordPiece.load,
         lambda n: Bert(BertConfig(n, N_CTX, 2, 3, 4, 80, 160, has_pooler=False)),
-        bert_task,
+        gap_tasks.bert_task,
         {"pad_token_id": 0},
         TrainSettings(steps=2500, batch_size=32, learning_rate=3e-3, warmup=100, weight_decay=0.05),
     ),
@@ -110,15 +61,15 @@ KINDS = {
         cut.train_t5_tokenizer,
         Unigram.load,
         lambda n: T5(T5Config(n, 2, 2, 4, 16, 64, 128, n_buckets=16, max_distance=32)),
-        t5_task,
+        gap_tasks.t5_task,
         {"decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1},
-        TrainSettings(steps=3000, batch_size=32, learning_rate=5e-3, warmup=100, weight_decay=0.01),
+        TrainSettings(steps=2000, batch_size=32, learning_rate=5e-3, warmup=100, weight_decay=0.01),
     ),
     "bart": Kind(
         cut.train_bart_tokenizer,
         Tokenizer.load,
         lambda n: Bart(BartConfig(n, N_CTX, 2, 1, 4, 64, 128)),
-        bart_task,
+        gap_tasks.bart_task,
         {"decoder_start_token_id": 2, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1},
         TrainSettings(steps=2500, batch_size=32, learning_rate=3e-3, warmup=100, weight_decay=0.05),
     ),
@@ -145,15 +96,15 @@ def loss_of(model: Model, examples: Sequence[gaps.Gaps], start: int = 0) -> Tens
     return F.cross_entropy(model(ids, before, mask).flatten(0, 1), labels.flatten(), ignore_index=gaps.IGNORED)
 
 
-def train(kind: Kind, text: str, folder: Path, steps: int, say: Callable[[str], object]) -> None:
-    """Train to the end of the steps, the state kept in the folder every 200; then write the model there."""
-    settings = kind.settings
+def train(kind: Kind, text: str, folder: Path, say: Callable[[str], object]) -> None:
+    """Train to the end of the steps, the state kept in the folder on the way; then write the model there."""
+    settings, steps = kind.settings, kind.settings.steps
     if not (folder / STATE).exists():
         kind.train_tokenizer(text.replace("<|endoftext|>", "")).save(folder)
     tok = kind.load_tokenizer(folder)
     torch.manual_seed(settings.seed)
     model = kind.build(tok.n_vocab)
-    form = fused(model)  # the same parameters
+    form = cast(Model, fused(model))  # the same parameters
     optimizer, done = make_optimizer(model, settings), 0
     if (folder / STATE).exists():
         state = torch.load(folder / STATE, weights_only=True)
@@ -173,11 +124,11 @@ def train(kind: Kind, text: str, folder: Path, steps: int, say: Callable[[str], 
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-        if (step + 1) % 200 == 0 or step + 1 == steps:
-            say(f"step {step + 1} of {steps}: loss {sum(losses) / len(losses):.3f}")
-            losses.clear()
+        if (step + 1) % EVERY == 0 or step + 1 == steps:
             with replacing(folder / STATE) as part:
                 torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, part)
+            say(f"step {step + 1} of {steps}: loss {sum(losses) / len(losses):.3f}")
+            losses.clear()
     save_relative(model, folder, torch.float16, kind.special)
 
 
@@ -186,10 +137,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m minigpt.train.relatives")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--text", required=True, help="a UTF-8 file, its tales separated by <|endoftext|>")
+    parser.add_argument("--val", help="a file of other tales, to measure the model on at the end")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run and of the model")
     args = parser.parse_args()
     kind = KINDS[args.kind]
-    train(kind, read_text(args.text), args.out, kind.settings.steps, lambda line: print(line, file=sys.stderr, flush=True))
+    text = read_text(args.text)
+    train(kind, text, args.out, lambda line: print(line, file=sys.stderr, flush=True))
+    if args.val:
+        from minigpt.train.gap_scores import score
+
+        shares = score(load_relative(args.out, "cpu"), text, read_text(args.val))
+        print(", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ MINILM_WHEEL = Wheel(
 
 ENTRIES = (
     Entry("storyteller", "gpt2", 0, 0, "MIT"),  # embedded: its own file says how large it is
+    Entry("mini-bert", "bert", 0, 0, "MIT"),
     Entry("gpt2", "gpt2", 124_439_808, 548_105_171, "MIT", "openai-community/gpt2", GPT2_FILES),
     Entry("gpt2-medium", "gpt2", 354_823_168, 1_520_000_000, "MIT", "openai-community/gpt2-medium", GPT2_FILES),
     Entry("gpt2-large", "gpt2", 774_030_080, 3_247_000_000, "MIT", "openai-community/gpt2-large", GPT2_FILES),
@@ -127,6 +128,7 @@ ENTRIES = (
     ),
 )
 REGISTRY = {entry.name: entry for entry in ENTRIES}
+LANGUAGE_MODELS = tuple(entry for entry in ENTRIES if entry.family not in ("bert", "bart", "t5"))  # for `load`
 
 
 def lookup(name: str) -> Entry | None:

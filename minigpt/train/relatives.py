@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 from random import Random
+from typing import cast
 
 import torch
 import torch.nn.functional as F

@@ -59,7 +59,6 @@ MINILM_WHEEL = Wheel(
 
 ENTRIES = (
     Entry("storyteller", "gpt2", 0, 0, "MIT"),  # embedded: its own file says how large it is
-    Entry("mini-bert", "bert", 0, 0, "MIT"),
     Entry("gpt2", "gpt2", 124_439_808, 548_105_171, "MIT", "openai-community/gpt2", GPT2_FILES),
     Entry("gpt2-medium", "gpt2", 354_823_168, 1_520_000_000, "MIT", "openai-community/gpt2-medium", GPT2_FILES),
     Entry("gpt2-large", "gpt2", 774_030_080, 3_247_000_000, "MIT", "openai-community/gpt2-large", GPT2_FILES),
@@ -105,6 +104,7 @@ ENTRIES = (
         chat=True,
         wheel=SMOLLM2_WHEEL,
     ),
+    Entry("mini-bert", "bert", 0, 0, "MIT"),  # embedded, as the storyteller
     Entry(
         name="bert-base-uncased",
         family="bert",

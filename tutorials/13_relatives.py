@@ -403,6 +403,27 @@ print(
 # that BERT must name, a tenth is left as it is and a tenth replaced by a random one, since no `[MASK]` ever comes in
 # use.)
 #
+# A BERT in miniature comes with the project: your kind of layer, three of them, trained for a few minutes on fairy tales.
+# Of the hidden words of tales that it has not seen its first guess is right for a quarter; always *the* would be right
+# for a tenth. What it says for a gap, and how sure it is:
+
+# %%
+mini = minigpt.load_relative("mini-bert", device="cpu")
+trained_layers = nn.ModuleList(BertLayer(mini.model.config) for _ in mini.model.layer)
+trained_layers.load_state_dict(mini.model.layer.state_dict())
+mini.model.layer = trained_layers  # it is yours that reads
+for text in (
+    "Once upon a [MASK] there was a king.",
+    "Once upon a [MASK].",
+    "He [MASK] to the king.",
+    "He [MASK] a king.",
+):
+    best = ", ".join(f"{filling.token} {filling.probability:.0%}" for filling in mini.fill_mask(text, 4))
+    print(f"{text:38}{best}")
+
+# %% [markdown]
+# Before the gap the texts of each pair are the same; what comes **after** it changes the answer. GPT-2 could not do that.
+#
 # BERT can be made to fill in one mask after another, which is slow and writes badly; it knows no next token. What it is
 # good at is reading: each vector knows the whole text.
 #

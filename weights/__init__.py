@@ -1,4 +1,5 @@
-"""Finding, fetching, verifying and loading checkpoints; the embedded model lives in weights/storyteller/.
+"""Finding, fetching, verifying and loading checkpoints; the embedded ones live in weights/storyteller/ and
+weights/miniatures/.
 
 >>> import weights
 >>> weights.STORYTELLER.name  # importing weights imports no torch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from weights.export import save_checkpoint as save_checkpoint
 
 STORYTELLER = Path(__file__).parent / "storyteller"
+MINIATURES = Path(__file__).parent / "miniatures"  # of GPT-2's relatives, a folder each
 HOMES = {
     "Checkpoint": "weights.checkpoint",
     "load_checkpoint": "weights.checkpoint",

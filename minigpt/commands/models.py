@@ -35,7 +35,7 @@ def row(entry: Entry, paths: bool) -> tuple[str, str, str, str, str]:
             where += f": {found.path}" if paths else ""
     except (OSError, ValueError) as error:
         where = f"damaged: {error}"
-    return entry.name, f"{n / 1e6:,.0f} M", size, entry.licence, where
+    return entry.name, f"{n / 1e6:,.0f} M" if n >= 1e6 else f"{n / 1e6:.1f} M", size, entry.licence, where
 
 
 def count(path: Path) -> int:

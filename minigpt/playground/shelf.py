@@ -13,9 +13,8 @@ from minigpt.language_model import LanguageModel, load
 from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
-from weights.families.known import FAMILIES
 from weights.fetch.locate import local
-from weights.fetch.registry import ENTRIES, REGISTRY
+from weights.fetch.registry import LANGUAGE_MODELS, REGISTRY
 from weights.report import size_text
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ class Shelf:
 
     def names(self) -> list[str]:
         """The models on this machine, the command line's first."""
-        writers = [entry.name for entry in ENTRIES if entry.family in FAMILIES]
-        here = [name for name in writers if name != self.first and found(name)]
+        here = [entry.name for entry in LANGUAGE_MODELS if entry.name != self.first and found(entry.name)]
         return [self.first, *here, *(self.mine.names() if self.mine else [])]
 
     def get(self, name: str) -> Loaded:

@@ -10,7 +10,7 @@ from tokenizer.fetch.atomic import finish_writing
 from tokenizer.fetch.verify import cache_dir
 from tokenizer.fetch.wheel import from_wheel
 from tokenizer.suggest import did_you_mean
-from weights import STORYTELLER
+from weights import MINIATURES, STORYTELLER
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
 from weights.fetch.packed import take_out
@@ -38,6 +38,11 @@ def own_folder(name: str) -> Path:
     return cache_dir() / "models" / name
 
 
+def embedded(name: str) -> Path:
+    """The folder of a model that comes with the package."""
+    return STORYTELLER if name == "storyteller" else MINIATURES / name
+
+
 def local(name_or_path: str | Path) -> ModelLocation | None:
     """Where a model is on this machine, or None; asks no network.
 
@@ -51,11 +56,8 @@ def local(name_or_path: str | Path) -> ModelLocation | None:
         if not is_hub_id(name_or_path):
             return None
     elif not entry.repo:
-        return (
-            ModelLocation(entry.name, STORYTELLER, "embedded", entry)
-            if (STORYTELLER / "config.json").exists()
-            else None
-        )
+        path = embedded(entry.name)
+        return ModelLocation(entry.name, path, "embedded", entry) if (path / "config.json").exists() else None
     elif own_folder(entry.name).is_dir():
         path = checkpoint_in(own_folder(entry.name))
         with suppress(OSError, ValueError):  # what is not whole does not count
@@ -84,7 +86,8 @@ def obtain(name_or_path: str | Path, check: Callable[[Path], object] | None = No
         known = f"no such folder, and not one of {', '.join(REGISTRY)} or a Hub id ORG/NAME"
         raise ValueError(f"no model {str(name_or_path)!r}: {hint}{' ' if hint else ''}{known}")
     if entry is not None and not entry.repo:
-        raise OSError(f"the embedded model is missing: {STORYTELLER} is not in this installation; install it again")
+        missing = f"{embedded(entry.name)} is not in this installation"
+        raise OSError(f"the embedded model is missing: {missing}; install it again")
     try:
         return fetch_model(str(name_or_path), entry, check)
     except OSError:  # what transformers cached of a repository without a vocabulary

@@ -104,6 +104,7 @@ ENTRIES = (
         chat=True,
         wheel=SMOLLM2_WHEEL,
     ),
+    Entry("mini-bert", "bert", 0, 0, "MIT"),  # embedded, as the storyteller
     Entry(
         name="bert-base-uncased",
         family="bert",
@@ -127,6 +128,7 @@ ENTRIES = (
     ),
 )
 REGISTRY = {entry.name: entry for entry in ENTRIES}
+LANGUAGE_MODELS = tuple(entry for entry in ENTRIES if entry.family not in ("bert", "bart", "t5"))  # for `load`
 
 
 def lookup(name: str) -> Entry | None:

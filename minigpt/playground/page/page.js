@@ -291,7 +291,7 @@ function listen() {
 async function open() {
   EXAMPLES.forEach(([prompt, strategy], n) => $("examples").append(make("option", { value: n }, `${prompt} (${strategy})`)))
   if (matchMedia("(max-width: 40rem)").matches) $("settings").open = false
-  settings.build(() => views.redraw())
+  settings.build(views.settle)
   views.build()
   knock.build(write)
   beside.build({ load: loaded, changed: () => writing || busy(false) })

@@ -57,6 +57,9 @@ export async function redraw() {
   }
 }
 
+// Draws anew what depends on the settings.
+export const settle = () => ["bars", "beams"].includes(tab) && redraw()
+
 const VIEWS = {
   bars,
   tokens,

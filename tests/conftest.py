@@ -9,10 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.pop("COLUMNS", None)  # which xdist sets: a pipe has no width
-for name in (
-    "CI",
-    "BUILD_NUMBER",
-):  # where one is set, pytest compares two long lists word by word: it can take for ever
+for name in ("CI", "BUILD_NUMBER"):  # where one is set, pytest compares two long lists word by word: it can take for ever
     os.environ.pop(name, None)
 
 import signal

@@ -3,6 +3,7 @@ settings that their files bring along; sampling, batches, refusals."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 import minigpt
 from minigpt.generation import beam_search
+from minigpt.generation.completion import Completion
 from minigpt.models.t5 import T5
 from minigpt.relatives import seq2seq
 from minigpt.relatives.reading import Visible
@@ -137,12 +139,18 @@ def numbers(given: Any) -> tuple[list[list[int]], list[list[int]]]:
     return given.input_ids.tolist(), given.attention_mask.tolist()
 
 
+def rounded(found: Completion) -> Completion:
+    """A padded batch adds its numbers up in another order."""
+    score = None if found.score is None else round(found.score, 9)
+    return replace(found, logprobs=[round(logprob, 9) for logprob in found.logprobs], score=score)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_several_texts_are_those_alone_drawn_or_not(make: Any, family: str) -> None:
     ours, _, _ = make(family)
     for settings in ({}, {"num_beams": 2}, {"temperature": 0.9, "seed": 3}, {"top_k": 5, "top_p": 0.9, "seed": 3}):
         alone = [ours.generate(text, max_new_tokens=9, **settings) for text in TEXTS]
-        assert ours.generate(TEXTS, max_new_tokens=9, **settings) == alone
+        assert [*map(rounded, ours.generate(TEXTS, max_new_tokens=9, **settings))] == [*map(rounded, alone)]
     drawn = ours.generate([TEXTS[0]] * 2, max_new_tokens=9, temperature=1.5, seed=3, num_return_sequences=3)
     assert drawn[0] == drawn[1]
     assert len({tuple(one.ids) for one in drawn[0]}) == 3

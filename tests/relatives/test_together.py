@@ -249,8 +249,5 @@ def test_mistake_is_seen(both: dict[str, Pair], name: str, monkeypatch: pytest.M
     way, plant = MISTAKES[name]
     right = alone(ours, **WAYS[way])
     plant(monkeypatch, ours.model)
-    try:
-        found = ids_of(ours.generate(TEXTS, max_new_tokens=14, **WAYS[way]))
-    except (IndexError, RuntimeError, ValueError):
-        return
+    found = ids_of(ours.generate(TEXTS, max_new_tokens=14, **WAYS[way]))
     assert found != right

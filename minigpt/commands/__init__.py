@@ -18,6 +18,7 @@ COMMANDS = {
     "inspect": "how a model was loaded, and its modules with shapes and sizes",
     "export": "write a model as a folder in Hugging Face layout",
     "parity": "compare with transformers, layer by layer",
+    "families": "GPT-2, BERT, BART and T5 side by side: modules, masks, what each can do",
     "check": "the exercises in your file: what is right, what is wrong and why",
     "eval": "how well a model predicts a text",
     "doctor": "is all well here? versions, caches, network, a check of every device",

@@ -128,6 +128,17 @@ def parity(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true", help="every block, not only the one that differs most")
 
 
+def families(parser: Parser) -> None:
+    """GPT-2, BERT, BART and T5 side by side: their modules with parameters, whom each attention lets look at whom, and
+    what each can do, found by running small random models. Needs no model and no network."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--html", type=Path, metavar="FILE", help="write a page with the masks instead")
+    form.add_argument(
+        "--png", type=Path, metavar="FILE", help='the same as a PNG; needs pip install "minigpt[pictures]"'
+    )
+    form.add_argument("--json", action="store_true", help="everything as one JSON object")
+
+
 def eval_(parser: Parser) -> None:
     """How well a model predicts a text: bits per byte (comparable between models) and perplexity (per token)."""
     flags.add_model(parser, positional=True)
@@ -165,6 +176,7 @@ COMMANDS: dict[str, Callable[[Parser], None]] = {
     "inspect": inspect,
     "export": export,
     "parity": parity,
+    "families": families,
     "check": check,
     "eval": eval_,
     "doctor": doctor,

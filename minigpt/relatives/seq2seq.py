@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import torch
-from torch import Tensor
-from torch.nn import Parameter
 
 from minigpt.generation.completion import Completion, completion
 from minigpt.generation.generate import run
@@ -19,36 +18,16 @@ from minigpt.generation.rules import checked
 from minigpt.generation.sequences import TokenSequence, check_ids, plan
 from minigpt.generation.settings import Settings, resolve
 from minigpt.models.bart import Bart
-from minigpt.models.cache import KVCache
 from minigpt.models.t5 import T5
 from minigpt.prompts import Ids, Prompt, as_prompts
+from minigpt.relatives.decoder import Decoder
 from minigpt.relatives.reading import Visible, Vocabulary, around, read_tokenizer
+from minigpt.relatives.together import batches, write_together
 from weights.formats.folder import read_json
 from weights.relatives import RelativeCheckpoint, load_relative_checkpoint
 
 if TYPE_CHECKING:
     from weights.report import LoadReport
-
-
-class Decoder:
-    """The decoder with one text in mind: what generation asks of a model (minigpt/models/interface.py).
-
-    The memory's keys and values are computed here, once; they have one row, which serves any number of sequences.
-    """
-
-    def __init__(self, model: Bart | T5, ids: Sequence[int]) -> None:
-        self.model, self.config, self.unembed = model, model.config.decoder, model.unembed
-        self.training = model.training
-        text = torch.tensor([ids], device=model.shared.weight.device)  # (1, S)
-        self.memory: KVCache = model.cross(model.encode(text))
-
-    def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """The vectors after the last layer: ids (B, T) int64 -> (B, T, C)."""
-        return self.model.decode(ids, self.memory, pos=pos, cache=cache)
-
-    def parameters(self) -> Iterator[Parameter]:
-        """The whole model's."""
-        return self.model.parameters()
 
 
 class Seq2Seq:
@@ -119,7 +98,8 @@ class Seq2Seq:
         decoder_start_token_id: int | None = None,
         **settings: Unpack[Keywords],
     ) -> Completion | list[Completion] | list[list[Completion]]:
-        """What the decoder writes about a text, or about several, each by itself.
+        """What the decoder writes about a text, or about several, which are read and answered together; each gets
+        what it gets alone.
 
         The settings are those of `minigpt.load(…).generate`, and decoder_start_token_id, the token to start from; what
         is not given comes from the checkpoint, else greedy. Special tokens in a text count, such as <mask> and
@@ -131,7 +111,10 @@ class Seq2Seq:
         start = self.start(decoder_start_token_id)
         prompts, several = as_prompts(text)
         rows = [self.ids(prompt) for prompt in prompts]
-        found = [self.answers(row, start, chosen) for row in rows]
+        found: list[list[Completion]] = [[] for _ in rows]
+        for batch in batches([len(row) for row in rows], chosen):
+            for i, answers in zip(batch, self.answers([rows[i] for i in batch], start, chosen), strict=True):
+                found[i] = answers
         if chosen.num_return_sequences > 1:
             return found if several else found[0]
         return [each[0] for each in found] if several else found[0][0]
@@ -163,14 +146,18 @@ class Seq2Seq:
         return ids
 
     @torch.inference_mode()
-    def answers(self, ids: list[int], start: int, settings: Settings) -> list[Completion]:
-        """num_return_sequences completions for one text; its ids are part of the seed, as a prompt's are."""
-        decoder = Decoder(self.model, ids)
-        if settings.seed is not None:
-            settings = replace(settings, seed=int(sequence_key(settings.seed, 0, ids)) % 2**63)
-        sequences = plan(decoder, [[start]], settings, self.visible)
-        list(run(decoder, sequences, settings))  # to the end
-        return [self.completion(sequence, len(ids)) for sequence in sequences]
+    def answers(self, texts: list[list[int]], start: int, settings: Settings) -> list[list[Completion]]:
+        """num_return_sequences completions for each text; its ids are part of its seed, as a prompt's are."""
+        decoder, n = Decoder(self.model, texts), settings.num_return_sequences
+        sequences = plan(decoder, [[start]] * len(texts), settings, self.visible)
+        given = [secrets.randbits(63) if settings.seed is None else settings.seed for _ in texts]
+        seeds = [int(sequence_key(seed, 0, text)) % 2**63 for seed, text in zip(given, texts, strict=True)]
+        if len(texts) == 1:
+            list(run(decoder, sequences, replace(settings, seed=seeds[0])))  # to the end
+        else:
+            write_together(decoder, sequences, settings, seeds)
+        groups = [sequences[i : i + n] for i in range(0, len(sequences), n)]
+        return [[self.completion(s, len(text)) for s in group] for text, group in zip(texts, groups, strict=True)]
 
     def completion(self, sequence: TokenSequence, n_read: int) -> Completion:
         """What a caller gets: no text begins with the space that belongs to its first word."""

@@ -3,6 +3,7 @@ settings that their files bring along; sampling, batches, refusals."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import torch
 
 import minigpt
 from minigpt.generation import beam_search
+from minigpt.generation.completion import Completion
 from minigpt.models.t5 import T5
 from minigpt.relatives import seq2seq
 from minigpt.relatives.reading import Visible
 from minigpt.relatives.seq2seq import Seq2Seq
+from minigpt.relatives.together import write_together
 from tests.parity.seq2seq import reference
 from tokenizer import train
 from tokenizer.unigram import Unigram
@@ -136,14 +139,20 @@ def numbers(given: Any) -> tuple[list[list[int]], list[list[int]]]:
     return given.input_ids.tolist(), given.attention_mask.tolist()
 
 
+def same(one: Completion, other: Completion) -> bool:
+    """Whether two answers are equal but for the last digits: a padded batch adds numbers up in another order."""
+    near = one.logprobs == pytest.approx(other.logprobs, abs=1e-5) and one.score == pytest.approx(other.score, abs=1e-5)
+    return near and replace(one, logprobs=[], score=None) == replace(other, logprobs=[], score=None)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_several_texts_are_those_alone_drawn_or_not(make: Any, family: str) -> None:
     ours, _, _ = make(family)
     for settings in ({}, {"num_beams": 2}, {"temperature": 0.9, "seed": 3}, {"top_k": 5, "top_p": 0.9, "seed": 3}):
         alone = [ours.generate(text, max_new_tokens=9, **settings) for text in TEXTS]
-        assert ours.generate(TEXTS, max_new_tokens=9, **settings) == alone
+        assert all(map(same, ours.generate(TEXTS, max_new_tokens=9, **settings), alone))
     drawn = ours.generate([TEXTS[0]] * 2, max_new_tokens=9, temperature=1.5, seed=3, num_return_sequences=3)
-    assert drawn[0] == drawn[1]
+    assert all(map(same, drawn[0], drawn[1]))
     assert len({tuple(one.ids) for one in drawn[0]}) == 3
     other = ours.generate(TEXTS[0], max_new_tokens=9, temperature=1.5, seed=4)
     assert other.ids != drawn[0][0].ids
@@ -155,8 +164,12 @@ def test_the_seed_depends_on_the_text_that_was_read(make: Any, monkeypatch: pyte
     seeds: list[int] = []
     real = seq2seq.run
     monkeypatch.setattr(seq2seq, "run", lambda m, s, settings: seeds.append(settings.seed) or real(m, s, settings))
+    monkeypatch.setattr(seq2seq, "write_together", lambda *given: seeds.extend(given[-1]) or write_together(*given))
     ours.generate(["a", "b", "a"], max_new_tokens=1, seed=5, temperature=1.0)
-    assert seeds[0] == seeds[2] != seeds[1]
+    ours.generate("b", max_new_tokens=1, seed=5, temperature=1.0)
+    assert len(seeds) == 4
+    assert len(set(seeds)) == 2
+    assert seeds.count(seeds[-1]) == 2
 
 
 @pytest.mark.parametrize("family", FAMILIES)

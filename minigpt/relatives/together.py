@@ -1,0 +1,124 @@
+"""Several texts answered at once: one pass through the encoder, then the decoder writes about all of them in step.
+
+What comes out is what each text gets alone, by minigpt/generation: drawn or not, beams too. A sequence that has ended
+stays as it is while the others go on. N texts, B sequences, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from minigpt.fast.sampling import fast_sample
+from minigpt.generation import beam_search
+from minigpt.generation.beam_search import Beam
+from minigpt.generation.decoding import append_next, decode_step, new_cache, prefill
+from minigpt.generation.noise import sequence_key
+from minigpt.generation.sequences import TokenSequence
+from minigpt.generation.settings import Settings
+from minigpt.relatives.decoder import Decoder
+
+N_TEXTS, N_TOKENS = 32, 16384  # of one batch at most; tokens of a text count once for each of its sequences or beams
+
+
+def batches(lengths: Sequence[int], settings: Settings) -> Iterator[list[int]]:
+    """Which texts are answered together, by their number, texts of like length side by side so that little is padded.
+    Drafts (prompt lookup) are of one text at a time.
+
+    >>> list(batches([9, 2, 8000, 3], Settings(num_beams=3)))
+    [[1, 3, 0], [2]]
+    """
+    n_texts = 1 if settings.prompt_lookup_num_tokens and settings.num_beams == 1 else N_TEXTS
+    per_text, batch = max(settings.num_beams, settings.num_return_sequences), list[int]()
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and (len(batch) == n_texts or (len(batch) + 1) * per_text * lengths[i] > N_TOKENS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def write_together(decoder: Decoder, sequences: list[TokenSequence], settings: Settings, seeds: Sequence[int]) -> None:
+    """Lets all sequences grow to their ends: num_return_sequences side by side for each of the decoder's N texts,
+    `seeds` (N) being the texts' own."""
+    if all(sequence.finish_reason for sequence in sequences):  # which may get no token
+        return None
+    if settings.forced_eos_token_id and settings.context != "slide":  # the last token is the last that has room
+        n_ctx = decoder.config.n_ctx
+        settings = replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))
+    if settings.num_beams > 1:
+        return search_together(decoder, sequences, settings)
+    n, sample = settings.num_return_sequences, fast_sample(settings.plain)
+    keys = [sequence_key(seeds[i // n], i % n, sequence.ids) for i, sequence in enumerate(sequences)]
+    decoder = decoder.rows([i // n for i in range(len(sequences))])
+    cache = new_cache(decoder, sequences)
+    logits = prefill(decoder, sequences, cache)  # (B, V)
+    while True:
+        append_next(logits, sequences, torch.stack(keys), settings, sample)
+        if all(sequence.finish_reason for sequence in sequences):
+            return None
+        fits = max(len(sequence.ids) for sequence in sequences) <= decoder.config.n_ctx  # else the window slides
+        logits = decode_step(decoder, sequences, cache) if fits else prefill(decoder, sequences)
+
+
+@dataclass
+class Search:
+    """The beam search for one text, as far as it has come."""
+
+    text: int  # which of the N
+    sequences: list[TokenSequence]  # that get what is found
+    running: list[Beam] = field(default_factory=lambda: [Beam()])
+    finished: list[tuple[float, Beam]] = field(default_factory=list)
+
+    def goes_on(self, logits: Tensor, length: int, settings: Settings) -> bool:
+        """Extends the running beams by their logits (beams, V) to `length` new tokens; whether any is worth it."""
+        sequence, n_beams = self.sequences[0], settings.num_beams
+        ranked = beam_search.extend(logits, sequence, self.running, settings)
+        ends = [length == sequence.limit or beam_search.is_end(beam, sequence, settings) for beam in ranked]
+        self.running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
+        done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
+        self.finished += [(beam.total / length**settings.length_penalty, beam) for beam in done]
+        self.finished = sorted(self.finished, key=lambda pair: -pair[0])[:n_beams]
+        going, limit = self.running, sequence.limit
+        return bool(going) and beam_search.worth_going_on(going[0], length, self.finished, limit, settings)
+
+    def deliver(self) -> None:
+        """The best texts to the sequences, best first; a ValueError where there are fewer."""
+        if len(self.finished) < len(self.sequences):
+            n, found = len(self.sequences), len(self.finished)
+            raise ValueError(f"the settings allow only {found} texts: num_return_sequences {n} is too many")
+        for sequence, (score, beam) in zip(self.sequences, self.finished, strict=False):
+            for id, logprob in zip(beam.new, beam.logprobs, strict=True):
+                sequence.append(id, logprob)
+            sequence.score = score
+
+
+def search_together(decoder: Decoder, sequences: list[TokenSequence], settings: Settings) -> None:
+    """Beam search for all texts in step, by the rules of minigpt/generation/beam_search.py; a text whose search has
+    ended leaves the batch. The rows of a step are the running beams of the first text that goes on, of the next, …"""
+    n = settings.num_return_sequences
+    searches = [Search(i // n, sequences[i : i + n]) for i in range(0, len(sequences), n)]
+    cache = new_cache(decoder, sequences[::n])
+    logits = prefill(decoder, sequences[::n], cache)  # (N, V)
+    going, texts, part = searches, list(range(len(searches))), decoder
+    for length in range(1, sequences[0].limit + 1):
+        offsets, parents, still = 0, list[int](), list[Search]()
+        for search in going:
+            first, offsets = offsets, offsets + len(search.running)
+            if search.goes_on(logits[first:offsets], length, settings):
+                parents += [first + beam.parent for beam in search.running]
+                still.append(search)
+        going, before = still, texts
+        texts = [search.text for search in going for _ in search.running]
+        if not going:
+            break
+        n_written = len(sequences[0].ids) + length  # the decoder's own beginning, and what is new
+        cache = beam_search.follow(cache, parents, n_written - 1)
+        part = part if texts == before else decoder.rows(texts)
+        newest = torch.tensor([beam.new[-1:] for s in going for beam in s.running], device=logits.device)  # (B, 1)
+        x = part.hidden(newest, torch.full_like(newest, n_written - 1), cache.first(n_written))  # (B, 1, C)
+        logits = part.unembed(x[:, -1])  # (B, V)
+    for search in searches:
+        search.deliver()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from minigpt.commands import flags
 
+SUCH = "such as def top_k(scores, k): …"
 WORK = "each is checked and written with, beside the model itself; read again after every save"
 
 
@@ -21,7 +22,7 @@ def play(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help=f"the address to listen at (default: %(default)s); {also}")
     add("--port", type=port, default=8000, help="(default: %(default)s; if it is taken, the next one that is free)")
     add("--token", action="store_true", help="want a token, and answer under any name: behind JupyterHub's proxy")
-    add("--mine", type=Path, metavar="FILE", help=f"a file with exercises, as minigpt check reads it: {WORK}")
+    add("--mine", type=Path, metavar="FILE", help=f"a file with exercises, as minigpt check reads it, {SUCH}: {WORK}")
     add("--open", action="store_true", help="open the page in a browser")
 
 

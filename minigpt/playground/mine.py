@@ -70,8 +70,10 @@ class Mine:
                     self.check()
                 except (OSError, ValueError) as error:  # gone, or half saved: the next save will do
                     self.trouble = [" ".join(str(error).split())]
+            kinds = {part.name: part.kind for part in self.parts.values()}
             reports = [
-                {"name": r.name, "ok": r.ok, "blank": r.blank, "bug": r.bug, "text": str(r)} for r in self.reports
+                {"name": r.name, "ok": r.ok, "blank": r.blank, "bug": r.bug, "text": str(r), "kind": kinds.get(r.name)}
+                for r in self.reports
             ]
             told = {"file": self.path.name, "at": self.checked_at, "times": self.times}
             return {**told, "reports": reports, "trouble": self.trouble, "models": self.names()}

@@ -32,11 +32,11 @@ ALONE = threading.RLock()  # `shielded` puts back what belongs to the whole proc
 STEP = 5.0  # seconds that a part may take for a token
 ORDER = ("temperature", *FILTERS, "next_probs")  # in which the steps of a draw run
 SEARCH: dict[str, Any] = {"temperature": 0, "repetition_penalty": 1}
-NEEDS: dict[str, dict[str, Any]] = {  # settings with which a part has something to do; the numbers are check.play's
+NEEDS: dict[str, dict[str, Any]] = {  # settings with which a part has something to do, and which let it be seen
     "temperature": {"temperature": 0.7},
-    "top_k": {"temperature": 1, "top_k": 40},
-    "top_p": {"temperature": 1, "top_p": 0.9},
-    "min_p": {"temperature": 1, "min_p": 0.05},
+    "top_k": {"temperature": 1, "top_k": 3, "top_p": 1, "min_p": 0},  # of few tokens, one too many is soon drawn
+    "top_p": {"temperature": 1, "top_p": 0.9, "top_k": 0, "min_p": 0},
+    "min_p": {"temperature": 1, "min_p": 0.05, "top_k": 0, "top_p": 1},
     "next_probs": {"temperature": 0.7},
     "sample": {"temperature": 0.7},
     "greedy": SEARCH,

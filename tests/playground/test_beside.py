@@ -264,7 +264,8 @@ def test_stop_stops_both(page: Visitor, chats: Playground) -> None:
     while chats.shelf.loaded["storyteller"].worker.jobs:
         assert time.monotonic() < end
     assert [one["finish_reason"] for one in kept(page)] == ["stopped", "stopped"]
-    assert told(page, "#second-status") == told(page, "#status") == "stopped"
+    numbers = [sum(not t.get("picked") for t in one["tokens"]) for one in kept(page)]  # type: ignore[union-attr, attr-defined]
+    assert [told(page, box) for box in ("#status", "#second-status")] == [f"stopped after {n} tokens" for n in numbers]
 
 
 @browser_only
@@ -339,10 +340,51 @@ def test_my_part_beside_the_model_its_verdict_and_the_next_save(
     assert chromium.evaluate(SECOND) == chromium.evaluate(WRITTEN)
     assert told(chromium, "#difference").startswith("Both texts are the same: all 12 tokens.")
     chromium.set("#beside", "model:storyteller with your top_k", "change")
-    assert chromium.evaluate("document.querySelector('#top_k').value") == "40"
+    assert chromium.evaluate("document.querySelector('#top_k').value") == "3"
     chromium.click("#swap")
     assert "Mine(" in told(chromium, "#python")
     assert "No command line writes with a part of your own." in told(chromium, "#command")
+    assert not chromium.errors
+    playground.stop()
+
+
+TOO_MANY = ("k = min(k, scores.shape[-1])", "k = min(k + 1, scores.shape[-1])")
+
+
+@browser_only
+def test_a_half_saved_file_keeps_the_choice_and_equal_is_not_right(
+    chromium: Visitor, lm: LanguageModel, tmp_path: Path
+) -> None:
+    file, broken, part = tmp_path / "mine.py", "def top_k(scores, k:\n", "model:storyteller with your top_k"
+    file.write_text(solution("top_k", *TOO_MANY), "utf-8")
+    shelf = Shelf(lm, device="cpu")
+    shelf.mine = Mine(file, lm)
+    playground = Playground(shelf)
+    chosen = f"document.querySelector('#beside').value === {part!r}"
+    file.write_text(broken, "utf-8")
+    chromium.visit(playground.address)  # opened while the file cannot be read
+    chromium.wait("document.querySelector('#mine .notice')")
+    assert "It is checked again when you save it." in told(chromium, "#mine")
+    assert "None of it has a place" not in told(chromium, "#mine")
+    file.write_text(solution("top_k", *TOO_MANY), "utf-8")
+    chromium.wait(chosen)
+    sliders = [chromium.evaluate(f"document.querySelector('#{name}').value") for name in ("top_k", "top_p", "min_p")]
+    assert sliders == ["3", "1", "0"]
+    assert "comes with the next Generate" in told(chromium, "header")
+    file.write_text(broken, "utf-8")
+    chromium.wait("document.querySelector('#beside').value === ''")
+    file.write_text(solution("top_k", *TOO_MANY), "utf-8")
+    chromium.wait(chosen)
+    one, two = both(chromium, part, max_new_tokens=1, temperature=0.1)
+    assert one == two
+    assert "Equal here does not mean right: your top_k fails its check" in told(chromium, "#difference")
+    chromium.wait("document.querySelector('#caption').textContent.startsWith('What may')")
+    assert "not by yours" not in told(chromium, "#caption")
+    chromium.click('#second [data-n="0"]')
+    chromium.wait("document.querySelector('#caption').textContent.includes('library’s top_k, not by yours')")
+    one, two = both(chromium, part, max_new_tokens=60, temperature=1)
+    assert one != two
+    assert "does not mean right" not in told(chromium, "#difference")
     assert not chromium.errors
     playground.stop()
 

@@ -370,7 +370,7 @@ def test_pictures_of_the_inside_are_the_projects(what: str, mine: Any) -> None:
 def test_the_models_say_which_part_and_what_it_needs(mine: Any) -> None:
     playground = mine(solution("top_k") + solution("MLP"))
     one, two = [model for model in playground.ask("/models")[1] if "part" in model]
-    assert (one["name"], one["part"], one["needs"]["top_k"]) == ("storyteller with your top_k", "top_k", 40)
+    assert (one["name"], one["part"], one["needs"]["top_k"]) == ("storyteller with your top_k", "top_k", 3)
     assert (two["loaded"], two["needs"], two["n_layer"]) == (True, {}, 6)
 
 

@@ -74,13 +74,26 @@ def test_stop_ends_the_work_and_keeps_what_has_come(page: Visitor, playground: P
     page.click("#generate")
     page.wait("document.querySelectorAll('#text .token').length > 3")
     page.click("#stop")
-    page.wait("document.querySelector('#status').textContent === 'stopped'")
+    page.wait("document.querySelector('#status').textContent.startsWith('stopped after ')")
     end = time.monotonic() + 10
     while playground.shelf.loaded["storyteller"].worker.jobs:
         assert time.monotonic() < end
     (one,) = kept(page)
     assert one["finish_reason"] == "stopped"
     assert 3 < len(one["tokens"]) < 200  # type: ignore[arg-type]
+
+
+def test_each_text_keeps_its_name_and_what_was_told_of_it(page: Visitor) -> None:
+    status, name = "document.querySelector('#status').textContent", "document.querySelector('#name').value"
+    generate(page, max_new_tokens=1)
+    first = page.evaluate(status)
+    assert first.startswith("1 token in ")
+    assert first.endswith(": stopped at the limit of 1")
+    generate(page, max_new_tokens=3, temperature=2)
+    assert page.evaluate(status).startswith("3 tokens in ")
+    assert page.evaluate(name).startswith("Once upon a time · temperature 2 · seed ")
+    page.click("#branches button")
+    assert (page.evaluate(status), page.evaluate(name)) == (first, "Once upon a time")
 
 
 def test_a_slider_moves_the_bars_without_the_model(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,13 @@
 // The next token's distribution before and after each filter, as a table of bars.
 
 import { link } from "./code.js"
-import { make, percent } from "./parts.js"
+import { count, make, percent } from "./parts.js"
 
 const MEANING = {
   model: "what the model gave",
   penalties: "after penalties and bans",
   greedy: "only the likeliest",
-  temperature: "logits divided by it",
+  temperature: "scores (logits) divided by it",
   "top-k": "only the k likeliest",
   "top-p": "the likeliest that reach p",
   "min-p": "at least this share of the best",
@@ -17,7 +17,7 @@ export function table(told, chosen) {
   const head = make("tr", {}, make("th", { scope: "col" }, "token"))
   for (const step of told.steps) {
     const meaning = MEANING[step.name.split(" ")[0]] ?? ""
-    const left = `${step.kept.toLocaleString("en")} tokens left, ${step.entropy.toFixed(1)} bits`
+    const left = `${count(step.kept)} left, ${step.entropy.toFixed(1)} bits`
     head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", {}, link(step.code, step.where))))
   }
   const most = Math.max(...told.steps.flatMap((step) => step.probabilities))

@@ -17,7 +17,8 @@ export async function tree({ model, ids, prompt, words, chosen, branch }, signal
   const after = chosen === undefined ? "the prompt" : `“${words.length > 40 ? "…" : ""}${words.slice(-40)}”`
   const less = asked > MOST ? ` (${asked} are too many to draw, and a longer search may end in another text)` : ""
   const more = strategy() === "beams" ? "" : " “Beam search” in the settings lets you choose how many beams."
-  $("caption").textContent = `${settings.num_beams} beams after ${after}, ${settings.max_new_tokens} new tokens${less}. Each column is one more token, the best on top.${more}${missing(branch)}`
+  const from = chosen === undefined ? "A new search from the prompt, not the text above." : "A new search from the token you clicked, not the text above."
+  $("caption").replaceChildren(make("strong", {}, from), ` ${settings.num_beams} beams after ${after}, ${settings.max_new_tokens} new tokens${less}. Each column is one more token, the best on top.${more}${missing(branch)}`)
   let end = null
   for await (const event of events("beams", { model, ...text, settings, without: branch?.without }, signal)) {
     if (event.event === "error") throw new Error(event.error)

@@ -5,11 +5,13 @@ import { $, make } from "./parts.js"
 import * as settings from "./settings.js"
 import { ask } from "./wire.js"
 
+const LATER = "comes with the next Generate"
 const STRATEGIES = { greedy: "greedy", sample: "sampling", beams: "beam search" }
 
 let models = []
 let main = "" // the model of the text
 let rendered = "" // what the template wrote of the prompt
+let lost = "" // the part that was chosen, while the reader's file cannot be read
 let on = {} // changed(): another choice; load(name): loads a model
 
 const chosen = () => {
@@ -24,9 +26,16 @@ const edited = () => $("written").value !== rendered
 // Whether what was chosen can be written now.
 export const ready = () => !$("beside").value || Boolean(chosen().model?.loaded)
 
+// Says that a choice writes nothing yet.
+const later = make("span", { className: "quiet", role: "status" })
+
 export function build(handlers) {
   on = handlers
-  $("beside").addEventListener("change", () => choose($("beside").value))
+  $("beside").parentElement.after(later)
+  $("beside").addEventListener("change", () => {
+    lost = ""
+    choose($("beside").value)
+  })
   $("beside-load").addEventListener("click", async () => {
     const { model } = chosen()
     $("beside-load").disabled = true
@@ -44,7 +53,8 @@ export function build(handlers) {
 
 // The choices that there are, for a text of the model `name`.
 export function list(all, name) {
-  const before = $("beside").value
+  if (chosen().kind === "model" && chosen().model?.part) lost = $("beside").value
+  const before = lost || $("beside").value
   models = all
   main = name
   const option = (value, text) => make("option", { value }, text)
@@ -62,6 +72,7 @@ export function list(all, name) {
   )
   if (![...$("beside").options].some((one) => one.value === before)) return choose("")
   $("beside").value = before
+  lost = ""
   tell()
   if (!rendered) render()
 }
@@ -69,6 +80,7 @@ export function list(all, name) {
 // Chooses what is written beside; an own part brings the settings with which it has something to do.
 export function choose(value) {
   $("beside").value = value
+  later.textContent = value && LATER
   const { kind, model } = chosen()
   if (kind === "seed") settings.choose("sample")
   if (model?.needs && kind === "model") settings.suit(model.needs)
@@ -113,6 +125,7 @@ function note(words) {
 // What to ask for beside a text that was asked for, and how to keep it; null for nothing.
 export async function asked({ settings: given, prompt }, name) {
   const { kind, what, model } = chosen()
+  later.textContent = ""
   if (!kind) return null
   const asked = { model: model?.name, settings: { ...given }, prompt }
   const label = { strategy: STRATEGIES[what], seed: "another seed", model: model.part ? `your ${model.part}` : model.name, chat: `${model.name}, chat template` }[kind]

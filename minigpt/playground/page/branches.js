@@ -1,11 +1,13 @@
 // The tree of texts: every text that was written stays, with the one from which it branched.
 
-import { $, bits, make } from "./parts.js"
+import { $, bits, count, make } from "./parts.js"
 
 export const all = []
 
 // Keeps a text. `tokens` are all that follow the prompt, of which the first `own` are its parent's.
 export function keep(branch) {
+  const same = branch.parent ? undefined : all.find((other) => other.name === branch.name)
+  if (same) branch.name = [branch.name, ...(same.model === branch.model ? [] : [branch.model]), how(branch)].join(" · ")
   branch.id = all.length ? all[all.length - 1].id + 1 : 1
   all.push(branch)
   return branch
@@ -17,11 +19,13 @@ export const ids = (branch, n = branch.tokens.length) => [...branch.promptIds, .
 export const promptOf = (branch) => branch.written ?? branch.prompt
 
 // A text's model and settings, in a few words.
-export function about({ model, settings: { temperature, num_beams, top_k, top_p, min_p, repetition_penalty, seed } }) {
+export const about = (branch) => `${branch.model} · ${how(branch)}`
+
+function how({ settings: { temperature, num_beams, top_k, top_p, min_p, repetition_penalty, seed } }) {
   const filters = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`, min_p && `min-p ${min_p}`]
-  const how = num_beams > 1 ? [`${num_beams} beams`] : temperature ? [`temperature ${temperature}`, ...filters, `seed ${seed}`] : ["greedy"]
+  const strategy = num_beams > 1 ? [`${num_beams} beams`] : temperature ? [`temperature ${temperature}`, ...filters, `seed ${seed}`] : ["greedy"]
   const penalty = repetition_penalty && repetition_penalty !== 1 && `repetition penalty ${repetition_penalty}`
-  return [model, ...how, penalty].filter(Boolean).join(" · ")
+  return [...strategy, penalty].filter(Boolean).join(" · ")
 }
 
 // Why no command line writes a text.
@@ -59,12 +63,17 @@ function item(branch, current, choose) {
 // How two texts differ, in a sentence.
 export function difference(one, other) {
   const same = shared(one, other)
-  const told = [one, other].map((branch) => `${branch.id}: ${branch.tokens.length} tokens, ${bits(surprise(branch.tokens))} of surprise each`)
+  const told = [one, other].map((branch) => `${branch.id}: ${count(branch.tokens.length)}, ${bits(surprise(branch.tokens))} of surprise each`)
   const all = same === one.tokens.length && same === other.tokens.length
   const first = same === 0 ? "They differ from the first token on." : same === 1 ? "The first token after the prompt is the same." : `The first ${same} tokens after the prompt are the same.`
-  const alike = all ? `Both texts are the same: all ${same} tokens.` : first
+  const alike = all ? `Both texts are the same: all ${count(same)}.${unseen(one, other)}` : first
   const begin = one.prompt === other.prompt ? alike : "The prompts differ."
   return `${begin} ${told.join(". ")}.`
+}
+
+function unseen(...pair) {
+  const wrong = pair.find((branch) => branch.wrong)?.wrong
+  return wrong ? ` Equal here does not mean right: your ${wrong} fails its check, and the difference does not show in this text.` : ""
 }
 
 export function shared(one, other) {

@@ -45,7 +45,7 @@ class Column {
     this.merges = merges
     this.box.hidden = !tokens.length
     this.box.replaceChildren(...tokens.flatMap((token, n) => chip(token, n)))
-    this.facts.textContent = tokens.length ? "Hover over a token, or tap it." : ""
+    this.facts.textContent = tokens.length ? "Hover over a token, or tap it. The lower a merge’s rank, the earlier it was learned." : ""
     this.by.hidden = !code
     if (code) point(this.by.querySelector("span"), code)
   }

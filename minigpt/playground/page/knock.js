@@ -1,12 +1,13 @@
 // Heads, attentions and MLPs that are switched off, and the text that the model writes without them.
 
 import { all, ids, promptOf, shared } from "./branches.js"
-import { $, make } from "./parts.js"
+import { $, count, make } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
 const WHOLE = { attention: "attention", mlp: "the MLP" }
 const off = new Map() // "layer part" to the pair that the server takes
 let place = null // what is looked at
+let moved = true // whether the comparison was scrolled to
 let write = null // writes a text, as page.js does
 
 const name = ([layer, part]) => `${WHOLE[part] ?? `head ${part}`} of layer ${layer}`
@@ -94,7 +95,7 @@ function tell() {
   clear.disabled = !off.size
   if (full) status.textContent = "The end of this text was chosen by you: nothing is left to write."
   else if (!base) status.textContent = "Generate a text first; then switch parts off and write it again without them."
-  else status.textContent = off.size ? `The text will be written ${named(without())}.` : "All parts are on. Click heads, a layer’s attention (all its heads) or an MLP to switch them off."
+  else status.textContent = off.size ? `“Write it again” leaves them out: the text is then written ${named(without())}. Generate still uses the whole model.` : "All parts are on. Click heads, a layer’s attention (all its heads) or an MLP to switch them off."
 }
 
 function walk(event) {
@@ -121,6 +122,7 @@ async function rewrite() {
   const n = begun(base)
   const text = n || chat ? { ids: ids(base, n) } : { prompt }
   const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without(), chat, written }
+  moved = false
   await write({ ...text, model, settings, without: without(), chat }, fresh)
   if (!$("error").hidden) status.textContent = $("error").textContent
 }
@@ -138,9 +140,11 @@ export function compare(branch) {
     texts[n].show(promptOf(one), one.tokens, same)
     texts[n].span(same)?.classList.add("differs")
   })
+  if (!moved) both.scrollIntoView({ block: "nearest" })
+  moved = true
   if (!branch.finish_reason) return
   const differ = pair.some(({ tokens }) => tokens[same])
   const begin = same > 1 ? `The first ${same} tokens are the same; then` : same ? "The first token is the same; then" : "They differ from the first token on:"
   const [one, other] = pair.map(({ tokens, finish_reason }) => (tokens[same] ? `has “${tokens[same].label}”` : finish_reason === "stopped" ? "was stopped" : "ends"))
-  status.textContent = differ ? `${begin} the original ${one}, the other ${other}.` : `Both texts are the same: all ${same} tokens.`
+  status.textContent = differ ? `${begin} the original ${one}, the other ${other}.` : `Both texts are the same: all ${count(same)}.`
 }

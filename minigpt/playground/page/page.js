@@ -65,8 +65,7 @@ function branch(n, other, from = current) {
 // A branch that ends with the token that was chosen: nothing is left to write.
 function finish(fresh) {
   stop()
-  $("status").textContent = ENDS.eos
-  show(branches.keep({ ...fresh, finish_reason: "eos" }))
+  show(branches.keep({ ...fresh, finish_reason: "eos", told: ENDS.eos }))
 }
 
 // Asks for a text, and for another beside it, and shows them as they come.
@@ -77,7 +76,10 @@ async function write(ask, fresh, other) {
   const mine = (writing = new AbortController())
   const { signal } = mine
   busy(true)
-  const say = (words) => writing === mine && ($("status").textContent = words)
+  const say = (words) => {
+    fresh.told = words
+    if (writing === mine && (current === fresh || !fresh.id)) $("status").textContent = words
+  }
   let begun
   const started = new Promise((resume) => (begun = resume))
   const on = { begun: (start) => begin(fresh, start, begun), grown: () => knock.compare(fresh), shown: () => current === fresh }
@@ -132,6 +134,7 @@ function show(one) {
   current = one
   if (companion === one) companion = null
   text.show(branches.promptOf(one), one.tokens, one.own)
+  $("status").textContent = one.told ?? ""
   $("tools").hidden = false
   $("name").value = one.name
   $("same").hidden = !one.python
@@ -228,10 +231,13 @@ function list(found) {
 }
 
 // Other parts in the reader's file; the first of them is what a newcomer wants to see.
-async function changed(names, first) {
+let offered = false
+async function changed(names) {
   list(await (await ask("models")).json())
   chosenModel()
-  if (first && names.length) beside.choose(`model:${names[0]}`)
+  if (offered || !names.length) return
+  offered = true
+  beside.choose(`model:${names[0]}`)
 }
 
 function example(n) {

@@ -16,4 +16,6 @@ export function make(tag, properties = {}, ...children) {
 // A probability as people read it, as the pictures write it.
 export const percent = (p) => (p >= 0.0005 ? `${(100 * p).toFixed(1)} %` : p > 0 ? "<0.1 %" : "0 %")
 
+export const count = (tokens) => `${tokens.toLocaleString("en")} ${tokens === 1 ? "token" : "tokens"}`
+
 export const bits = (x) => `${x.toFixed(1)} bits`

@@ -1,13 +1,13 @@
 // A text as it comes from the server: kept as a branch, shown in a box, told about in a line.
 
 import { keep } from "./branches.js"
-import { make } from "./parts.js"
+import { wrongIn } from "./mine.js"
+import { count, make } from "./parts.js"
 import { events } from "./wire.js"
 
 export const ENDS = {
   eos: "the model ended it",
   stop: "a stop string came",
-  length: "as long as asked for",
   context: "the context is full",
   part: "your part ended it",
 }
@@ -30,18 +30,21 @@ export async function follow(asked, fresh, { box, say, signal, on }) {
   } catch (error) {
     const stopped = error.name === "AbortError"
     if (stopped && fresh.id) fresh.finish_reason = "stopped"
-    say(stopped ? "stopped" : "")
+    say(!stopped ? "" : fresh.id ? `stopped after ${count(written(fresh))}` : "stopped")
     return stopped ? "" : error.message
   }
 }
+
+// The tokens that the model wrote itself.
+const written = (fresh) => fresh.tokens.slice(fresh.own).filter((token) => !token.picked).length
 
 function begin(asked, fresh, start, on, say) {
   const seeded = { ...asked.settings, ...(asked.settings.temperature ? { seed: start.seed } : {}) }
   const picked = fresh.tokens.at(-1)
   if (picked?.picked && !picked.text) picked.text = start.last_piece
-  keep(Object.assign(fresh, { model: asked.model, promptIds: fresh.promptIds ?? start.ids, settings: seeded, n: start.n, beams: start.beams }))
-  say(start.place ? `waiting: ${start.place} before you` : "reading the prompt …")
+  keep(Object.assign(fresh, { model: asked.model, promptIds: fresh.promptIds ?? start.ids, settings: seeded, n: start.n, beams: start.beams, wrong: wrongIn(asked.model) }))
   on.begun(start)
+  say(start.place ? `waiting: ${start.place} before you` : "reading the prompt …")
 }
 
 function grow(fresh, token, box, on, say) {
@@ -63,7 +66,7 @@ function progress(fresh, { round, text }, box, on, say) {
 
 function end(fresh, event, say) {
   Object.assign(fresh, { finish_reason: event.finish_reason, command: event.command, python: event.python })
-  const n = fresh.tokens.slice(fresh.own).filter((token) => !token.picked).length
-  say(`${n} tokens in ${event.seconds.toFixed(1)} s: ${ENDS[event.finish_reason]}`)
+  const why = ENDS[event.finish_reason] ?? `stopped at the limit of ${fresh.n}`
+  say(`${count(written(fresh))} in ${event.seconds.toFixed(1)} s: ${why}`)
   return true
 }

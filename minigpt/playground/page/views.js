@@ -6,16 +6,17 @@ import * as code from "./code.js"
 import * as cuts from "./cuts.js"
 import { drawn } from "./drawn.js"
 import * as knock from "./knock.js"
+import { filtered } from "./mine.js"
 import { $, make } from "./parts.js"
 import { shaping } from "./settings.js"
 import { ask } from "./wire.js"
 
 const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
-  surprise: "How much each token surprised the model.",
-  lens: "What the model would say after each layer, at each token.",
+  surprise: "How much each token surprised the model, in bits (1 bit: a coin toss). Dark is surprising here; in the text above, dark is likely. A dot is a space.",
+  lens: "What the model would say after each layer, at each token. A dot is a space.",
   tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
-  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. Click a head to see it large.",
+  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. A dot is a space. Click a head to see it large.",
   architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
 }
 const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."
@@ -82,7 +83,7 @@ async function bars({ model, ids, prompt, words, chosen, branch }) {
   if (tab !== "bars") return
   const after = words.length > 40 ? `…${words.slice(-40)}` : words
   const what = chosen === undefined ? "What may come next" : "What could have come"
-  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow.${knock.missing(branch)}`
+  $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow. In a token, a dot is a space.${filtered(model)}${knock.missing(branch)}`
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)

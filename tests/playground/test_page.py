@@ -91,7 +91,7 @@ def test_each_text_keeps_its_name_and_what_was_told_of_it(page: Visitor) -> None
     assert first.endswith(": stopped at the limit of 1")
     generate(page, max_new_tokens=3, temperature=2)
     assert page.evaluate(status).startswith("3 tokens in ")
-    assert page.evaluate(name).startswith("Once upon a time · temperature 2 · seed ")
+    assert page.evaluate(name) == "Once upon a time · T 2, length 3"
     page.click("#branches button")
     assert (page.evaluate(status), page.evaluate(name)) == (first, "Once upon a time")
 

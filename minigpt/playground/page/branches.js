@@ -7,7 +7,8 @@ export const all = []
 // Keeps a text. `tokens` are all that follow the prompt, of which the first `own` are its parent's.
 export function keep(branch) {
   const same = branch.parent ? undefined : all.find((other) => other.name === branch.name)
-  if (same) branch.name = [branch.name, ...(same.model === branch.model ? [] : [branch.model]), how(branch)].join(" · ")
+  const apart = same ? differing(branch, same) : ""
+  if (apart) branch.name = `${branch.name} · ${apart}`
   branch.id = all.length ? all[all.length - 1].id + 1 : 1
   all.push(branch)
   return branch
@@ -18,14 +19,21 @@ export const ids = (branch, n = branch.tokens.length) => [...branch.promptIds, .
 // What stands before a text's tokens: the prompt, or what a chat template made of it.
 export const promptOf = (branch) => branch.written ?? branch.prompt
 
-// A text's model and settings, in a few words.
-export const about = (branch) => `${branch.model} · ${how(branch)}`
+const SHORT = { num_beams: "beams", temperature: "T", top_k: "top-k", top_p: "top-p", min_p: "min-p", repetition_penalty: "penalty", seed: "seed", max_new_tokens: "length" }
 
-function how({ settings: { temperature, num_beams, top_k, top_p, min_p, repetition_penalty, seed } }) {
+// In what a text's model and settings are others than those of one of the same name.
+function differing({ model, settings }, same) {
+  const names = Object.keys(SHORT).filter((name) => settings[name] !== undefined && settings[name] !== same.settings[name])
+  const words = names.map((name) => (name !== "temperature" || settings.temperature ? `${SHORT[name]} ${settings[name]}` : settings.num_beams > 1 ? "" : "greedy"))
+  return [model !== same.model && model, ...words].filter(Boolean).join(", ")
+}
+
+// A text's model and settings, in a few words.
+export function about({ model, settings: { temperature, num_beams, top_k, top_p, min_p, repetition_penalty, seed } }) {
   const filters = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`, min_p && `min-p ${min_p}`]
-  const strategy = num_beams > 1 ? [`${num_beams} beams`] : temperature ? [`temperature ${temperature}`, ...filters, `seed ${seed}`] : ["greedy"]
+  const how = num_beams > 1 ? [`${num_beams} beams`] : temperature ? [`temperature ${temperature}`, ...filters, `seed ${seed}`] : ["greedy"]
   const penalty = repetition_penalty && repetition_penalty !== 1 && `repetition penalty ${repetition_penalty}`
-  return [...strategy, penalty].filter(Boolean).join(" · ")
+  return [model, ...how, penalty].filter(Boolean).join(" · ")
 }
 
 // Why no command line writes a text.

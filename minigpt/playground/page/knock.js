@@ -124,6 +124,7 @@ async function rewrite() {
   const fresh = { name: named(without()), parent: base.id, at: own, original: base.id, prompt, promptIds, tokens: base.tokens.slice(0, n), own, without: without(), chat, written }
   moved = false
   await write({ ...text, model, settings, without: without(), chat }, fresh)
+  if (panel.isConnected && !both.hidden) both.scrollIntoView({ block: "nearest" }) // the page has grown above it
   if (!$("error").hidden) status.textContent = $("error").textContent
 }
 

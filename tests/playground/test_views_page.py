@@ -146,7 +146,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     names = ["h.1.mlp.out", "h.2.attn.heads[:, 3]"]
     first, second = lm.generate(PROMPT, **SETTINGS).text, without(lm, *names)  # type: ignore[call-overload]
     assert page.evaluate(WRITTEN) == second != first
-    page.wait("document.querySelector('#knock .both').getBoundingClientRect().bottom <= innerHeight")
+    page.wait("document.querySelector('#knock .both').getBoundingClientRect().bottom < innerHeight + 1")
     boxes = [f"#knock section:nth-child({n}) .text" for n in (1, 2)]
     texts = [page.evaluate(f"document.querySelector('{box}').textContent") for box in boxes]
     assert texts == [PROMPT + first, PROMPT + second]

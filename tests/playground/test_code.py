@@ -114,7 +114,7 @@ def test_a_click_shows_the_code_of_a_view(tab: str, page: Visitor) -> None:
 @browser
 def test_a_filter_and_the_facts_of_a_token_link_to_their_code(page: Visitor) -> None:
     page.set("#top_k", 3)
-    link = "[...document.querySelectorAll('#drawn th button')].find(it => it.textContent === '{}')"
+    link = "[...document.querySelectorAll('#drawn th button')].find(it => it.title === '{}')"
     page.wait(link.format(where("top_k")))
     page.evaluate(f"{link.format(where('top_k'))}.click()")
     assert shown(page) == wanted("top_k")

@@ -18,7 +18,7 @@ export function table(told, chosen) {
   for (const step of told.steps) {
     const meaning = MEANING[step.name.split(" ")[0]] ?? ""
     const left = `${count(step.kept)} left, ${step.entropy.toFixed(1)} bits`
-    head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", {}, link(step.code, step.where))))
+    head.append(make("th", { scope: "col" }, make("span", {}, step.name), make("small", {}, meaning), make("small", {}, left), make("small", {}, address(step))))
   }
   const most = Math.max(...told.steps.flatMap((step) => step.probabilities))
   const rows = told.tokens.map((token, n) => {
@@ -27,12 +27,24 @@ export function table(told, chosen) {
     for (const step of told.steps) {
       const p = step.probabilities[n]
       const bar = make("i", { className: "bar" })
-      bar.style.width = `${(p / most) * 60}%`
+      bar.style.setProperty("--share", p / most)
       row.append(make("td", { className: p ? "" : "dropped" }, bar, p ? percent(p) : "dropped"))
     }
     return row
   })
-  return make("table", { className: "bars" }, make("thead", {}, head), make("tbody", {}, ...rows))
+  const whole = make("table", { className: "bars" }, make("thead", {}, head), make("tbody", {}, ...rows))
+  whole.style.setProperty("--steps", told.steps.length)
+  return whole
+}
+
+// The link to a step's code: its file's name and line, so that the column stays narrow, and the folders in its title.
+function address({ code, where }) {
+  const short = link(code, where)
+  const [file, line] = where.split("/").at(-1).split(":")
+  short.replaceChildren(file, make("wbr"), `:${line}`)
+  short.title = where
+  short.setAttribute("aria-label", where)
+  return short
 }
 
 // Puts new numbers into a table that is there, so that its bars move; false where it has other rows or columns.
@@ -44,7 +56,7 @@ export function update(old, told, chosen) {
   const cells = fresh.querySelectorAll("td")
   old.querySelectorAll("td").forEach((cell, n) => {
     cell.className = cells[n].className
-    cell.querySelector("i").style.width = cells[n].querySelector("i").style.width
+    cell.querySelector("i").style.cssText = cells[n].querySelector("i").style.cssText
     cell.lastChild.textContent = cells[n].lastChild.textContent
   })
   return old

@@ -2,6 +2,12 @@
 
 import { $, bits, make, percent } from "./parts.js"
 
+// What else is known of a token, in a few words.
+function facts({ rank, surprise, picked }) {
+  const place = rank === 1 ? "the likeliest" : `rank ${rank}`
+  return [place, `surprise ${bits(surprise)}`, ...(picked ? ["chosen by you"] : [])].join(" · ")
+}
+
 // The tokens of a text in a box. `on.look(n)` is told which token is looked at, `on.branch(n, other)` where to branch.
 export class TokenText {
   constructor(box, on = {}) {
@@ -49,10 +55,7 @@ export class TokenText {
   tell(n) {
     const token = this.tokens[n]
     if (!token) return
-    const rank = token.rank === 1 ? "the likeliest" : `rank ${token.rank}`
-    const facts = [`id ${token.id}`, `bytes ${token.bytes || "none"}`, percent(token.probability), rank, `surprise ${bits(token.surprise)}`]
-    if (token.picked) facts.push("chosen by you")
-    $("info").replaceChildren(make("code", {}, token.label), ` ${facts.join(" · ")}`)
+    $("info").replaceChildren(make("code", {}, token.label), ` id ${token.id} · bytes ${token.bytes || "none"} · ${percent(token.probability)} · ${facts(token)}`)
   }
 
   key(event) {
@@ -81,8 +84,7 @@ export class TokenText {
     const span = this.span(n)
     span.classList.add("open")
     const rows = token.best.map((other) => this.alternative(n, token, other))
-    const rank = token.rank > token.best.length ? `, rank ${token.rank}` : ""
-    const head = make("p", {}, "Chosen: ", make("code", {}, token.label), ` ${percent(token.probability)}${rank}`)
+    const head = make("p", {}, "Chosen: ", make("code", {}, token.label), ` ${percent(token.probability)} · ${facts(token)}`)
     const shut = make("button", { type: "button", className: "shut", title: "Escape", onclick: () => this.close(true) }, "×")
     shut.setAttribute("aria-label", "Close")
     const hint = make("p", { className: "quiet" }, "Click another: the text goes on from there.")
@@ -93,7 +95,8 @@ export class TokenText {
     this.dialog.style.left = `${Math.max(left, this.box.offsetLeft)}px`
     this.dialog.style.top = `${span.offsetTop + span.offsetHeight + 4}px`
     this.opened = n
-    this.dialog.querySelector(".alternative:not(:disabled)")?.focus()
+    this.dialog.querySelector(".alternative:not(:disabled)")?.focus({ preventScroll: true })
+    this.dialog.scrollIntoView({ block: "nearest" })
   }
 
   alternative(n, token, other) {

@@ -2,6 +2,7 @@
 
 import { update } from "./bars.js"
 import * as beams from "./beams.js"
+import * as cells from "./cells.js"
 import * as code from "./code.js"
 import * as cuts from "./cuts.js"
 import { drawn } from "./drawn.js"
@@ -9,6 +10,7 @@ import * as knock from "./knock.js"
 import { filtered } from "./mine.js"
 import { $, make } from "./parts.js"
 import { shaping } from "./settings.js"
+import { follow } from "./tree.js"
 import { ask } from "./wire.js"
 
 const LONGEST = 48 // tokens that a picture shows; more cannot be read
@@ -21,7 +23,7 @@ const TOLD = {
 }
 const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."
 
-const LARGE = "One head: every row is a token that looks, every column one that is looked at. Choose “all” to go back."
+const LARGE = "One head: every row is a token that looks, every column one that is looked at. Hover over a cell, tap it, or move by the arrow keys: its weight is told below the picture. Choose “all” to go back."
 
 let tab = "bars"
 let place = null // what is looked at: model, ids, words before, and which token was chosen there, if any
@@ -55,7 +57,7 @@ export async function redraw() {
   if (again) {
     again = false
     redraw()
-  }
+  } else $("view").style.minHeight = ""
 }
 
 // Draws anew what depends on the settings.
@@ -104,6 +106,7 @@ async function picture({ model, all, prompt, branch }) {
   if (tab !== what) return
   $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   drawn(told)
+  cells.offer(one.layer !== undefined)
 }
 
 // The parts of the model with the shapes of the whole text.
@@ -124,11 +127,13 @@ export function build() {
       other.tabIndex = other === one ? 0 : -1
     }
     $("view").setAttribute("aria-labelledby", one.id)
+    $("view").style.minHeight = place ? `${$("view").offsetHeight}px` : "" // until what comes is there
     $("heads").hidden = tab !== "attention"
     $("cuts").hidden = tab !== "tokens"
     $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
     code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
+    cells.offer(false)
     redraw()
   }
   tabs.forEach((one, n) => {
@@ -144,6 +149,8 @@ export function build() {
   for (const name of ["layer", "head"]) $(name).addEventListener("change", redraw)
   $("drawn").addEventListener("click", enlarge)
   cuts.build(redraw)
+  cells.build()
+  follow()
 }
 
 // A click on a head of the grid shows it large.

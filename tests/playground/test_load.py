@@ -1,10 +1,7 @@
-"""What a long day costs: no memory, and no waiting. The figures are those of `benchmarks/playground_load.py`."""
+"""What a long day costs: no memory, and no waiting for the other side. Times: `benchmarks/playground_load.py`."""
 
 import gc
-import json
 import socket
-import statistics
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,7 +28,7 @@ def alive() -> tuple[int, int]:
     """Python's objects that may hold others, and the bytes of all tensors."""
     gc.collect()
     objects = gc.get_objects()
-    return len(objects), sum(it.nbytes for it in objects if issubclass(type(it), Tensor))
+    return len(objects), sum(it.numel() * it.element_size() for it in objects if type(it) is Tensor)
 
 
 def test_texts_leave_nothing_behind_but_so_many_distributions(small: Playground) -> None:
@@ -57,12 +54,3 @@ def test_answers_are_sent_without_delay(small: Playground) -> None:
         until(lambda: small.server.server_state.connections)
         (connection,) = small.server.server_state.connections
         assert connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_the_bars_of_a_slider_take_less_than_50_ms(small: Playground) -> None:
-    took = []
-    for n in range(20):
-        begin = time.perf_counter()
-        small.ask("/bars", {"model": "storyteller", "prompt": "Once", "settings": {"temperature": 0.5 + n / 20}})
-        took.append(time.perf_counter() - begin)
-    assert statistics.median(took) < 0.05, json.dumps(took)

@@ -1,7 +1,6 @@
 """Two columns: what is written beside a text, and a prompt in a model's chat template."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.playground.mine import Mine
 from minigpt.playground.shelf import Loaded, Shelf
 from tests.pictures.browser import CHROMIUM
-from tests.playground.conftest import Playground
+from tests.playground.conftest import Playground, until
 from tests.playground.test_mine import NO_SCALE, solution
 from tests.playground.test_page import DONE, WRITTEN, kept, settle
 from tests.playground.visitor import Visitor
@@ -177,12 +176,6 @@ def test_templates_that_there_are_not(body: Any, status: int, reason: str, chats
     assert reason in told["error"]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(chromium: Visitor, chats: Playground) -> Iterator[Visitor]:
     """The page, opened; at the end nothing has failed in it."""
@@ -260,9 +253,7 @@ def test_stop_stops_both(page: Visitor, chats: Playground) -> None:
     page.wait("document.querySelectorAll('#second .token').length > 3")
     page.key("Escape")
     page.wait(DONE)
-    end = time.monotonic() + 10
-    while chats.shelf.loaded["storyteller"].worker.jobs:
-        assert time.monotonic() < end
+    until(lambda: not chats.shelf.loaded["storyteller"].worker.jobs)
     assert [one["finish_reason"] for one in kept(page)] == ["stopped", "stopped"]
     numbers = [sum(not t.get("picked") for t in one["tokens"]) for one in kept(page)]  # type: ignore[union-attr, attr-defined]
     assert [told(page, box) for box in ("#status", "#second-status")] == [f"stopped after {n} tokens" for n in numbers]

@@ -73,12 +73,6 @@ def test_the_code_wants_the_token_too(lm: LanguageModel) -> None:
     playground.stop()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as visitor:
-        yield visitor
-
-
 @pytest.fixture
 def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
     chromium.visit(playground.address)

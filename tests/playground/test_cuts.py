@@ -228,12 +228,6 @@ def test_a_plain_model_keeps_nobody_waiting(lm: LanguageModel, monkeypatch: pyte
     assert tok.vocabulary is lm.tokenizer.vocabulary
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as visitor:
-        yield visitor
-
-
 @pytest.fixture
 def two(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> Playground:
     """Two vocabularies, wherever the test runs."""

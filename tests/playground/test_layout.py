@@ -1,7 +1,6 @@
 """Where things are on the page: nothing jumps, nothing is cut, and what belongs together is in sight together."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,12 +13,6 @@ TABS = ["surprise", "lens", "attention", "beams", "architecture", "knock", "toke
 COLUMNS = "[...document.querySelectorAll('#drawn th[scope=col] > span')]"
 FILTERS = {"temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.2}
 CELL = "document.querySelector('#cell').textContent"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as browser:
-        yield browser
 
 
 def visit(browser: Visitor, playground: Playground, width: int, height: int) -> Visitor:

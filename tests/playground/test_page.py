@@ -1,7 +1,6 @@
 """The page in a browser: what a person does there, by mouse and by keyboard, on a screen and on a phone."""
 
 import json
-import time
 
 import pytest
 
@@ -9,7 +8,7 @@ from minigpt.language_model import LanguageModel
 from minigpt.pictures.colors import COLORS
 from minigpt.playground import app
 from minigpt.playground.shelf import Shelf
-from tests.playground.conftest import Playground
+from tests.playground.conftest import Playground, until
 from tests.playground.visitor import BARS, DONE, WRITTEN, Visitor, generate, settle
 from weights import STORYTELLER
 
@@ -75,9 +74,7 @@ def test_stop_ends_the_work_and_keeps_what_has_come(page: Visitor, playground: P
     page.wait("document.querySelectorAll('#text .token').length > 3")
     page.click("#stop")
     page.wait("document.querySelector('#status').textContent.startsWith('stopped after ')")
-    end = time.monotonic() + 10
-    while playground.shelf.loaded["storyteller"].worker.jobs:
-        assert time.monotonic() < end
+    until(lambda: not playground.shelf.loaded["storyteller"].worker.jobs)
     (one,) = kept(page)
     assert one["finish_reason"] == "stopped"
     assert 3 < len(one["tokens"]) < 200  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 import minigpt
 from minigpt.language_model import LanguageModel
 from tests.pictures.browser import CHROMIUM
-from tests.playground.conftest import Playground
+from tests.playground.conftest import Playground, until
 from tests.playground.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: on Debian, apt install chromium")
@@ -24,21 +24,6 @@ NUMBERS = (
 SETTINGS = {"max_new_tokens": 12, "temperature": 0.9, "top_p": 1, "seed": 3}
 TOLD = "document.querySelector('#knock [role=status]').textContent"
 WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Visitor]:
-    with Visitor() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
-    """The page, opened; at the end nothing failed in it."""
-    chromium.visit(playground.address)
-    chromium.wait("document.querySelector('.bars')")
-    yield chromium
-    assert not chromium.errors
 
 
 def generate(page: Visitor, **settings: object) -> None:
@@ -112,9 +97,7 @@ def test_another_tab_ends_a_search(page: Visitor, playground: Playground, monkey
     page.wait("document.querySelector('#drawn').textContent.startsWith('Searching: round 2 of 8')")
     page.click("#tab-bars")
     page.wait("document.querySelector('.bars')")
-    end = time.monotonic() + 10
-    while playground.shelf.loaded["storyteller"].worker.jobs:
-        assert time.monotonic() < end
+    until(lambda: not playground.shelf.loaded["storyteller"].worker.jobs)
     time.sleep(0.3)
     assert len(rounds) < 8
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from minigpt.commands.models import weight_bytes
 from minigpt.language_model import LanguageModel, load
 from minigpt.playground.texts import as_code, growing
+from weights.families.known import FAMILIES
 from weights.fetch.locate import local
-from weights.fetch.registry import LANGUAGE_MODELS
+from weights.fetch.registry import ENTRIES
 from weights.report import size_text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def playground(models: Offered | Sequence[Offered] | None = None, prompt: str = 
 
 def named(given: Sequence[Offered]) -> dict[str, Offered]:
     """The models by the names under which they are offered."""
-    here = [entry.name for entry in LANGUAGE_MODELS if is_here(entry.name)]
+    here = [entry.name for entry in ENTRIES if entry.family in FAMILIES and is_here(entry.name)]
     found: dict[str, Offered] = {}
     for model in given:
         name = (model.name or "unnamed") if isinstance(model, LanguageModel) else str(model)

@@ -13,8 +13,9 @@ from minigpt.language_model import LanguageModel, load
 from minigpt.playground.logits import Recent
 from minigpt.playground.wire import Refused
 from minigpt.playground.work import Worker
+from weights.families.known import FAMILIES
 from weights.fetch.locate import local
-from weights.fetch.registry import LANGUAGE_MODELS, REGISTRY
+from weights.fetch.registry import ENTRIES, REGISTRY
 from weights.report import size_text
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Shelf:
 
     def names(self) -> list[str]:
         """The models on this machine, the command line's first."""
-        here = [entry.name for entry in LANGUAGE_MODELS if entry.name != self.first and found(entry.name)]
-        return [self.first, *here, *(self.mine.names() if self.mine else [])]
+        writers = [entry.name for entry in ENTRIES if entry.family in FAMILIES and entry.name != self.first]
+        return [self.first, *filter(found, writers), *(self.mine.names() if self.mine else [])]
 
     def get(self, name: str) -> Loaded:
         """A model that is loaded; 409 where it is not, 404 where there is none of that name here."""

@@ -1,5 +1,6 @@
 """A playground that runs, and a client that reads what it says."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -100,16 +101,23 @@ def chromium() -> Iterator[Visitor]:
         yield browser
 
 
-@pytest.fixture
-def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
-    """The page, opened; at the end it has asked nobody but its server, and nothing failed in it."""
-    chromium.visit(playground.address)
+@contextlib.contextmanager
+def opened(chromium: Visitor, address: str) -> Iterator[Visitor]:
+    """The page with its first bars; at the end it has asked nobody but its server, and nothing failed in it."""
+    chromium.visit(address)
     chromium.wait(f"{BARS}.length > 0")
     yield chromium
     chromium.evaluate("0")  # after which all is told that has happened
-    elsewhere = [url for url in chromium.requests if not url.startswith((playground.address, "data:,", "blob:"))]
+    elsewhere = [url for url in chromium.requests if not url.startswith((address, "data:,", "blob:"))]
     assert not elsewhere
     assert not chromium.errors
+
+
+@pytest.fixture
+def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
+    """See `opened`."""
+    with opened(chromium, playground.address) as page:
+        yield page
 
 
 def until(what: Any, seconds: float = 20.0) -> None:

@@ -15,7 +15,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.playground.mine import Mine
 from minigpt.playground.shelf import Loaded, Shelf
 from tests.pictures.browser import CHROMIUM
-from tests.playground.conftest import Playground, until
+from tests.playground.conftest import Playground, opened, until
 from tests.playground.test_mine import NO_SCALE, solution
 from tests.playground.test_page import DONE, WRITTEN, kept, settle
 from tests.playground.visitor import Visitor
@@ -178,11 +178,8 @@ def test_templates_that_there_are_not(body: Any, status: int, reason: str, chats
 
 @pytest.fixture
 def page(chromium: Visitor, chats: Playground) -> Iterator[Visitor]:
-    """The page, opened; at the end nothing has failed in it."""
-    chromium.visit(chats.address)
-    chromium.wait("document.querySelectorAll('#drawn td').length > 0")
-    yield chromium
-    assert not chromium.errors
+    with opened(chromium, chats.address) as page:
+        yield page
 
 
 def both(page: Visitor, choice: str, **settings: object) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from minigpt.playground.app import PAGE
 from minigpt.playground.code import CODE, TABS, parted, source, where
 from minigpt.playground.shelf import Shelf
 from tests.pictures.browser import CHROMIUM
-from tests.playground.conftest import Playground
+from tests.playground.conftest import Playground, opened
 from tests.playground.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
@@ -75,10 +75,9 @@ def test_the_code_wants_the_token_too(lm: LanguageModel) -> None:
 
 @pytest.fixture
 def page(chromium: Visitor, playground: Playground) -> Iterator[Visitor]:
-    chromium.visit(playground.address)
-    chromium.wait("document.querySelector('#drawn td') && document.querySelector('#computed button')")
-    yield chromium
-    assert not chromium.errors
+    with opened(chromium, playground.address) as page:
+        page.wait("document.querySelector('#computed button')")
+        yield page
 
 
 def shown(page: Visitor) -> tuple[str, list[list[str]]]:

@@ -11,10 +11,11 @@ import minigpt
 from minigpt import widgets
 from minigpt.commands import models
 from minigpt.commands.parser import Parser
+from minigpt.playground.shelf import Shelf
 from minigpt.relatives.encoder import Encoder
 from weights import MINIATURES
 from weights.fetch import locate
-from weights.fetch.registry import ENTRIES, LANGUAGE_MODELS
+from weights.fetch.registry import ENTRIES
 
 transformers = pytest.importorskip("transformers")
 TEXTS = [
@@ -72,7 +73,7 @@ def test_it_is_listed_where_it_can_be_loaded(capsys: pytest.CaptureFixture[str])
     assert line.endswith("embedded")
     with pytest.raises(ValueError, match=r"an encoder, which writes no text: load it with minigpt\.load_relative"):
         minigpt.load("mini-bert", device="cpu")
-    offered = [entry.name for entry in LANGUAGE_MODELS]
+    offered = Shelf(minigpt.load("storyteller", device="cpu")).names()
     assert "storyteller" in offered
     assert not {"mini-bert", "all-minilm-l6-v2", "t5-small", "bart-base"} & {*offered, *widgets.named([])}
 

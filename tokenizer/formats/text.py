@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,18 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice!r:.60} stands in it twice")
     return found
+
+
+def boolean(part: Mapping[str, Any], key: str, name: str) -> bool | None:
+    """True, false, or None where the file does not say; a ValueError for anything else, also 1, which equals True.
+
+    >>> boolean({"lstrip": True}, "lstrip", "x"), boolean({}, "lstrip", "x")
+    (True, None)
+    """
+    value = part.get(key)
+    if not isinstance(value, bool | None):
+        raise ValueError(f"{name}: {key} is {value!r:.120}, not true or false: save the tokenizer anew")
+    return value
 
 
 def expect(name: str, what: str, found: Any, kind: type) -> Any:

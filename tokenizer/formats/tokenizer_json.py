@@ -12,7 +12,7 @@ from tokenizer.formats.byte_alphabet import CHARS, bytes_to_unicode
 from tokenizer.formats.merges import recover_merges
 from tokenizer.formats.pipeline import BYTES, read_cuts, read_normalizer, refuse, steps, write_cuts, write_normalizer
 from tokenizer.formats.template import read_template, write_template
-from tokenizer.formats.text import expect
+from tokenizer.formats.text import boolean, expect
 from tokenizer.steps.added import FLAGS, ORDINARY
 from tokenizer.vocabulary import Vocabulary
 
@@ -125,14 +125,8 @@ def from_json(data: Json, name: str) -> Vocabulary:
         raise refuse(name, "the unk_token of a vocabulary without all bytes", model["unk_token"])
     normalizer = read_normalizer(data.get("normalizer"), name)
     pattern, cuts = read_cuts(data.get("pre_tokenizer"), name)
-    around, whole = read_template(data.get("post_processor"), name), _flag(model, "ignore_merges", name)
+    around, whole = read_template(data.get("post_processor"), name), bool(boolean(model, "ignore_merges", name))
     return assemble(vocab, merges, special, pattern, normalizer, name, False, whole, around, cuts, flags)
-
-
-def _flag(part: Json, key: str, name: str) -> bool:
-    if not isinstance(part.get(key), bool | None):  # 1 is none, though it equals True
-        raise ValueError(f"{name}: {key} is {part[key]!r:.120}, not true or false: save the tokenizer anew")
-    return bool(part.get(key))
 
 
 def read_added(tokens: Any, name: str) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
@@ -148,7 +142,7 @@ def read_added(tokens: Any, name: str) -> tuple[dict[str, int], dict[str, tuple[
         content = expect(name, "an added token's content", token.get("content"), str)
         if special.setdefault(content, token.get("id")) != token.get("id"):
             raise ValueError(f"{name}: the added token {content!r:.80} has two ids: leave one")
-        found = [flag for flag in FLAGS if _flag(token, flag, name)]
-        found += [] if _flag(token, "special", name) else [ORDINARY]
+        found = [flag for flag in FLAGS if boolean(token, flag, name)]
+        found += [] if boolean(token, "special", name) else [ORDINARY]
         flags |= {content: tuple(found)} if found else {}
     return special, flags

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files, write_text
-from tokenizer.formats.text import expect, read_json, read_text
+from tokenizer.formats.text import boolean, expect, read_json, read_text
 from tokenizer.formats.tokenizer_json import read_added
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def read(folder: Path) -> Json:
             raise refuse(path, key, given, name)
     if config.get("tokenize_chinese_chars") not in (True, None):
         raise refuse(path, "tokenize_chinese_chars", config["tokenize_chinese_chars"], True)
-    said = {name: flag(config, name, path) for name in ("do_lower_case", "strip_accents")}
+    said = {name: boolean(config, name, str(path)) for name in ("do_lower_case", "strip_accents")}
     if (folder / "tokenizer.json").exists():
         return from_json(read_json(folder / "tokenizer.json"), folder / "tokenizer.json", said)
     if not (folder / "vocab.txt").exists():
@@ -87,8 +87,8 @@ def from_json(data: Json, path: Path, said: Mapping[str, bool | None]) -> Json:
     if any(after.get(key) != value for key, value in TEMPLATE.items()):
         raise refuse(path, "the post_processor", data["post_processor"], "[CLS] A [SEP] B [SEP]")
     normalizer = data["normalizer"]
-    lower_case = flag(normalizer, "lowercase", path) is not False
-    strip_accents = flag(normalizer, "strip_accents", path)
+    lower_case = boolean(normalizer, "lowercase", str(path)) is not False
+    strip_accents = boolean(normalizer, "strip_accents", str(path))
     for name, value in (("do_lower_case", lower_case), ("strip_accents", strip_accents)):
         if said[name] not in (value, None):
             raise ValueError(
@@ -102,14 +102,6 @@ def from_json(data: Json, path: Path, said: Mapping[str, bool | None]) -> Json:
     for piece, i in vocab.items():
         expect(str(path), f"the id of {piece!r:.60}", i, int)
     return {"vocab": vocab, "lower_case": lower_case, "strip_accents": strip_accents, "special_tokens": special}
-
-
-def flag(part: Mapping[str, Any], key: str, path: Path) -> bool | None:
-    """True, false, or None where the file does not say."""
-    value = part.get(key)
-    if not isinstance(value, bool | None):
-        raise ValueError(f"{path}: {key} is {value!r:.60}, not true or false: save the tokenizer anew")
-    return value
 
 
 def refuse(path: Path, what: str, found: object, known: object) -> ValueError:

@@ -128,7 +128,6 @@ ENTRIES = (
     ),
 )
 REGISTRY = {entry.name: entry for entry in ENTRIES}
-LANGUAGE_MODELS = tuple(entry for entry in ENTRIES if entry.family not in ("bert", "bart", "t5"))  # for `load`
 
 
 def lookup(name: str) -> Entry | None:

@@ -44,10 +44,9 @@ def show_png() -> None:
 
 
 def source(part: Callable[..., Any]) -> None:
-    """Prints the code of a function or class as it is installed, with the place where it stands."""
-    lines, first = inspect.getsourcelines(part)
-    file = f"{part.__module__.replace('.', '/')}.py"
-    print(f"# {file}, from line {first}\n{''.join(lines).rstrip()}")
+    """Prints the code of a function or class as it is installed, with its file and name: a line's number would be
+    another after every change above it."""
+    print(f"# {part.__module__.replace('.', '/')}.py, {part.__qualname__}\n{inspect.getsource(part).rstrip()}")
 
 
 @dataclass

@@ -28,10 +28,13 @@ def test_what_the_learner_raises_is_a_blank(body: str) -> None:
     assert check(written(source)).blank
 
 
-def test_an_unknown_name_is_one_line_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_one_line_in_a_notebook(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("IPython")
     from IPython.core.interactiveshell import InteractiveShell
 
+    monkeypatch.setattr(InteractiveShell, "init_prompts", lambda _: None)  # it sets sys.ps1 for all that comes after
     shell = InteractiveShell()
     shell.user_ns |= {"check": check, "mine": len}
     for call in ("check.hint('gelo')", "check.solution('gelo')", "check.reset('gelo')", "check(mine, 'gelo')"):

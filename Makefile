@@ -19,7 +19,7 @@ story: $(VENV)/installed  ## write a story with the embedded model (make story P
 test: $(VENV)/installed-dev  ## run the whole test suite, and print how much of the code it ran
 	@mkdir -p build
 	OMP_NUM_THREADS=1 $(BIN)/python -m slipcover --source minigpt,tokenizer,weights --out build/coverage.txt \
-		-m pytest -n 2 --dist loadfile $(TESTS)
+		-m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 	@sed -n '/^File/p; /^(summary)/s/$$/   of the code ran in this process; file by file in build\/coverage.txt/p' build/coverage.txt
 
 fuzz: $(VENV)/installed-dev  ## 10,000 damaged files and odd arguments (make fuzz SEED=7 N=100000); the suite has 1,000

@@ -65,6 +65,12 @@ def random_reference(family: str, seed: int = 0, **sizes: Any) -> Any:
     return model.eval()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Programs started by this test obey Ctrl-C even where pytest was told to ignore it, as `nohup make test &` does:

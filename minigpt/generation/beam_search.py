@@ -39,14 +39,19 @@ def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> 
     for start in range(0, len(sequences), n):
         group = sequences[start : start + n]
         if not group[0].finish_reason:
-            best = beams_of(model, group[0], settings)
-            if len(best) < n:
-                raise ValueError(f"the settings allow only {len(best)} texts: num_return_sequences {n} is too many")
-            for sequence, (score, beam) in zip(group, best, strict=False):
-                for id, logprob in zip(beam.new, beam.logprobs, strict=True):
-                    sequence.append(id, logprob)
-                sequence.score = score
+            deliver(beams_of(model, group[0], settings), group)
         yield group
+
+
+def deliver(finished: list[tuple[float, Beam]], sequences: list[TokenSequence]) -> None:
+    """Appends the finished texts of one prompt to its sequences, best first; a ValueError where there are fewer."""
+    if len(finished) < len(sequences):
+        n = len(sequences)
+        raise ValueError(f"the settings allow only {len(finished)} texts: num_return_sequences {n} is too many")
+    for sequence, (score, beam) in zip(sequences, finished, strict=False):
+        for id, logprob in zip(beam.new, beam.logprobs, strict=True):
+            sequence.append(id, logprob)
+        sequence.score = score
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class Step:
     ends: list[bool]  # which of these end here
     running: list[Beam]  # those that go on
     finished: list[tuple[float, Beam]]  # the best finished texts so far with their scores
+    goes_on: bool  # whether another round could find a better text
+
+
+START = Step([], [], [Beam()], [], True)
 
 
 def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[tuple[float, Beam]]:
@@ -70,24 +79,30 @@ def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[
 @torch.inference_mode()
 def rounds(model: Model, sequence: TokenSequence, settings: Settings) -> Iterator[Step]:
     """The search for one prompt, round by round; the last has the result."""
-    n_beams, penalty = settings.num_beams, settings.length_penalty
-    running, finished = [Beam()], list[tuple[float, Beam]]()
-    cache = new_cache(model, [sequence])
+    step, cache = START, new_cache(model, [sequence])
     logits = prefill(model, [sequence], cache)  # (1, V)
     for length in range(1, sequence.limit + 1):
-        ranked = extend(logits, sequence, running, settings)
-        ends = [length == sequence.limit or is_end(beam, sequence, settings) for beam in ranked]
-        running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
-        done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
-        finished = finished + [(beam.total / length**penalty, beam) for beam in done]
-        finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
-        yield Step(ranked, ends, running, finished)
-        if not running or not worth_going_on(running[0], length, finished, sequence.limit, settings):
+        step = advance(step, logits, sequence, length, settings)
+        yield step
+        if not step.goes_on:
             return
-        cache = follow(cache, [beam.parent for beam in running], n_slots=sequence.n_prompt + length - 1)
-        newest = torch.tensor([beam.new[-1:] for beam in running], device=logits.device)  # (N, 1)
+        cache = follow(cache, [beam.parent for beam in step.running], n_slots=sequence.n_prompt + length - 1)
+        newest = torch.tensor([beam.new[-1:] for beam in step.running], device=logits.device)  # (N, 1)
         pos = torch.full_like(newest, sequence.n_prompt + length - 1)  # (N, 1)
         logits = model.unembed(model.hidden(newest, pos, cache.first(sequence.n_prompt + length))[:, -1])  # (N, V)
+
+
+def advance(before: Step, logits: Tensor, sequence: TokenSequence, length: int, settings: Settings) -> Step:
+    """The round that makes the running beams, with their logits (N, V), `length` new tokens long."""
+    n_beams = settings.num_beams
+    ranked = extend(logits, sequence, before.running, settings)
+    ends = [length == sequence.limit or is_end(beam, sequence, settings) for beam in ranked]
+    running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
+    done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
+    finished = before.finished + [(beam.total / length**settings.length_penalty, beam) for beam in done]
+    finished = sorted(finished, key=lambda pair: -pair[0])[:n_beams]
+    goes_on = bool(running) and worth_going_on(running[0], length, finished, sequence.limit, settings)
+    return Step(ranked, ends, running, finished, goes_on)
 
 
 def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], settings: Settings) -> list[Beam]:

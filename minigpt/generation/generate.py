@@ -54,11 +54,16 @@ def generate(
 def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
     """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
     model, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
-    if settings.forced_eos_token_id and settings.context != "slide":  # the last token is the last that has room
-        n_ctx = model.config.n_ctx
-        settings = replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))
+    settings = within(model.config.n_ctx, settings)
     if settings.num_beams > 1:
         return search(model, sequences, settings)
     if settings.prompt_lookup_num_tokens:
         return look_ahead(model, sequences, settings, sample)
     return decode(model, sequences, settings, sample)
+
+
+def within(n_ctx: int, settings: Settings) -> Settings:
+    """The settings where a forced end token comes last of all that the model's positions have room for."""
+    if not settings.forced_eos_token_id or settings.context == "slide":
+        return settings
+    return replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))

@@ -62,8 +62,8 @@ CACHED: Told = (
 )
 BIDIRECTIONAL: Told = (
     "bidirectional",
-    "encoder-only (BERT)",
-    ("Each token sees both sides, but no padding:", "the model reads a text whole, and cannot write on."),
+    "encoders (all of BERT, half of BART and T5)",
+    ("Each token sees both sides, but no padding: a text", "is read whole; to write on takes a decoder as well."),
 )
 CROSS: Told = (
     "cross-attention",

@@ -5,15 +5,14 @@ stays as it is while the others go on. N texts, B sequences, V vocabulary.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from minigpt.fast.sampling import fast_sample
-from minigpt.generation import beam_search
-from minigpt.generation.beam_search import Beam
+from minigpt.generation.beam_search import START, Step, advance, deliver, follow
 from minigpt.generation.decoding import append_next, decode_step, new_cache, prefill
+from minigpt.generation.generate import within
 from minigpt.generation.noise import sequence_key
 from minigpt.generation.sequences import TokenSequence
 from minigpt.generation.settings import Settings
@@ -45,9 +44,7 @@ def write_together(decoder: Decoder, sequences: list[TokenSequence], settings: S
     `seeds` (N) being the texts' own."""
     if all(sequence.finish_reason for sequence in sequences):  # which may get no token
         return None
-    if settings.forced_eos_token_id and settings.context != "slide":  # the last token is the last that has room
-        n_ctx = decoder.config.n_ctx
-        settings = replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))
+    settings = within(decoder.config.n_ctx, settings)
     if settings.num_beams > 1:
         return search_together(decoder, sequences, settings)
     n, sample = settings.num_return_sequences, fast_sample(settings.plain)
@@ -69,30 +66,7 @@ class Search:
 
     text: int  # which of the N
     sequences: list[TokenSequence]  # that get what is found
-    running: list[Beam] = field(default_factory=lambda: [Beam()])
-    finished: list[tuple[float, Beam]] = field(default_factory=list)
-
-    def goes_on(self, logits: Tensor, length: int, settings: Settings) -> bool:
-        """Extends the running beams by their logits (beams, V) to `length` new tokens; whether any is worth it."""
-        sequence, n_beams = self.sequences[0], settings.num_beams
-        ranked = beam_search.extend(logits, sequence, self.running, settings)
-        ends = [length == sequence.limit or beam_search.is_end(beam, sequence, settings) for beam in ranked]
-        self.running = [beam for beam, end in zip(ranked, ends, strict=True) if not end][:n_beams]
-        done = [beam for beam, end in zip(ranked[:n_beams], ends, strict=False) if end]  # the rest are spares
-        self.finished += [(beam.total / length**settings.length_penalty, beam) for beam in done]
-        self.finished = sorted(self.finished, key=lambda pair: -pair[0])[:n_beams]
-        going, limit = self.running, sequence.limit
-        return bool(going) and beam_search.worth_going_on(going[0], length, self.finished, limit, settings)
-
-    def deliver(self) -> None:
-        """The best texts to the sequences, best first; a ValueError where there are fewer."""
-        if len(self.finished) < len(self.sequences):
-            n, found = len(self.sequences), len(self.finished)
-            raise ValueError(f"the settings allow only {found} texts: num_return_sequences {n} is too many")
-        for sequence, (score, beam) in zip(self.sequences, self.finished, strict=False):
-            for id, logprob in zip(beam.new, beam.logprobs, strict=True):
-                sequence.append(id, logprob)
-            sequence.score = score
+    step: Step = START
 
 
 def search_together(decoder: Decoder, sequences: list[TokenSequence], settings: Settings) -> None:
@@ -104,21 +78,20 @@ def search_together(decoder: Decoder, sequences: list[TokenSequence], settings: 
     logits = prefill(decoder, sequences[::n], cache)  # (N, V)
     going, texts, part = searches, list(range(len(searches))), decoder
     for length in range(1, sequences[0].limit + 1):
-        offsets, parents, still = 0, list[int](), list[Search]()
+        end, parents = 0, list[int]()
         for search in going:
-            first, offsets = offsets, offsets + len(search.running)
-            if search.goes_on(logits[first:offsets], length, settings):
-                parents += [first + beam.parent for beam in search.running]
-                still.append(search)
-        going, before = still, texts
-        texts = [search.text for search in going for _ in search.running]
+            first, end = end, end + len(search.step.running)
+            search.step = advance(search.step, logits[first:end], search.sequences[0], length, settings)
+            parents += [first + beam.parent for beam in search.step.running if search.step.goes_on]
+        going, before = [search for search in going if search.step.goes_on], texts
+        texts = [search.text for search in going for _ in search.step.running]
         if not going:
             break
         n_written = len(sequences[0].ids) + length  # the decoder's own beginning, and what is new
-        cache = beam_search.follow(cache, parents, n_written - 1)
+        cache = follow(cache, parents, n_written - 1)
         part = part if texts == before else decoder.rows(texts)
-        newest = torch.tensor([beam.new[-1:] for s in going for beam in s.running], device=logits.device)  # (B, 1)
+        newest = torch.tensor([beam.new[-1:] for s in going for beam in s.step.running], device=logits.device)  # (B, 1)
         x = part.hidden(newest, torch.full_like(newest, n_written - 1), cache.first(n_written))  # (B, 1, C)
         logits = part.unembed(x[:, -1])  # (B, V)
     for search in searches:
-        search.deliver()
+        deliver(search.step.finished, search.sequences)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minigpt.generation import beam_search
 from minigpt.generation.decoding import prefill
 from minigpt.generation.settings import Settings
 from minigpt.models.attention import causal_mask
@@ -229,15 +230,15 @@ MISTAKES: dict[str, tuple[str, Plant]] = {
     ),
     "ended sequences go on": ("greedy", replaced(together, "append_next", never_ended)),
     "one key for all": ("drawn", replaced(together, "sequence_key", lambda right, *_: right(1, 0, [2]))),
-    "beams of another text": ("beams", replaced(together.beam_search, "follow", parents_of_the_first_text)),
-    "beams not followed": ("beams", replaced(together.beam_search, "follow", lambda _, cache, p, __: cache.rows(
+    "beams of another text": ("beams", replaced(together, "follow", parents_of_the_first_text)),
+    "beams not followed": ("beams", replaced(together, "follow", lambda _, cache, p, __: cache.rows(
         torch.arange(len(p)) % cache.k.shape[1]))),
     "memory of those who have ended": (
         "beams, early",
         replaced(Decoder, "rows", lambda right, self, t: right(self, [t[0]] * len(t))),
     ),
     "beams may end too early": ("beams", replaced(
-        together.beam_search, "worth_going_on", lambda *given: len(given[3]) < 1)),
+        beam_search, "worth_going_on", lambda *given: len(given[3]) < 1)),
     "the mask looks ahead": ("greedy", lambda patch, _: patch.setattr(
         "minigpt.models.cache.causal_mask", lambda pos, n: causal_mask(pos - 1, n) | causal_mask(pos * 0, n))),
 }  # fmt: skip

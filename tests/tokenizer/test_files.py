@@ -14,6 +14,7 @@ import tokenizer
 from tests.tokenizer.conftest import TEXTS
 from tokenizer import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, Tokenizer
 from tokenizer.formats.tokenizer_json import from_json, to_json
+from tokenizer.vocabulary import Vocabulary
 
 PATTERNS = [GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN, r"\p{Lu}|\p{Ll}+|[^\p{L}]+"]
 NAMES = ["gpt2", "cl100k", "qwen2", "smollm2", "own"]
@@ -306,3 +307,12 @@ def test_no_vocabulary_is_saved_where_other_files_would_change_it(tmp_path):
     with pytest.raises(ValueError, match="holds files of another tokenizer"):
         tokenizer.train("a hen sat on a log", 270).save(tmp_path)
     assert (tmp_path / "tokenizer.json").read_bytes() == before
+
+
+def test_a_folder_that_is_there_gets_a_vocabulary_with_ends(tmp_path):
+    """What every text stands between is in the tokenizer.json that is about to be written, not in files beside it."""
+    trained = tokenizer.train("a cat sat on a mat", 270, special_tokens=("<s>", "</s>")).vocabulary
+    start, end = trained.special_tokens.values()
+    vocabulary = Vocabulary(trained.ranks, trained.pattern, trained.special_tokens, before=(start,), after=(end,))
+    Tokenizer.of(vocabulary).save(tmp_path)
+    assert Tokenizer.load(tmp_path).vocabulary == vocabulary

@@ -42,7 +42,8 @@ class Hub(ThreadingHTTPServer):
 
     def serve_folder(self, folder: Path) -> None:
         """All files of a folder."""
-        self.files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        self.files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
     def asked(self, method: str) -> list[str]:
         """The files asked for by a method, in order."""
@@ -57,10 +58,15 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"")
 
     def do_GET(self) -> None:
-        self.answer(self.server.files.get(self.path.rpartition("/")[2], b""))
+        self.answer(self.server.files.get(self.name, b""))
+
+    @property
+    def name(self) -> str:
+        """The file's path in its repository, which follows the revision."""
+        return self.path.partition("/resolve/")[2].partition("/")[2] or self.path.removeprefix("/")
 
     def answer(self, data: bytes) -> None:
-        hub, name = self.server, self.path.rpartition("/")[2]
+        hub, name = self.server, self.name
         hub.log.append((self.command, name, self.headers.get("Range"), self.headers.get("Authorization")))
         if hub.status or name not in hub.files:
             code = {401: "RepoNotFound", 403: "GatedRepo", 404: "EntryNotFound"}.get(hub.status or 404)

@@ -100,8 +100,9 @@ def named(config: Mapping[str, Any], path: Path) -> list[str]:
     return [expect(str(path), what, content, str) for what, content in contents]
 
 
-def obey(vocabulary: Vocabulary, said: Companions) -> Vocabulary:
-    """The vocabulary with what the files beside it say; a ValueError where both contradict each other."""
+def obey(vocabulary: Vocabulary, said: Companions, has_ends: bool) -> Vocabulary:
+    """The vocabulary with what the files beside it say; a ValueError where both contradict each other. With `has_ends`
+    it says itself what every text stands between, as a tokenizer.json does by its post_processor."""
     special, flags = dict(vocabulary.special_tokens), dict(vocabulary.flags)
     for name, i in said.ids.items():
         if special.setdefault(name, i) != i:
@@ -114,7 +115,7 @@ def obey(vocabulary: Vocabulary, said: Companions) -> Vocabulary:
             special[name] = vocabulary.whole.get(name.encode(), n)
             n = max(n, special[name] + 1)
     before, after, cuts, pattern = vocabulary.before, vocabulary.after, vocabulary.cuts, vocabulary.pattern
-    if not (said.folder / "tokenizer.json").exists():  # whose post_processor says all
+    if not has_ends:
         before = around("bos_token", "add_bos_token", special, said)
         after = around("eos_token", "add_eos_token", special, said)
     prefix = said.flag("add_prefix_space")

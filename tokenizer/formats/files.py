@@ -50,7 +50,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
     if path.is_dir():
         finish_writing(path)
         if (path / "tokenizer.json").exists():
-            return obey(read(path / "tokenizer.json"), read_companions(path))
+            return obey(read(path / "tokenizer.json"), read_companions(path), has_ends=True)
         for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
             if (path / vocab).exists() and (path / merges).exists():
                 return gpt2_files.read(path / vocab, path / merges, pattern)
@@ -81,7 +81,7 @@ def save(vocabulary: Vocabulary, folder: Path) -> None:
         "merges.txt": "#version: 0.2\n" + "".join(merges),
         "tokenizer.json": json.dumps(to_json(vocabulary), ensure_ascii=False, indent=1),
     }
-    if folder.is_dir() and obey(vocabulary, read_companions(folder)) != vocabulary:
+    if folder.is_dir() and obey(vocabulary, read_companions(folder), has_ends=True) != vocabulary:
         raise ValueError(f"{folder} holds files of another tokenizer, such as added_tokens.json: name another folder")
     with exclusive(folder), replacing_files(folder) as part:
         for name, text in contents.items():

@@ -35,4 +35,5 @@ def read(vocab_path: Path, merges_path: Path, pattern: str | None = None) -> Voc
         usual, cuts = WHOLE, (Cut(usual), PrefixSpace())  # before every piece, not only the first
     special = {name: vocab[name] for name in said.named if name in vocab}
     flags = {name: flags for name, flags in said.flags.items() if name in special}
-    return obey(assemble(vocab, merges, special, usual, normalizer, str(vocab_path), cuts=cuts, flags=flags), said)
+    vocabulary = assemble(vocab, merges, special, usual, normalizer, str(vocab_path), cuts=cuts, flags=flags)
+    return obey(vocabulary, said, has_ends=False)

@@ -77,14 +77,13 @@ class Decoder:
         s = settings
         sampler = (s.samples, s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty)
         places = [p.data_ptr() for p in model.parameters()]
-        return n_rows, n_slots, *sampler, s.eos_token_id, s.top_logprobs, places
+        return n_rows, n_slots, *sampler, s.top_logprobs, places
 
     def start(self, sequences: list[TokenSequence], keys: Tensor, prompts: KVCache) -> None:
         """Takes over sequences with the cache of their prompts."""
         for own, given in ((self.cache.k, prompts.k), (self.cache.v, prompts.v)):
             own.zero_()  # a nan of last time would be one times a weight of 0
             own[:, :, :, : given.shape[3]] = given
-        self.state.limits.copy_(torch.tensor([s.limit for s in sequences]))
         self.state.keys.copy_(keys)
         self.state.seen.zero_()
         if self.state.seen.numel():
@@ -106,12 +105,11 @@ class Decoder:
         return list(zip(*(part[:n].cpu() for part in self.state.record), strict=True))
 
     def place(self, sequences: list[TokenSequence]) -> None:
-        """Tells the state where the sequences are; one that has ended may lie beyond the bucket and goes to slot 0."""
+        """Tells the state where the sequences are; one that has ended may lie beyond the bucket and begins anew."""
         state = self.state
         state.ids.copy_(torch.tensor([s.ids[-1:] for s in sequences]))
         state.pos.copy_(torch.tensor([[0 if s.finish_reason else len(s.ids) - 1] for s in sequences]))
         state.steps.copy_(torch.tensor([len(s.logprobs) for s in sequences]))
-        state.going.copy_(torch.tensor([not s.finish_reason for s in sequences]))
         state.line.zero_()
 
     def run_for(self, n_slots: int, sequences: list[TokenSequence]) -> Run | None:

@@ -27,10 +27,7 @@ class State:
     ids: Tensor  # (B, 1), the newest token of each sequence
     pos: Tensor  # (B, 1), where it stands
     steps: Tensor  # (B,), new tokens so far
-    limits: Tensor  # (B,), new tokens at most
-    going: Tensor  # (B,), False where a sequence has ended: it stays where it is
     keys: Tensor  # (B,), for the random numbers
-    eos: Tensor  # (n,), end tokens
     seen: Tensor  # (B, V), tokens that a sequence has; (B, 0) where nothing asks for them
     logits: Tensor  # (B, V), of the latest step
     line: Tensor  # (1,), where the record goes on
@@ -46,7 +43,7 @@ class State:
             part.copy_(before)
 
     def _changing(self) -> list[Tensor]:
-        return [self.ids, self.pos, self.steps, self.going, self.seen, self.line]
+        return [self.ids, self.pos, self.steps, self.seen, self.line]
 
 
 def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -> State:
@@ -59,8 +56,7 @@ def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -
     n_best, n_seen = min(settings.top_logprobs, n_vocab), n_vocab if settings.repetition_penalty != 1 else 0
     numbers = [torch.zeros(WINDOW, n_rows, *shape, device=device, dtype=kind) for shape in ((), (), (n_best,))]
     return State(
-        *(ints(n_rows, 1), ints(n_rows, 1), ints(n_rows), ints(n_rows), ints(n_rows).bool(), ints(n_rows)),
-        eos=torch.tensor(settings.eos_token_id, dtype=torch.int64, device=device),
+        *(ints(n_rows, 1), ints(n_rows, 1), ints(n_rows), ints(n_rows)),
         seen=ints(n_rows, n_seen).bool(),
         logits=torch.zeros(n_rows, n_vocab, device=device, dtype=kind),
         line=ints(1),
@@ -69,7 +65,10 @@ def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -
 
 
 def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None:
-    """One more token for each sequence that goes on; the cache's slots reach at least to its newest token."""
+    """One more token for each sequence; the cache's slots reach at least to its newest token.
+
+    A sequence that has ended goes on like the others: whoever reads the record leaves out what comes after its end.
+    """
     logits = sampling.in_float32(model.unembed(model.hidden(state.ids, state.pos, cache)[:, -1]))  # (B, V)
     tokens = next_tokens(logits, state, settings)  # (B,)
     logprobs = logits.log_softmax(-1)  # (B, V)
@@ -78,13 +77,11 @@ def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None
     for part, value in zip(state.record, line, strict=True):
         part.index_copy_(0, state.line, value[None])
     state.logits.copy_(logits)
-    state.line += 1
-    state.steps += state.going
-    state.ids.copy_(torch.where(state.going[:, None], tokens[:, None], state.ids))
-    state.pos += state.going[:, None]
+    state.ids.copy_(tokens[:, None])
+    for counter in (state.line, state.steps, state.pos):
+        counter += 1
     if state.seen.numel():
         state.seen.scatter_(1, state.ids, True)
-    state.going &= ~torch.isin(tokens, state.eos) & (state.steps < state.limits)
 
 
 def next_tokens(logits: Tensor, state: State, settings: Settings) -> Tensor:

@@ -198,6 +198,10 @@ def test_damaged_weights_are_refused_as_everywhere() -> None:
         texts.append(sequences[0].ids)
     assert texts[0] == texts[1]
     assert len(texts[0]) == 21
+    with torch.no_grad():
+        plain.wpe.weight[20] = 0.0  # mended: what the cache holds of last time is not seen
+    expected, _ = written(decode, plain, [[1, 2]], SETTINGS["greedy"])
+    assert_same(expected, written(gpu.decode, plain, [[1, 2]], SETTINGS["greedy"], as_it_is)[0])
 
 
 def test_a_decoder_is_kept_for_the_next_text_of_its_kind_and_never_shared() -> None:

@@ -55,7 +55,7 @@ def prepared(run: "partial[None]", device: torch.device) -> Run:
             run()
             run()
         torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU meanwhile
             run()
     return graph.replay
 

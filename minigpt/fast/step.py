@@ -67,7 +67,8 @@ def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -
 def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None:
     """One more token for each sequence; the cache's slots reach at least to its newest token.
 
-    A sequence that has ended goes on like the others: whoever reads the record leaves out what comes after its end.
+    A sequence that has ended goes on like the others, and at the last slot stays there: whoever reads the record leaves
+    out what comes after its end.
     """
     logits = sampling.in_float32(model.unembed(model.hidden(state.ids, state.pos, cache)[:, -1]))  # (B, V)
     tokens = next_tokens(logits, state, settings)  # (B,)
@@ -80,6 +81,7 @@ def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None
     state.ids.copy_(tokens[:, None])
     for counter in (state.line, state.steps, state.pos):
         counter += 1
+    state.pos.clamp_(max=cache.k.shape[3] - 1)
     if state.seen.numel():
         state.seen.scatter_(1, state.ids, True)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from minigpt.fast import gpu, graphs
 from minigpt.fast.choose import say_once
@@ -33,7 +34,10 @@ def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_it_is(run: Any, device: torch.device) -> Any:
+    """A run that is no graph; `prepared` lets it run twice before it captures one, too."""
     assert device.type == "cpu"
+    run()
+    run()
     return run
 
 
@@ -78,7 +82,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
-@pytest.mark.parametrize("prompts", [[[1, 2, 3]], RAGGED], ids=["one", "ragged"])
+@pytest.mark.parametrize("prompts", [[[7, 6, 5, 4, 3, 2, 1]], RAGGED], ids=["one", "ragged"])  # 7 + 1 fill a bucket
 @pytest.mark.parametrize("chosen", list(SETTINGS.values()), ids=list(SETTINGS))
 def test_windows_of_steps_write_what_the_plain_loop_writes(
     family: str, prompts: list[list[int]], chosen: Settings, capsys: pytest.CaptureFixture[str]
@@ -105,6 +109,34 @@ def test_torch_compile_takes_the_step_whole(family: str, backend: str) -> None:
     expected, _ = written(decode, plain, RAGGED, chosen)
     found, _ = written(gpu.decode, fused(plain), RAGGED, chosen, lambda run, _: compiled(run, backend))
     assert_same(expected, found)
+
+
+class Operators(TorchDispatchMode):
+    """Notes the names of all that PyTorch computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.__name__.split(".")[0])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("chosen", ["greedy", "top-p", "filters"])
+def test_a_step_brings_nothing_to_the_host_and_nothing_from_it(family: str, chosen: str) -> None:
+    """No graph can hold a value read (.item), a shape that depends on one, a tensor made of Python numbers."""
+    operators = Operators()
+
+    def watched(run: Any, _: torch.device) -> Any:
+        with operators:
+            run()
+        return run
+
+    written(gpu.decode, fused(model_of(family)), RAGGED, SETTINGS[chosen], watched)
+    assert {"index_put_", "index_copy_"} <= operators.names
+    assert not operators.names & {"_local_scalar_dense", "nonzero", "lift_fresh", "lift_fresh_copy", "is_nonzero"}
 
 
 def test_float64_and_half_precision() -> None:

@@ -253,7 +253,7 @@ def test_a_decoder_is_kept_for_the_next_text_of_its_kind_and_never_shared() -> N
     for prompt in ([1, 2], [3, 4]):
         sequences = plan(twin, [prompt], chosen)
         loops.append((sequences, gpu.decode(twin, sequences, chosen, sample, prepare)))
-    for _ in range(40):
+    for _ in range(41):  # to the end, which gives the decoders back
         for _, loop in loops:
             next(loop, None)
     for (sequences, _), prompt in zip(loops, ([1, 2], [3, 4]), strict=True):

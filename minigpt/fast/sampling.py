@@ -1,4 +1,4 @@
-"""`sample` for large vocabularies: the filters look at the best few hundred tokens, and further only where they must.
+"""`sample` for large vocabularies: a race of few (`race`), or filters that look at the best few hundred tokens first.
 
 B batch, V vocabulary, K candidates.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from minigpt.fast.choose import say_once
+from minigpt.fast.race import winners
 from minigpt.generation import noise, sampling
 from minigpt.generation.constraints import process
 from minigpt.generation.settings import Settings
@@ -43,11 +44,13 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
     if not settings.samples:
         return sampling.sample(logits, ids, settings, keys, steps)
     scores = process(sampling.in_float32(logits), ids, settings, steps)
+    if not (settings.top_k or settings.min_p or rarer(settings)):
+        found = winners(scores, settings, keys, steps)
+        if found is not None:
+            return found
     best, tokens = candidates(scores, settings)  # (B, K) each
     probs = softmax(best.cpu().double())
-    places = sampling.draw(
-        probs, noise.uniform(keys, steps, tokens.cpu())
-    )  # (B,), random numbers for the candidates only
+    places = sampling.draw(probs, noise.uniform(keys, steps, tokens.cpu()))  # (B,), numbers for the candidates only
     return tokens.gather(1, places[:, None].to(tokens.device))[:, 0]
 
 
@@ -57,8 +60,7 @@ def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
     Sorting a vocabulary is slow, so only its N_BEST best tokens are sorted; if the last of those survives in some row,
     or equals the k-th, then tokens beyond might as well, and more are looked at.
     """
-    rarer = settings.top_h or settings.typical_p < 1 or settings.epsilon_cutoff or settings.eta_cutoff
-    if not rarer and (settings.top_k or settings.top_p < 1 or settings.min_p):
+    if not rarer(settings) and (settings.top_k or settings.top_p < 1 or settings.min_p):
         for n in N_BEST:
             if settings.top_k < n < scores.shape[-1]:
                 best, tokens = scores.topk(n)  # (B, K) each, best first
@@ -68,6 +70,11 @@ def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
                     return best, tokens
     everything = torch.arange(scores.shape[-1], device=scores.device).expand(scores.shape)
     return sampling.filter_candidates(scores, settings), everything
+
+
+def rarer(settings: Settings) -> bool:
+    """Whether filters are on that need all tokens."""
+    return bool(settings.top_h or settings.typical_p < 1 or settings.epsilon_cutoff or settings.eta_cutoff)
 
 
 def filter_best(best: Tensor, scores: Tensor, settings: Settings) -> Tensor:

@@ -34,10 +34,12 @@ def repetition_penalty(scores: Tensor, ids: Ids, penalty: float) -> Tensor:
     """
     if penalty == 1:
         return scores
-    seen = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)  # (B, V)
-    for row, present in zip(seen, ids, strict=True):
-        row[list(present)] = True
-    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+    scores = scores.clone()
+    for row, text in zip(scores, ids, strict=True):
+        seen = torch.tensor(text, dtype=torch.int64, device=scores.device)
+        before = row[seen]
+        row[seen] = torch.where(before < 0, before * penalty, before / penalty)
+    return scores
 
 
 def sequence_bias(scores: Tensor, ids: Ids, biases: Collection[tuple[Sequence[int], float]]) -> Tensor:

@@ -39,7 +39,15 @@ def decode(model: Model, sequences: list[TokenSequence], settings: Settings, sam
     cache = new_cache(model, sequences[::n])
     logits = prefill(model, sequences[::n], cache)  # (B / n, V)
     copies = torch.arange(len(sequences), device=logits.device) // n
-    logits, cache = logits[copies], cache.rows(copies) if n > 1 else cache  # (B, V)
+    cache = cache.rows(copies) if n > 1 else cache
+    yield from continued(model, sequences, keys, logits[copies], cache, settings, sample)
+
+
+def continued(
+    model: Model, sequences: list[TokenSequence], keys: Tensor, logits: Tensor, cache: KVCache, settings: Settings,
+    sample: Sample,
+) -> Steps:  # fmt: skip
+    """The loop from logits (B, V) after each sequence on, with a cache that holds all their tokens."""
     while True:
         unfinished = [sequence for sequence in sequences if not sequence.finish_reason]
         append_next(logits, sequences, keys, settings, sample)

@@ -8,9 +8,10 @@ from torch import Tensor
 from minigpt.fast.choose import fast_form
 from minigpt.fast.sampling import fast_sample
 from minigpt.generation.beam_search import search
-from minigpt.generation.decoding import decode
+from minigpt.generation.decoding import decode, device_of
 from minigpt.generation.keywords import Keywords
 from minigpt.generation.prompt_lookup import look_ahead
+from minigpt.generation.sampling import sample as plain_sample
 from minigpt.generation.sequences import Steps, TokenSequence, plan
 from minigpt.generation.settings import Settings, resolve
 from minigpt.models.interface import Model
@@ -53,12 +54,18 @@ def generate(
 
 def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
     """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
-    model, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
+    form, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
+    is_fast, model = form is not model and sample is not plain_sample, form
     settings = within(model.config.n_ctx, settings)
     if settings.num_beams > 1:
         return search(model, sequences, settings)
     if settings.prompt_lookup_num_tokens:
         return look_ahead(model, sequences, settings, sample)
+    if is_fast and device_of(model).type == "cuda":
+        from minigpt.fast import gpu
+
+        if gpu.can_run(model, sequences, settings):
+            return gpu.decode(model, sequences, settings, sample)
     return decode(model, sequences, settings, sample)
 
 

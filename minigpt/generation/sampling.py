@@ -89,9 +89,8 @@ def nucleus(ordered: Tensor, p: float) -> Tensor:
     What falls short of p by rounding alone has reached it: 0.5 + 0.3 is 0.8.
     """
     reached = ordered.cumsum(dim=-1) >= p * (1 - 3 * torch.finfo(ordered.dtype).eps)
-    keep = ~reached.roll(1, dims=-1)
-    keep[..., 0] = True
-    return keep
+    first = torch.ones_like(reached[..., :1])
+    return torch.cat((first, ~reached[..., :-1]), dim=-1)
 
 
 def min_p(scores: Tensor, share: float) -> Tensor:

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigpt
+from minigpt.fast import race
 from minigpt.fast import sampling as fast_sampling
 from minigpt.fast.choose import say_once
 from minigpt.generation import sampling as sampling_module
@@ -236,3 +238,32 @@ def test_ids_that_only_pad_the_vocabulary_have_no_text(random_model: Callable[..
     found = padded.generate("a", max_new_tokens=30, temperature=2.0, seed=0)
     assert max(found.ids) > 256
     assert len(found.ids) == 30
+
+
+@pytest.mark.parametrize("n_vocab", [3, 600, 50257])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 4.0])
+@pytest.mark.parametrize("top_p", [1.0, 0.9, 0.4])
+def test_the_race_of_few_is_won_by_the_winner_of_all(n_vocab: int, spread: float, top_p: float) -> None:
+    """Where it names a winner it is the plain sampler's; and it names one unless the few it looks at all drop out."""
+    scores, keys = logits_of(4 * n_vocab, 7).view(4, n_vocab) * spread, torch.arange(4) - 2
+    scores[:, 1] = -torch.inf
+    chosen, undecided = Settings(temperature=0.8, top_p=top_p), 0
+    for step in range(3 if n_vocab > 600 else 20):
+        steps = torch.full((4,), step)
+        found = race.winners(scores, chosen, keys, steps)
+        undecided += found is None
+        assert found is None or torch.equal(found, sample(scores, [[]] * 4, chosen, keys, steps))
+    tied = top_p < 1 and spread == 0
+    assert undecided <= (20 if tied else 2 if top_p < 1 else 0)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 5.0])
+def test_few_tokens_race(monkeypatch: pytest.MonkeyPatch, spread: float) -> None:
+    """Of 50257 tokens, whether alike or not, a few hundred lucky or likely ones have their logarithm taken."""
+    taken: list[int] = []
+    log = np.log
+    monkeypatch.setattr(np, "log", lambda numbers: taken.append(len(numbers)) or log(numbers))  # type: ignore[func-returns-value]
+    scores, keys = spread * logits_of(50257, 3)[None], torch.tensor([9])
+    assert race.winners(scores, Settings(temperature=1.0), keys, keys) is not None
+    assert len(taken) == 2
+    assert max(taken) < 3000

@@ -1,6 +1,6 @@
 """The table in front of the merge loop: text repeats itself, so most of it was encoded before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 Ids = tuple[int, ...]
@@ -20,6 +20,18 @@ class Memo(dict[Key, Ids]):
         self.encode: Callable[[Key], Ids] = encode
         self.limit = limit  # entries
         self.longest = longest  # characters or bytes; longer keys are encoded each time
+
+    def learn(self, found: Mapping[Key, Ids]) -> None:
+        """Puts several in at once, but for keys that are too long; the table starts anew when it is full.
+
+        >>> lengths = Memo(lambda word: (len(word),), limit=2)
+        >>> lengths.learn({"cat": (3,), "ox": (2,)})
+        >>> lengths
+        {'cat': (3,), 'ox': (2,)}
+        """
+        if len(self) + len(found) > self.limit:
+            self.clear()
+        self.update({key: ids for key, ids in found.items() if len(key) <= self.longest})
 
     def __missing__(self, key: Key) -> Ids:
         ids = self.encode(key)

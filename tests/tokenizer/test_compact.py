@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written_to_is_none(tmp_path):
     assert not gone.exists()
 
 
-def test_another_pattern_and_another_folder_are_read_from_the_files(tmp_path, monkeypatch):
+def test_another_pattern_and_another_folder_are_read_from_the_files(monkeypatch):
     folder = obtain("gpt2")
     monkeypatch.setattr(compact, "load", lambda *_: unasked())
     assert Tokenizer.load("gpt2", pattern=r"\S+|\s+").pattern == r"\S+|\s+"

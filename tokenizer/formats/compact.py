@@ -1,8 +1,8 @@
 """The official vocabularies in a form that loads much sooner: the bytes of all tokens, in the order of their ids.
 
 To read their own files, and to check the merges in these against the ids, takes longer than all else that `minigpt
-tokens` does. So what came of it is kept beside them, under a digest of itself and of what they must be: damaged, or made
-from other files, it is not read but made anew. Patterns are not in it: they stand in `tokenizer/patterns.py`.
+tokens` does. So what came of it is kept beside them, under a digest of itself and of what they must be: damaged, or
+made from other files, it is not read but made anew. Patterns are not in it: they stand in `tokenizer/patterns.py`.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import pairwise, repeat
-from operator import concat
 
 from tokenizer.merging import NONE
 from tokenizer.vocabulary import Ranks
@@ -29,7 +28,7 @@ def merge_short(piece: bytes, ranks: Ranks) -> list[bytes]:
     """
     get = ranks.get
     parts = [BYTES[byte] for byte in piece]
-    pairs = [*map(get, map(concat, parts, parts[1:]), repeat(NONE))]
+    pairs = [*map(get, map(bytes.__add__, parts, parts[1:]), repeat(NONE))]
     while pairs and (rank := min(pairs)) < NONE:
         i = pairs.index(rank)
         parts[i] = joined = parts[i] + parts.pop(i + 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tokenizer.base import ByteTokenizer, Names, handler, string
 from tokenizer.fast.encoder import Encoder
-from tokenizer.formats.files import find, read, save
+from tokenizer.formats.files import load, save
 from tokenizer.ids import Ids, look_up
 from tokenizer.merging import merge, merge_steps
 from tokenizer.patterns import GPT2_PATTERN
@@ -61,7 +61,7 @@ class Tokenizer(ByteTokenizer):
         """A tokenizer by name ("gpt2", "cl100k_base", "storyteller"), or from a file or folder; `pattern` is for
         formats that do not say theirs. A folder holds tokenizer.json, vocab.json with merges.txt, or encoder.json
         with vocab.bpe; a file is a tokenizer.json, a .tiktoken or a .gguf."""
-        return cls.of(read(find(name_or_path), pattern), plain)
+        return cls.of(load(name_or_path, pattern), plain)
 
     def save(self, folder: str | Path) -> None:
         """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too."""

@@ -70,6 +70,7 @@ class Exercise:
     built_from: Callable[..., tuple[Any, ...]] = configured  # a model's own module, its config: what it is built from
     acts: Callable[..., None] | None = None  # puts a function into the place of a step of `play.Writer`
     made: dict[tuple[str, ...], Callable[..., Any]] = field(default_factory=dict, repr=False)  # solutions with bugs
+    built: dict[int, Any] = field(default_factory=dict, repr=False)  # right modules, by the id of a case's state
     known: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # outcomes, once computed
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from minigpt.analysis.activations import record
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 
+if TYPE_CHECKING:
+    from weights.checkpoint import Checkpoint
+
 TEXTS = (
     "Once upon a time there was a little girl who lived in a wood",
     "The king said to his three sons: go out into the world and",
@@ -18,11 +21,17 @@ TEXTS = (
 
 
 @cache
-def storyteller() -> GPT2:
-    """The embedded model in float64, for reading only."""
+def checkpoint() -> "Checkpoint":
+    """The embedded model and its vocabulary: loaded once, since that is most of a first check's time."""
     from weights.checkpoint import load_checkpoint
 
-    model = load_checkpoint("storyteller", "cpu").model
+    return load_checkpoint("storyteller", "cpu")
+
+
+@cache
+def storyteller() -> GPT2:
+    """The embedded model in float64, for reading only."""
+    model = checkpoint().model
     assert isinstance(model, GPT2)
     return model.double().eval().requires_grad_(False)
 
@@ -30,9 +39,9 @@ def storyteller() -> GPT2:
 @cache
 def ids() -> Tensor:
     """The ids of two texts, cut to the same length: (2, T)."""
-    from tokenizer import Tokenizer
-
-    rows = [Tokenizer.load("storyteller").encode(text) for text in TEXTS]
+    tok = checkpoint().tokenizer
+    assert tok is not None
+    rows = [tok.encode(text) for text in TEXTS]
     return torch.tensor([row[: min(map(len, rows))] for row in rows])
 
 

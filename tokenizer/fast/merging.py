@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from tokenizer.merging import NONE
 from tokenizer.vocabulary import Ranks
 
+BYTES = [bytes([i]) for i in range(256)]
 LONG = 100  # bytes; below this the list is faster than the heap
 
 
@@ -26,16 +27,16 @@ def merge_short(piece: bytes, ranks: Ranks) -> list[bytes]:
     [b'aa', b'aa']
     """
     get = ranks.get
-    parts = [piece[i : i + 1] for i in range(len(piece))]
-    pairs = [get(piece[i : i + 2], NONE) for i in range(len(piece) - 1)]
+    parts = [BYTES[byte] for byte in piece]
+    pairs = [*map(get, map(bytes.__add__, parts, parts[1:]), repeat(NONE))]
     while pairs and (rank := min(pairs)) < NONE:
         i = pairs.index(rank)
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        parts[i] = joined = parts[i] + parts.pop(i + 1)
         del pairs[i]
         if i < len(pairs):
-            pairs[i] = get(parts[i] + parts[i + 1], NONE)
-        if i > 0:
-            pairs[i - 1] = get(parts[i - 1] + parts[i], NONE)
+            pairs[i] = get(joined + parts[i + 1], NONE)
+        if i:
+            pairs[i - 1] = get(parts[i - 1] + joined, NONE)
     return parts
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files, write_text
 from tokenizer.fetch.official import VOCABULARIES, locate, storyteller
-from tokenizer.formats import gguf, gpt2_files, tiktoken_file
+from tokenizer.formats import compact, gguf, gpt2_files, tiktoken_file
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
 from tokenizer.formats.companions import obey, read_companions
 from tokenizer.formats.merges import recover_merges
@@ -36,6 +36,18 @@ def find(name_or_path: str | Path) -> Path:
     if path.name == name and not (name and path.exists()):
         raise ValueError(f"no vocabulary {name!r}: there are {', '.join(VOCABULARIES)}, storyteller, files and folders")
     return path
+
+
+def load(name_or_path: str | Path, pattern: str | None = None) -> Vocabulary:
+    """The vocabulary of a name or path; official ones come from their compact form, where they have been read before.
+
+    >>> load("storyteller").n_vocab
+    4096
+    """
+    path = find(name_or_path)
+    if isinstance(name_or_path, str) and name_or_path in VOCABULARIES and pattern is None:
+        return compact.load(name_or_path, path if path.is_dir() else path.parent, lambda: read(path))
+    return read(path, pattern)
 
 
 def read(path: Path, pattern: str | None = None) -> Vocabulary:

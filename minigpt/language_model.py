@@ -188,13 +188,13 @@ def load(
 ) -> LanguageModel:
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
-    `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (half precision is float32 on a
-    CPU), "auto" the same for now. A device that gives other numbers than those stored for the model is refused, unless
-    `force` is set; with `plain` no fast form runs. Raises ValueError or OSError, saying what to do.
+    `device` "auto" is cuda, else mps, else cpu. `dtype` None is the checkpoint's own (half precision is float32 on a
+    CPU), "auto" the fastest with the same greedy text (see `minigpt.fast.dtypes`). A device that gives other numbers
+    than those stored is refused, unless `force` is set; with `plain` no fast form runs. Raises ValueError or OSError.
     """
-    from weights.checkpoint import load_checkpoint
+    from minigpt.fast.dtypes import load_in
 
-    c = load_checkpoint(name, device, dtype, force)
+    c = load_in(name, device, dtype, force, plain)
     if c.tokenizer is not None:
         c.tokenizer.plain = plain
     return LanguageModel(c.model, c.tokenizer, c.generation_config, c.chat_template, c.name, c.report, c.path, plain)

@@ -68,7 +68,7 @@ def test_version_of_files_that_are_not_installed(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_command_is_declared_with_a_line_of_help() -> None:
-    assert list(COMMANDS) == list(declarations.COMMANDS)
+    assert set(declarations.DECLARED) < set(COMMANDS)
     for name in COMMANDS:
         assert (Path(declarations.__file__).parent / f"{name}.py").exists()
         assert Parser(name).format_help().startswith(f"usage: minigpt {name}")

@@ -172,7 +172,7 @@ def speed(timed: Timed) -> str:
     """Tokens a second, in words.
 
     >>> speed(Timed(0.0123, True)), speed(Timed(math.inf, False))
-    ('81', 'does not run')
+    ('81.3', 'does not run')
     """
     return f"{1 / timed.seconds:.3g}" if math.isfinite(timed.seconds) else "does not run"
 

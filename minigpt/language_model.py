@@ -56,11 +56,11 @@ class LanguageModel:
         self.plain = plain  # run the files as they are read, without their fast forms
 
     def __repr__(self) -> str:
-        config, n = self.model.config, sum(parameter.numel() for parameter in self.model.parameters())
-        first, kind = next(self.model.parameters()), type(self.model).__name__
+        config, first, kind = self.model.config, next(self.model.parameters()), type(self.model).__name__
+        n = self.report.n_parameters if self.report else sum(p.numel() for p in self.model.parameters())
         sizes = f"n_layer={config.n_layer}, n_head={config.n_head}, n_embd={config.n_embd}, n_ctx={config.n_ctx}"
-        where = f"{str(first.dtype).removeprefix('torch.')} on {first.device}"
-        return f"LanguageModel({self.name or 'unnamed'}: {kind}, {n:,} parameters, {sizes}, {where})"
+        dtype = "int8" if self.report and self.report.dtype == "int8" else str(first.dtype).removeprefix("torch.")
+        return f"LanguageModel({self.name or 'unnamed'}: {kind}, {n:,} parameters, {sizes}, {dtype} on {first.device})"
 
     @overload
     def generate(

@@ -106,7 +106,8 @@ def download(parser: Parser) -> None:
 def inspect(parser: Parser) -> None:
     """How a model was loaded, and what it is made of: the report, then its modules with shapes and sizes."""
     flags.add_model(parser, positional=True)
-    flags.add_device(parser)
+    flags.add_device(parser, dtype=False)
+    flags.add_dtype(parser)
     parser.add_argument("--force", action="store_true", help="also where the device fails the self-check")
     also = "the names and shapes of all that record and patch see instead"
     parser.add_argument("--activations", action="store_true", help=also)

@@ -7,16 +7,16 @@ from torch import nn
 
 from minigpt.analysis.activations import places
 from minigpt.commands.common import note_fetch
-from minigpt.fast.dtypes import load_in
 from minigpt.terminal import ENDLESS, columns, table, wrap
 from tokenizer.display import DIM, paint, use_color
+from weights.checkpoint import load_checkpoint
 from weights.report import size_text
 
 
 def run(args: argparse.Namespace) -> int:
     """Load and print."""
     note_fetch(args.model)
-    c = load_in(args.model, args.device, args.dtype, args.force)
+    c = load_checkpoint(args.model, args.device, args.dtype, args.force)
     width, color = columns(unknown=ENDLESS), use_color()
     if args.activations:
         print("\n".join(activations(c.model, width, color)))

@@ -74,10 +74,10 @@ def load_fastest(name: str | Path, device: torch.device, force: bool, plain: boo
     """
     path = locate.obtain(name).path
     if plain or remembered.size(path) < SMALL:
-        own = load_checkpoint(name, device, None, force)
-        because = "plain asks for it" if plain else f"{size_text(own.report.n_bytes)} of weights are soon read"
-        own.report.chosen = f"{own.report.dtype}: the checkpoint's own, not measured, as {because}"
-        return own
+        c = load_checkpoint(name, device, None, force)
+        because = "plain asks for it" if plain else f"{size_text(c.report.n_bytes)} of weights are soon read"
+        c.report.chosen = f"{c.report.dtype}: the checkpoint's own, not measured, as {because}"
+        return c
     note = remembered.place(path, device)
     own: Checkpoint | None = None
     own_dtype, found = recall(note)

@@ -175,7 +175,7 @@ def test_what_writes_text_takes_the_fastest_dtype_and_what_looks_keeps_the_files
     found = {name: args.dtype for name, args in usual.items() if "dtype" in args}
     writes = dict.fromkeys(("generate", "chat", "compare", "play"), "auto")
     assert found == writes | dict.fromkeys(("next", "show", "inspect", "eval", "export")) | {"parity": "float32"}
-    for name in ("generate", "eval", "inspect"):
+    for name in ("generate", "eval", "next"):
         assert Parser(name).read([*rest.get(name, []), "--dtype", "int8"]).dtype == "int8"
 
 

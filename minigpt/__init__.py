@@ -5,8 +5,7 @@
 >>> completion = lm.generate("Once upon a time", max_new_tokens=20)
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # for type checkers, which take it as true; that of typing takes longer than all of --help
 if TYPE_CHECKING:
     from minigpt import widgets as widgets
     from minigpt.analysis.activations import patch as patch

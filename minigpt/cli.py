@@ -1,14 +1,19 @@
 """The command line: `minigpt COMMAND …`. Text goes to stdout, everything else to stderr."""
 
+from __future__ import annotations
+
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import minigpt
 from minigpt.commands import COMMANDS
+
+TYPE_CHECKING = False  # typing's own takes longer to import than the rest
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> int:

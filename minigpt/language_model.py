@@ -56,11 +56,11 @@ class LanguageModel:
         self.plain = plain  # run the files as they are read, without their fast forms
 
     def __repr__(self) -> str:
-        config, n = self.model.config, sum(parameter.numel() for parameter in self.model.parameters())
-        first, kind = next(self.model.parameters()), type(self.model).__name__
+        config, first, kind = self.model.config, next(self.model.parameters()), type(self.model).__name__
+        n = self.report.n_parameters if self.report else sum(p.numel() for p in self.model.parameters())
         sizes = f"n_layer={config.n_layer}, n_head={config.n_head}, n_embd={config.n_embd}, n_ctx={config.n_ctx}"
-        where = f"{str(first.dtype).removeprefix('torch.')} on {first.device}"
-        return f"LanguageModel({self.name or 'unnamed'}: {kind}, {n:,} parameters, {sizes}, {where})"
+        dtype = "int8" if self.report and self.report.dtype == "int8" else str(first.dtype).removeprefix("torch.")
+        return f"LanguageModel({self.name or 'unnamed'}: {kind}, {n:,} parameters, {sizes}, {dtype} on {first.device})"
 
     @overload
     def generate(
@@ -188,13 +188,13 @@ def load(
 ) -> LanguageModel:
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
-    `device` "auto" is cuda, else mps, else cpu; `dtype` None is the checkpoint's own (half precision is float32 on a
-    CPU), "auto" the same for now. A device that gives other numbers than those stored for the model is refused, unless
-    `force` is set; with `plain` no fast form runs. Raises ValueError or OSError, saying what to do.
+    `device` "auto" is cuda, else mps, else cpu. `dtype` None is the checkpoint's own (half precision is float32 on a
+    CPU), "auto" the fastest with the same greedy text (see `minigpt.fast.dtypes`). A device that gives other numbers
+    than those stored is refused, unless `force` is set; with `plain` no fast form runs. Raises ValueError or OSError.
     """
-    from weights.checkpoint import load_checkpoint
+    from minigpt.fast.dtypes import load_in
 
-    c = load_checkpoint(name, device, dtype, force)
+    c = load_in(name, device, dtype, force, plain)
     if c.tokenizer is not None:
         c.tokenizer.plain = plain
     return LanguageModel(c.model, c.tokenizer, c.generation_config, c.chat_template, c.name, c.report, c.path, plain)

@@ -6,7 +6,18 @@ from functools import reduce
 import torch
 
 HALVES = {"F16": torch.float16, "BF16": torch.bfloat16}  # by the files' names for them
-DTYPES = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.float16, torch.bfloat16, torch.float64)}
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """A dtype's name.
+
+    >>> name_of(torch.float16)
+    'float16'
+    """
+    return str(dtype).removeprefix("torch.")
+
+
+DTYPES = {name_of(dtype): dtype for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64)}
 
 
 def available() -> list[str]:
@@ -40,14 +51,15 @@ def pick_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.d
     torch.float16
     >>> pick_dtype("int3", torch.device("cpu"))
     Traceback (most recent call last):
-    ValueError: no dtype 'int3'; choose auto, float32, float16, bfloat16 or float64
+    ValueError: no dtype 'int3' here; choose float32, float16, bfloat16 or float64 (minigpt.load has auto and int8, too)
     """
-    if dtype is None or dtype == "auto":  # the fastest that keeps the greedy text: not measured yet, so the own one
+    if dtype is None:
         return None
     found = DTYPES.get(str(dtype).removeprefix("torch."))
     if found is None:
         *names, last = DTYPES
-        raise ValueError(f"no dtype {str(dtype)!r}; choose auto, {', '.join(names)} or {last}")
+        also = "(minigpt.load has auto and int8, too)"
+        raise ValueError(f"no dtype {str(dtype)!r} here; choose {', '.join(names)} or {last} {also}")
     if found == torch.float64 and device.type == "mps":
         raise ValueError("dtype float64 is not on the device mps; use dtype='float32', or device='cpu'")
     return found

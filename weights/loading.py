@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.models.llama_config import Config
-from weights.devices import own_dtype
+from weights.devices import name_of, own_dtype
 from weights.families.family import Family
 from weights.formats.stored import StoredTensor
 from weights.matching import check_shape, check_sizes, choose, refuse_not_finite
 from weights.report import LoadReport
 
-CHUNK = 1 << 24  # bytes converted at a time
+CHUNK = 1 << 20  # bytes converted at a time: so many are in memory twice
 
 
 def load_model(
@@ -38,7 +38,8 @@ def load_model(
     report = LoadReport(family.name)
     chosen = choose(stored, family, parameters, where, report)
     report.kinds = dict(Counter(tensor.kind for tensor in chosen.values()))
-    dtype = dtype or own_dtype((tensor.dtype for tensor in chosen.values()), device)
+    own = own_dtype((tensor.dtype for tensor in chosen.values()), device)
+    dtype = dtype or own
     for name, tensor in chosen.items():
         check_shape(name, tensor, tuple(parameters[name].shape), family, where)
     for name, tensor in chosen.items():
@@ -53,7 +54,7 @@ def load_model(
         report.used.append(name)
         report.n_parameters += value.numel()
         report.n_bytes += value.numel() * value.element_size()
-    report.dtype, report.device = str(dtype).removeprefix("torch."), str(device)
+    report.dtype, report.own_dtype, report.device = name_of(dtype), name_of(own), str(device)
     for name, made in chain(model.named_parameters(), model.named_buffers()):
         if made.is_meta:  # never, unless a model holds what no file gives
             raise ValueError(f"{where}: nothing gives {name} its values")

@@ -31,7 +31,9 @@ class LoadReport:
     n_parameters: int = 0
     n_bytes: int = 0
     dtype: str = "float32"
+    own_dtype: str = "float32"  # the files' own, in which the model is loaded unless another one is asked for
     device: str = "cpu"
+    chosen: str = ""  # why this dtype, where dtype="auto" chose it
     self_check: str = "not run"
 
     def text(self) -> str:
@@ -43,6 +45,7 @@ class LoadReport:
             "files": ("\n" + 13 * " ").join(self.files) or "none",
             **({"stored as": kinds} if kinds else {}),
             "used": f"{used} as {self.dtype} on {self.device}",
+            **({"dtype": self.chosen} if self.chosen else {}),
             "transposed": examples(self.transposed),
             "tied": examples(self.tied),
             "ignored": examples(self.ignored),

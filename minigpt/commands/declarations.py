@@ -1,13 +1,12 @@
-"""Every command's flags. Only argparse is imported here: `--help` and wrong flags are answered without the models."""
+"""Every command's flags. Only argparse is imported here: `--help` and wrong flags are answered without the models.
+
+Those of `play`, `show` and `train` have files of their own, which are imported for these commands only.
+"""
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 from minigpt.commands import flags
-from minigpt.commands.play_flags import play
-from minigpt.commands.show_flags import show
-from minigpt.commands.train_flags import train
 
 Parser = argparse.ArgumentParser
 
@@ -15,9 +14,9 @@ Parser = argparse.ArgumentParser
 def generate(parser: Parser) -> None:
     """Continue a text: the prompt and what the model makes of it go to stdout as one text."""
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help='the beginning; "" starts from nothing')
-    parser.add_argument("--prompts", type=Path, metavar="FILE", help="one prompt per line, continued as a batch")
+    parser.add_argument("--prompts", type=flags.path, metavar="FILE", help="one prompt per line, continued as a batch")
     flags.add_model(parser)
-    flags.add_device(parser)
+    flags.add_device(parser, auto=True)
     flags.add_plain(parser)
     flags.add_sampling(parser)
     flags.add_generation(parser)
@@ -29,7 +28,7 @@ def generate(parser: Parser) -> None:
 def chat(parser: Parser) -> None:
     """A conversation with an instruction-tuned model. /? in it lists what can be done; Ctrl-C stops an answer."""
     flags.add_model(parser, default="smollm2-135m-instruct")
-    flags.add_device(parser)
+    flags.add_device(parser, auto=True)
     flags.add_plain(parser)
     parser.add_argument("--system", metavar="TEXT", help="the system message: who the model is to be")
     what = 'variables for the chat template, such as {"enable_thinking": false}'
@@ -54,7 +53,7 @@ def compare(parser: Parser) -> None:
     add("-n", "--max-new-tokens", type=int, default=80, metavar="N", help="tokens for each (default: %(default)s)")
     add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same texts (default: %(default)s)")
     add("--no-trick", action="store_true", help="leave out the column without template")
-    flags.add_device(parser)
+    flags.add_device(parser, auto=True)
     flags.add_plain(parser)
     add("--json", action="store_true", help="one JSON object per prompt instead of columns")
     flags.add_sampling(parser)
@@ -107,7 +106,8 @@ def download(parser: Parser) -> None:
 def inspect(parser: Parser) -> None:
     """How a model was loaded, and what it is made of: the report, then its modules with shapes and sizes."""
     flags.add_model(parser, positional=True)
-    flags.add_device(parser)
+    flags.add_device(parser, dtype=False)
+    flags.add_dtype(parser)
     parser.add_argument("--force", action="store_true", help="also where the device fails the self-check")
     also = "the names and shapes of all that record and patch see instead"
     parser.add_argument("--activations", action="store_true", help=also)
@@ -132,9 +132,9 @@ def families(parser: Parser) -> None:
     """GPT-2, BERT, BART and T5 side by side: their modules with parameters, whom each attention lets look at whom, and
     what each can do, found by running small random models. Needs no model and no network."""
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--html", type=Path, metavar="FILE", help="write a page with the masks instead")
+    form.add_argument("--html", type=flags.path, metavar="FILE", help="write a page with the masks instead")
     form.add_argument(
-        "--png", type=Path, metavar="FILE", help='the same as a PNG; needs pip install "minigpt[pictures]"'
+        "--png", type=flags.path, metavar="FILE", help='the same as a PNG; needs pip install "minigpt[pictures]"'
     )
     form.add_argument("--json", action="store_true", help="everything as one JSON object")
 
@@ -142,7 +142,7 @@ def families(parser: Parser) -> None:
 def eval_(parser: Parser) -> None:
     """How well a model predicts a text: bits per byte (comparable between models) and perplexity (per token)."""
     flags.add_model(parser, positional=True)
-    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="the text, in UTF-8")
+    parser.add_argument("--text", type=flags.path, required=True, metavar="FILE", help="the text, in UTF-8")
     flags.add_device(parser)
     flags.add_plain(parser)
     parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
@@ -153,7 +153,7 @@ def check(parser: Parser) -> None:
 
     What the file imports, defines and assigns is run, nothing else. How often each was tried is kept beside it.
     """
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .py file or a notebook")
+    parser.add_argument("file", type=flags.path, metavar="FILE", help="a .py file or a notebook")
     parser.add_argument("--watch", action="store_true", help="again after every save, until Ctrl-C")
 
 
@@ -162,15 +162,12 @@ def doctor(parser: Parser) -> None:
     parser.add_argument("--no-network", action="store_true", help="do not ask the Hub and the package index")
 
 
-COMMANDS: dict[str, Callable[[Parser], None]] = {
+DECLARED: dict[str, Callable[[Parser], None]] = {
     "generate": generate,
     "chat": chat,
     "compare": compare,
     "next": next_,
     "tokens": tokens,
-    "show": show,
-    "play": play,
-    "train": train,
     "models": models,
     "download": download,
     "inspect": inspect,
@@ -181,3 +178,20 @@ COMMANDS: dict[str, Callable[[Parser], None]] = {
     "eval": eval_,
     "doctor": doctor,
 }
+
+
+def declaration(name: str) -> Callable[[Parser], None]:
+    """The function that gives a command's parser its flags, and whose docstring says what the command does."""
+    if name == "play":
+        from minigpt.commands.play_flags import play
+
+        return play
+    if name == "show":
+        from minigpt.commands.show_flags import show
+
+        return show
+    if name == "train":
+        from minigpt.commands.train_flags import train
+
+        return train
+    return DECLARED[name]

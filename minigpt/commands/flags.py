@@ -1,16 +1,24 @@
 """Flags that several commands share, and the types of their values: a bad one is refused before anything is loaded."""
 
+from __future__ import annotations
+
 import argparse
 import codecs
 import re
 from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own takes longer to import than this file
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
 GENERATION = (
     *("max_new_tokens", "min_new_tokens", "num_beams", "length_penalty", "early_stopping", "num_return_sequences"),
     *("seed", "stop", "context", "top_logprobs", "prompt_lookup_num_tokens"),
 )
+
+FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
 class UsageError(ValueError):
@@ -27,19 +35,23 @@ def add_model(parser: argparse.ArgumentParser, default: str = "storyteller", pos
     parser.set_defaults(usual_model=default)
 
 
-def add_device(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
-    """Where the model runs, in which numbers, and whether by the plain code."""
+def add_device(parser: argparse.ArgumentParser, dtype: bool = True, auto: bool = False) -> None:
+    """Where the model runs and in which numbers: the checkpoint's, or with `auto` those that write fastest."""
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if dtype:
-        add_dtype(parser)
+        usual = "auto, the fastest here with the same greedy text" if auto else "the checkpoint's"
+        add_dtype(parser, ("auto", "int8", *FLOATS), usual, "auto" if auto else None)
 
 
-def add_dtype(parser: argparse.ArgumentParser) -> None:
+def add_dtype(
+    parser: argparse.ArgumentParser,
+    names: tuple[str, ...] = FLOATS,
+    usual: str = "the checkpoint's",
+    default: str | None = None,
+) -> None:
     """The type of the weights' numbers."""
-    names = ("auto", "float32", "float16", "bfloat16", "float64")
-    parser.add_argument(
-        "--dtype", choices=names, metavar="TYPE", help=f"{', '.join(names)} (default: the checkpoint's)"
-    )
+    told = f"{', '.join(names)} (default: {usual})"
+    parser.add_argument("--dtype", choices=names, default=default, metavar="TYPE", help=told)
 
 
 def add_plain(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +115,17 @@ def device(text: str) -> str:
     if not re.fullmatch(r"auto|(cpu|cuda|mps)(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a device: give auto, cpu, cuda or mps")
     return text
+
+
+def path(text: str) -> Path:
+    """The path of a file or folder.
+
+    >>> path("a/b").name
+    'b'
+    """
+    from pathlib import Path
+
+    return Path(text)
 
 
 def at_least(low: int) -> Callable[[str], int]:

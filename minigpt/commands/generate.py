@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         found = [as_it_grows(lm, prompts[0], given)]
     if args.verbose:
         end = time.perf_counter()
+        if lm.report and lm.report.chosen:
+            note(f"dtype {lm.report.chosen}")
         for completion in found:
             note(f"{completion.n_prompt} + {len(completion.ids)} tokens, {completion.finish_reason}")
         n = sum(len(completion.ids) for completion in found)

@@ -1,20 +1,25 @@
 """The parser of one command, and errors in the words of the command line."""
 
+from __future__ import annotations
+
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
 
-from minigpt.commands import declarations
+from minigpt.commands.declarations import declaration
 from minigpt.commands.flags import GENERATION, SAMPLING
 from minigpt.commands.stdin import refuse_bad_bytes
+
+TYPE_CHECKING = False  # typing's own takes longer to import than the rest
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the flag or command that was probably meant."""
 
     def __init__(self, name: str) -> None:
-        declare = declarations.COMMANDS[name]
+        declare = declaration(name)
         super().__init__(prog=f"minigpt {name}", description=declare.__doc__)
         declare(self)
 

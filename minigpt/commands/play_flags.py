@@ -1,7 +1,6 @@
 """The flags of `minigpt play`."""
 
 import argparse
-from pathlib import Path
 
 from minigpt.commands import flags
 
@@ -16,13 +15,14 @@ def play(parser: argparse.ArgumentParser) -> None:
     """
     add = parser.add_argument
     flags.add_model(parser)
-    flags.add_device(parser)
+    flags.add_device(parser, auto=True)
     flags.add_plain(parser)
     also = "another also lets other machines in, by an address with a token"
     add("--host", default="127.0.0.1", help=f"the address to listen at (default: %(default)s); {also}")
     add("--port", type=port, default=8000, help="(default: %(default)s; if it is taken, the next one that is free)")
     add("--token", action="store_true", help="want a token, and answer under any name: behind JupyterHub's proxy")
-    add("--mine", type=Path, metavar="FILE", help=f"a file with exercises, as minigpt check reads it, {SUCH}: {WORK}")
+    mine = f"a file with exercises, as minigpt check reads it, {SUCH}: {WORK}"
+    add("--mine", type=flags.path, metavar="FILE", help=mine)
     add("--open", action="store_true", help="open the page in a browser")
 
 

@@ -1,7 +1,6 @@
 """The flags of `minigpt show`."""
 
 import argparse
-from pathlib import Path
 
 from minigpt.commands import flags
 
@@ -59,9 +58,9 @@ def show(parser: argparse.ArgumentParser) -> None:
     add("--against", metavar="TEXT", help="attribution: how much more than of this token")
     add("--num-beams", type=flags.at_least(2), metavar="N", help="beams: how many (default: 3)")
     add("-n", "--max-new-tokens", type=flags.at_least(1), metavar="N", help="beams, cache: how many steps (default: 6)")
-    add("--svg", type=Path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
-    add("--html", type=Path, metavar="FILE", help="write a page with the picture and its numbers as a table")
-    add("--png", type=Path, metavar="FILE", help='write a PNG; needs matplotlib: pip install "minigpt[pictures]"')
+    add("--svg", type=flags.path, metavar="FILE", help="write an SVG instead, which adapts to light and dark")
+    add("--html", type=flags.path, metavar="FILE", help="write a page with the picture and its numbers as a table")
+    add("--png", type=flags.path, metavar="FILE", help='write a PNG; needs matplotlib: pip install "minigpt[pictures]"')
     add("--dark", action="store_true", help="with --png: on black")
     flags.add_model(parser)
     flags.add_device(parser)

@@ -1,8 +1,13 @@
 """Text from outside: standard input and the words of the command line, which are UTF-8 or refused."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import IO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 
 def read_stdin() -> str:

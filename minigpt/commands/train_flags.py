@@ -1,10 +1,14 @@
 """The flags of `minigpt train`, a page of their own: what is not given is None, so that a resumed run keeps its own."""
 
+from __future__ import annotations
+
 import argparse
-from pathlib import Path
-from typing import Any
 
 from minigpt.commands import flags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 TRAIN_DEFAULTS: dict[str, Any] = {  # of a new run; one that is resumed has its own
     "encoding": "utf-8",
@@ -36,11 +40,11 @@ class Once(argparse.Action):
 
 def train(parser: argparse.ArgumentParser) -> None:
     """Train a tokenizer and a GPT-2 on a text of your own, or continue from a checkpoint with --finetune."""
-    add, whole, above = parser.add_argument, flags.at_least, flags.between(0, float("inf"), "above 0")
-    add("--text", action=Once, type=Path, metavar="FILE", help="what to train on; <|endoftext|> separates documents")
-    add("--val", action=Once, type=Path, metavar="FILE", help="validation text (default: the last 5%% of the text)")
+    add, whole, file, above = parser.add_argument, flags.at_least, flags.path, flags.between(0, float("inf"), "above 0")
+    add("--text", action=Once, type=file, metavar="FILE", help="what to train on; <|endoftext|> separates documents")
+    add("--val", action=Once, type=file, metavar="FILE", help="validation text (default: the last 5%% of the text)")
     add("--encoding", type=flags.encoding, help=f"the files' encoding ({usual('encoding')})")
-    add("--out", type=Path, default=Path("runs/model"), metavar="FOLDER", help="default: %(default)s")
+    add("--out", type=file, default="runs/model", metavar="FOLDER", help="default: %(default)s")
     resume = "go on with the run in the --out folder by its own settings; --steps, --learning-rate, --evaluate-every, "
     add("--resume", action="store_true", help=resume + "--precision, --compile, --device and --plain may be given anew")
     add("--finetune", metavar="MODEL", help="start from this model and its tokenizer instead of from nothing")

@@ -101,9 +101,14 @@ class Mine:
 
 
 def on_cpu(lm: LanguageModel | None) -> LanguageModel:
-    """A GPT-2 on the CPU in float32 for parts to be put in: a copy of this one, else the storyteller."""
+    """A GPT-2 on the CPU in float32 for parts to be put in: a copy of this one, else the storyteller.
+
+    One in another dtype than its files', such as int8, is loaded again, for a part is compared with what they hold.
+    """
     if lm is None or type(lm.model) is not GPT2:
         return load("storyteller", device="cpu")
+    if lm.report and lm.report.dtype != lm.report.own_dtype:
+        return load(lm.name, device="cpu", dtype="float32", plain=lm.plain)
     found = copy.copy(lm)
     found.model = copy.deepcopy(lm.model).cpu().float().eval()
     return found

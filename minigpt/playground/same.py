@@ -18,7 +18,7 @@ def same_text(
     settings = needed(lm, given)
     text = prompt if isinstance(prompt, str) else text_of(lm, prompt)
     named = "".join(f", {name}={value!r}" for name, value in settings.items())
-    load, call = f"minigpt.load({lm.name!r})", f"generate({prompt if text is None else text!r}{named}).text"
+    load, call = loading(lm), f"generate({prompt if text is None else text!r}{named}).text"
     python = f"import minigpt\n\nprint({load}.{call})"
     if changes:
         patched = f"with minigpt.patch(lm.model, {dict(changes)!r}):\n    print(lm.{call})"
@@ -27,7 +27,19 @@ def same_text(
         return {"command": "", "python": python}
     words = [word for name, value in settings.items() for word in (flag(name), str(value).removesuffix(".0"))]
     chosen = [] if lm.name == "storyteller" else ["-m", lm.name]
+    chosen += ["--dtype", dtype] if (dtype := other_dtype(lm)) else []
     return {"command": shlex.join(["minigpt", "generate", *chosen, *words, "--", text]), "python": python}
+
+
+def loading(lm: LanguageModel) -> str:
+    """The Python that loads the model in the dtype that it has here."""
+    dtype = other_dtype(lm)
+    return f"minigpt.load({lm.name!r}{f', dtype={dtype!r}' if dtype else ''})"
+
+
+def other_dtype(lm: LanguageModel) -> str:
+    """The model's dtype where it is not the one of its files, which was asked for or is the fastest; else empty."""
+    return lm.report.dtype if lm.report and lm.report.dtype != lm.report.own_dtype else ""
 
 
 def needed(lm: LanguageModel, given: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class Shelf:
         ready = self.loaded.get(name) or (self.mine.get(name) if self.mine else None)
         if ready:
             lm, config = ready.lm, ready.lm.model.config
-            settings, n = lm.settings({}), sum(parameter.numel() for parameter in lm.model.parameters())
+            n = lm.report.n_parameters if lm.report else sum(p.numel() for p in lm.model.parameters())
+            settings = lm.settings({})
             own = {setting: getattr(settings, setting) for setting in SLIDERS}
             sizes = {"n_ctx": config.n_ctx, "n_layer": config.n_layer, "n_head": config.n_head}
             about = {"parameters": n, "cost": "", "own": own, "chat": lm.chat_template is not None, **sizes}

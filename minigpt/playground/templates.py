@@ -8,7 +8,7 @@ from typing import Any
 
 from minigpt.chat.chat import with_defaults
 from minigpt.language_model import LanguageModel
-from minigpt.playground.same import needed
+from minigpt.playground.same import loading, needed
 from minigpt.playground.texts import message
 from minigpt.playground.wire import LONGEST_PROMPT, Refused, Request, check_text
 
@@ -60,4 +60,4 @@ def same_answer(lm: LanguageModel, request: Request, given: dict[str, Any], ids:
         settings = {name: value for name, value in settings.items() if name in (*request.settings, "seed")}
         what = f"chat([{message(request.prompt)!r}]"
     named = "".join(f", {name}={value!r}" for name, value in settings.items())
-    return {"command": "", "python": f"import minigpt\n\nprint(minigpt.load({lm.name!r}).{what}{named}).text)"}
+    return {"command": "", "python": f"import minigpt\n\nprint({loading(lm)}.{what}{named}).text)"}

@@ -35,6 +35,33 @@ def test_help_says_what_it_does_and_imports_nothing_heavy(arguments: list[str]) 
     assert len(done.stdout.splitlines()) > 5
 
 
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        ("--help", ("argparse", "typing", "re", "pathlib", "tokenizer")),
+        *((f"{name} --help", ("typing", "pathlib", "tokenizer")) for name in ("generate", "train", "tokens")),
+        ("generate --help", ("minigpt.commands.show_flags", "minigpt.commands.train_flags")),
+        (
+            "tokens Wolf",
+            ("tokenizer.simple", "tokenizer.training", "tokenizer.fast.training", "minigpt.commands.common"),
+        ),
+    ],
+)
+def test_a_start_imports_what_it_needs(words: str, needless: tuple[str, ...]) -> None:
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"  # what Python itself and what is installed beside it have imported
+        "from minigpt.cli import main\n"
+        "try: main(sys.argv[2:])\n"
+        "except SystemExit: pass\n"
+        "print('needless:', *sorted((set(sys.modules) - before) & set(sys.argv[1].split(','))))"
+    )
+    command = [sys.executable, "-S", "-c", code, ",".join(needless), *words.split()]
+    root = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])}
+    done = subprocess.run(command, env=os.environ | root, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["needless:"], done.stderr
+
+
 def test_help_lists_every_command() -> None:
     listing = minigpt("--help").stdout
     for name in COMMANDS:

@@ -42,7 +42,7 @@ def pipe_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_generate_writes_prompt_and_continuation(capsys: Any, lm: LanguageModel, loaded: list[Any]) -> None:
     text = lm.generate("abc", max_new_tokens=9).text
     assert run(capsys, "generate", "abc", "-n", "9") == (0, f"abc{text}\n", "")
-    assert loaded == [(("storyteller",), {"device": "auto", "dtype": None, "plain": False})]
+    assert loaded == [(("storyteller",), {"device": "auto", "dtype": "auto", "plain": False})]
 
 
 def test_generate_reads_standard_input(capsys: Any, lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def make(folder: Path, config: GPT2Config, kind: str) -> Path:
 
 @pytest.mark.parametrize(
     ("kind", "dtype", "allowed"),
-    [("F32", "float32", 1.03), ("F16", "float16", 1.03), ("F16", "float32", 1.06), ("F32", "float16", 1.12)],
+    [("F32", "float32", 1.03), ("F16", "float16", 1.03), ("F16", "float32", 1.03), ("F32", "float16", 1.03)],
 )
 def test_gpt2(kind: str, dtype: str, allowed: float, tmp_path: Path) -> None:
     n_bytes, above = measure(make(tmp_path / "model", GPT2Config(), kind), dtype)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from minigpt.commands import flags
+from minigpt.commands.bench_flags import bench
 from minigpt.commands.play_flags import play
 from minigpt.commands.show_flags import show
 from minigpt.commands.train_flags import train
@@ -180,4 +181,5 @@ COMMANDS: dict[str, Callable[[Parser], None]] = {
     "check": check,
     "eval": eval_,
     "doctor": doctor,
+    "bench": bench,
 }

@@ -75,9 +75,10 @@ def has_gpu() -> bool:
 def check_equal(row: Row, ours: Any, peer: Any) -> None:
     """Raises UnequalError where the outputs do not say that both do the same work. By `row.equal`:
 
-    "same": equal. "prefix": the shorter is how the longer begins. "near": numbers, equal to a hundredth. "greedy": ids of models in other numbers than float32, which
-    may differ where two tokens are nearly as likely: each id must be the best by the model in float32, or within a
-    tenth of the logits' standard deviation of it. "none": there is nothing to compare, as with a probe of the memory.
+    "same": equal. "prefix": the shorter is how the longer begins. "near": numbers, equal to a hundredth. "greedy": ids
+    of models in other numbers than float32, which may differ where two tokens are nearly as likely: each must be the
+    best by the model in float32, or within a tenth of the logits' standard deviation of it. "none": there is nothing to
+    compare, as with a probe of the memory.
     """
     one, other = ours["output"], peer["output"]
     equal = {

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def resident(key: str) -> int:
     return 1024 * int(line.split()[1])
 
 
-def load(folder: str, dtype: str) -> Any:
+def load(folder: str, dtype: str) -> int:
     """Load a checkpoint."""
     import minigpt
 
@@ -25,7 +26,7 @@ def load(folder: str, dtype: str) -> Any:
     return minigpt.load(folder, device="cpu", dtype=dtype).model.config.n_layer
 
 
-def two_tokens(model: str, batch: str, max_new_tokens: str) -> Any:
+def two_tokens(model: str, batch: str, max_new_tokens: str) -> list[int]:
     """Write two tokens of many; the model is loaded before the count begins."""
     import minigpt
     from minigpt.bench import material
@@ -40,29 +41,33 @@ def two_tokens(model: str, batch: str, max_new_tokens: str) -> Any:
     start()
     sequences = plan(lm.model, prompts, settings)
     steps = run(lm.model, sequences, settings)
-    return [next(steps) and None, next(steps) and sequences[0].new_ids][1]
+    while len(sequences[0].new_ids) < 2:
+        next(steps)
+    return sequences[0].new_ids
 
 
-def training(who: str, model: str, precision: str) -> Any:
-    """Three steps."""
+def training(who: str, model: str, precision: str) -> list[float]:
+    """Six steps; the first two losses."""
     from minigpt.bench.contestants import training as contestants
 
     start()
     once = contestants.step(who, model, precision)
-    return [once()[1]["output"] for _ in range(3)][-1]
+    outputs: list[Any] = [once()[1]["output"] for _ in range(3)]
+    return outputs[0]
+
+
+BEFORE: list[int] = []  # the bytes when the count began
 
 
 def start() -> None:
     """From here on counts what lies above what there is now."""
-    global before
     if REFS.exists():
         REFS.write_text("5")  # forget the peak so far
-    before = resident("VmRSS")
+    BEFORE.append(resident("VmRSS"))
 
 
-before = 0
-TASKS = {"load": load, "two_tokens": two_tokens, "training": training}
+TASKS: dict[str, Callable[..., object]] = {"load": load, "two_tokens": two_tokens, "training": training}
 
 if __name__ == "__main__":
     output = TASKS[sys.argv[1]](*sys.argv[2:])
-    print(json.dumps({"bytes": resident("VmHWM") - before, "output": output}))
+    print(json.dumps({"bytes": resident("VmHWM") - BEFORE[-1], "output": output}))

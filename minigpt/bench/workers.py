@@ -104,6 +104,7 @@ def environment(threads: int) -> Iterator[None]:
 
 def serve(pipe: Connection, module: str) -> None:
     """A worker's life: (function, options) is a new task, None is once more; every answer is (fine, result)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # standard output is the table's, whatever a library prints
     run: Run | None = None
     while True:
         try:

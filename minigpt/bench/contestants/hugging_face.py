@@ -4,15 +4,13 @@ import time
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, CompileConfig, GenerationConfig
-from transformers.generation.streamers import BaseStreamer
 
 from minigpt.bench import material
 from minigpt.bench.workers import Run, Sample
 
 
-class Clock(BaseStreamer):
-    """Hears of every token; the first message is the prompt, the second the first new token."""
+class Clock:
+    """What transformers calls a streamer. It hears of the prompt first, then of every new token."""
 
     def __init__(self) -> None:
         self.n, self.start, self.seconds = 0, 0.0, 0.0
@@ -39,6 +37,8 @@ def generate(
     **settings: Any,
 ) -> Run:
     """As `ours.generate`; `static` is the cache of fixed length whose step transformers compiles."""
+    from transformers import AutoModelForCausalLM, CompileConfig, GenerationConfig
+
     made = AutoModelForCausalLM.from_pretrained(material.folder(model, stored), dtype=getattr(torch, dtype))
     made = made.to(device).eval()
     made.generation_config = GenerationConfig(pad_token_id=0)

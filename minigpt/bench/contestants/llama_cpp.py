@@ -4,27 +4,28 @@ import ctypes
 import os
 import time
 from pathlib import Path
+from typing import Any
 
-import llama_cpp as c
 import numpy as np
 
 from minigpt.bench import material
 from minigpt.bench.gguf_file import gguf_file
 from minigpt.bench.workers import Run, Sample
 
-
-@c.llama_log_callback
-def silent(_level: int, _text: bytes, _data: object) -> None:
-    """Takes what llama.cpp tells while it loads."""
+N_CTX = 256
+KEPT: list[object] = []  # what C holds by its address only
 
 
-def context_of(path: Path, n_ctx: int) -> object:
+def context_of(path: Path) -> Any:
     """The model of a GGUF file, ready to decode on as many threads as every contestant has."""
-    c.llama_log_set(silent, ctypes.c_void_p(0))
+    import llama_cpp as c
+
+    KEPT.append(c.llama_log_callback(lambda *_: None))  # what it tells while it loads
+    c.llama_log_set(KEPT[-1], ctypes.c_void_p(0))
     c.llama_backend_init()
     model = c.llama_model_load_from_file(str(path).encode(), c.llama_model_default_params())
     params = c.llama_context_default_params()
-    params.n_ctx = params.n_batch = params.n_ubatch = n_ctx
+    params.n_ctx = params.n_batch = params.n_ubatch = N_CTX
     params.n_threads = params.n_threads_batch = int(os.environ["OMP_NUM_THREADS"])
     context = c.llama_init_from_model(model, params) if model else None
     if not context:
@@ -34,7 +35,9 @@ def context_of(path: Path, n_ctx: int) -> object:
 
 def generate(model: str, kind: str = "F32", prompt: int = 8, new: int = 24) -> Run:
     """Seconds for a new token, greedy; `kind` is what the matrices are stored in."""
-    context = context_of(gguf_file(model, kind), 256)
+    import llama_cpp as c
+
+    context = context_of(gguf_file(model, kind))
     n_vocab = material.config(model)["vocab_size"]
     (ids,) = material.prompts(model, prompt)
 

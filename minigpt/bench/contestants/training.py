@@ -1,4 +1,4 @@
-"""A training step: our trainer; a plain PyTorch loop and Hugging Face's Trainer around transformers' GPT-2; and the loop
+"""A training step: our trainer; a plain PyTorch loop and Hugging Face's Trainer around transformers' GPT-2; the loop
 around the model of `loops`, as nanoGPT has it. All take the same AdamW steps on the same block of tokens.
 
 B batch, T tokens in a block, C channels, V vocabulary.

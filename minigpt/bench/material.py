@@ -45,7 +45,8 @@ def write(path: Path, model: str, dtype: str) -> None:
     zero and no gain one, and the blocks weigh more than the embedding, else the same token would come for ever."""
     import torch
 
-    from minigpt.models.gpt2 import GPT2, GPT2Config
+    from minigpt.models.config import GPT2Config
+    from minigpt.models.gpt2 import GPT2
     from weights.export import save_checkpoint, write_probe
 
     made = GPT2(GPT2Config(**SIZES[model])).eval()

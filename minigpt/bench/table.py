@@ -21,6 +21,11 @@ def theirs(model: str = "124m", **options: Any) -> Task:
     return Task("hugging_face:generate", {"model": model, **options})
 
 
+def both(**options: Any) -> tuple[Task, Task]:
+    """The same of ours and of transformers."""
+    return ours(**options), theirs(**options)
+
+
 def decode() -> list[Row]:
     """A new token, at short contexts."""
     what, eager, fp32 = "decode", "transformers float32", "decode float32"
@@ -42,7 +47,7 @@ def decode() -> list[Row]:
     plain, auto = ours(plain=True), ours(dtype="auto")
     loop = Task("loops:cache_free", {"model": "124m", "prompt": 768, "new": 1})
     long = ours(prompt=768, new=13)
-    story = [make("storyteller", new=65) for make in (ours, theirs)]
+    story = both(model="storyteller", new=65)
     return [
         *rows,
         Row("decode-plain-transformers", "decode float32, --plain", eager, None, plain, theirs(), needs=HF),
@@ -56,20 +61,20 @@ def decode() -> list[Row]:
             loop,
             equal="prefix",
         ),
-        Row("story-float32-transformers", "storyteller", eager, 2, story[0], story[1], needs=HF),
+        Row("story-float32-transformers", "storyteller", eager, 2, *story, needs=HF),
     ]
 
 
 def batches() -> list[Row]:
     """Many rows at once: batches, prompts, beams; and what sampling costs."""
     eager, one, auto = "transformers float32", ours(new=12), ours(dtype="auto", new=1, whole=True)
-    rows = []
+    rows: list[Row] = []
     for dtype, target in (("float32", 4.0), ("bfloat16", None)):
         eight, single = ours(dtype=dtype, batch=8, new=12), one if dtype == "float32" else ours(dtype=dtype, new=12)
         equal = "same" if dtype == "float32" else "none"
         rows.append(Row(f"batch-8-{dtype}-one", f"batch 8 {dtype}", "batch 1", target, eight, single, equal=equal))
     for n in (8, 32):
-        pair = [make(batch=n, new=8) for make in (ours, theirs)]
+        pair = both(batch=n, new=8)
         rows.append(Row(f"batch-{n}-transformers", f"batch {n} float32", eager, 1.3, *pair, needs=HF))
     for n in (256, 1000):
         mine = Task(auto.maker, {**auto.options, "prompt": n})
@@ -78,35 +83,36 @@ def batches() -> list[Row]:
         rows.append(Row(f"prefill-{n}-transformers", what, eager, 2, mine, peer, equal="greedy", needs=HF))
     for model, new in (("storyteller", 65), ("124m", 13)):
         greedy = ours(model, new=new)
-        for name, settings in (("top-p", {"temperature": 1.0, "top_p": 0.9}), ("temperature", {"temperature": 1.0})):
-            sampled = ours(model, new=new, **settings)
+        for name, top_p in (("top-p", 0.9), ("temperature", 1.0)):
+            sampled = ours(model, new=new, temperature=1.0, top_p=top_p)
             what = f"{name.replace('-', ' ')}, {model}"
             rows.append(Row(f"sampling-{name}-{model}", what, "greedy", 0.97, sampled, greedy, equal="none"))
-    beams = [make(num_beams=4, new=12, whole=True) for make in (ours, theirs)]
+    beams = both(num_beams=4, new=12, whole=True)
     return [*rows, Row("beam-4-transformers", "beam search, 4", eager, 1.5, *beams, needs=HF)]
 
 
 def training() -> list[Row]:
     """A step of training, and its memory."""
-    rows = []
+    rows: list[Row] = []
     for model in ("storyteller", "30m"):
         for precision, target in (("float32", 1.1), ("bfloat16", 1.3)):
             options = {"model": model, "precision": precision}
             what, name = f"training step, {model} {precision}", f"train-{model}-{precision}"
-            tasks = [Task("training:step", {"who": who, **options}) for who in ("ours", "loop")]
-            peaks = [Task("fresh:training", {"who": who, **options}) for who in ("ours", "loop")]
-            peer = "a loop around transformers'"
-            rows.append(Row(f"{name}-loop", what, peer, target, *tasks, equal="near", needs=HF))
-            memory = f"peak of training, {model} {precision}"
-            rows.append(Row(f"memory-{name}", memory, peer, 1, *peaks, at_most=True, equal="near", pairs=3, needs=HF))
-    story: dict[str, Any] = {"model": "storyteller"}
-    mine, what = Task("training:step", {"who": "ours", **story}), "training step, storyteller float32"
+            mine, loop = {"who": "ours", **options}, {"who": "loop", **options}
+            steps = Task("training:step", mine), Task("training:step", loop)
+            peaks = Task("fresh:training", mine), Task("fresh:training", loop)
+            against, memory = "a loop around transformers'", f"peak of training, {model} {precision}"
+            rows += [
+                Row(f"{name}-loop", what, against, target, *steps, equal="near", needs=HF),
+                Row(f"memory-{name}", memory, against, 1, *peaks, at_most=True, equal="near", pairs=3, needs=HF),
+            ]
+    story, what = Task("training:step", {"who": "ours", "model": "storyteller"}), "training step, storyteller float32"
     for who, against, target, needs in (
         ("trainer", "transformers' Trainer", 1.5, ("transformers", "accelerate")),
         ("nanogpt", "a loop as nanoGPT's", 1.0, ()),
     ):
-        peer = Task("training:step", {"who": who, **story})
-        rows.append(Row(f"train-storyteller-{who}", what, against, target, mine, peer, equal="near", needs=needs))
+        peer = Task("training:step", {"who": who, "model": "storyteller"})
+        rows.append(Row(f"train-storyteller-{who}", what, against, target, story, peer, equal="near", needs=needs))
     return rows
 
 
@@ -114,7 +120,7 @@ def gpu() -> list[Row]:
     """Decoding in bfloat16 on an NVIDIA GPU; the bandwidth is that of an H100."""
     rows = []
     for model, eager, fast, share in (("124m", 15.0, 1.2, 0.25), ("xl", 4.0, 1.1, 0.5)):
-        options = {"dtype": "bfloat16", "stored": "bfloat16", "device": "cuda", "new": 193}
+        options: dict[str, Any] = {"dtype": "bfloat16", "stored": "bfloat16", "device": "cuda", "new": 193}
         mine, what = ours(model, **options), f"GPU decode bfloat16, {model}"
         bound = Task("probe:at_rate", {"model": model, "dtype": "bfloat16", "bytes_per_second": H100})
         compiled = Task("loops:compiled", {"model": model, **options})
@@ -135,10 +141,11 @@ def tokens(file: str) -> list[Row]:
     """Byte-pair encoding and its training, on one thread."""
     rows = []
     for cold, peer, target in ((False, "tiktoken", 1.2), (False, "tokenizers", 14.0), (True, "tiktoken", 0.6)):
-        tasks = [Task("bpe:encode", {"name": name, "cold": cold, "file": file}) for name in ("ours", peer)]
+        options = {"cold": cold, "file": file}
+        tasks = Task("bpe:encode", {"name": "ours", **options}), Task("bpe:encode", {"name": peer, **options})
         state = "cold" if cold else "warm"
         rows.append(Row(f"tokens-{state}-{peer}", f"BPE encode, {state}", peer, target, *tasks, needs=(peer,)))
-    trained = [Task(f"bpe:train_{name}", {"file": file}) for name in ("ours", "tokenizers")]
+    trained = Task("bpe:train_ours", {"file": file}), Task("bpe:train_tokenizers", {"file": file})
     name, what = "tokens-train-tokenizers", "BPE training to 4096"
     return [*rows, Row(name, what, "tokenizers' trainer", 1.5, *trained, needs=("tokenizers",))]
 
@@ -154,10 +161,11 @@ def fresh() -> list[Row]:
         mine = Task("fresh:command", {"words": words})
         what = " ".join(word for word in words if " " not in word)
         rows.append(Row(f"start-{name}", what, "a bare Python start", target, mine, bare, at_most=True, equal="none"))
-    first = [Task("fresh:first_token", {"name": name}) for name in ("ours", "transformers")]
+    first = Task("fresh:first_token", {"name": "ours"}), Task("fresh:first_token", {"name": "transformers"})
     rows.append(Row("start-first-token", "start to first token", "transformers", 3, *first, needs=HF))
     for dtype in ("float32", "float16"):
-        mine, peer = (Task(maker, {"model": "124m", "dtype": dtype}) for maker in MEMORY)
+        options = {"model": "124m", "dtype": dtype}
+        mine, peer = Task("fresh:load", options), Task("probe:checkpoint_bytes", options)
         what = f"peak of loading {dtype}"
         row = Row(f"memory-load-{dtype}", what, "the weights", 1.03, mine, peer, at_most=True, equal="none", pairs=3)
         rows.append(row)
@@ -165,9 +173,6 @@ def fresh() -> list[Row]:
     peer = Task("probe:cache_bytes", {"model": "124m", "batch": 32, "tokens": 1008})
     what, against = "peak of 2 of 1000 tokens, batch 32", "the cache of all 1000"
     return [*rows, Row("memory-cache", what, against, 0.25, mine, peer, at_most=True, equal="none", pairs=3)]
-
-
-MEMORY = ("fresh:load", "probe:checkpoint_bytes")
 
 
 def table(file: str = "") -> list[Row]:

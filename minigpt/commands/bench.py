@@ -57,7 +57,8 @@ def measure_all(rows: Sequence[Row], kept: list[Record], run: Record, args: argp
         for n, row in enumerate(todo):
             label = f"[{n + 1}/{len(todo)}] {row.name}"
             done[row.name] = measure(row, workers, args.pairs, progress(label, args.pairs))
-            note(f"{start_of_line()}{label}: {' '.join(filter(None, report.cells(row, done[row.name])[3:]))}")
+            _, _, _, ratio, around, goal, told = report.cells(row, done[row.name])
+            note(f"{start_of_line()}{label}: {f'{ratio} ({around}) {goal} ' if ratio else ''}{told}")
             if args.json:
                 results.write(args.json, run, [*done.values()])
     return list(done.values())

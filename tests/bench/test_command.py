@@ -49,7 +49,7 @@ def test_one_table_on_stdout_and_all_else_on_stderr(capsys: pytest.CaptureFixtur
     assert [(line[0], line[-1]) for line in told[:3]] == [("one-a", "hit"), ("one-b", "hit"), ("two-c", "missed")]
     assert "4.00×" in told[1]
     assert lines[3].endswith("no-such-package is not installed: pip install 'minigpt[bench]'")
-    assert "[2/4] one-b: 4.00× 4.00 to 4.00 ≥ 1.5 hit" in err
+    assert "[2/4] one-b: 4.00× (4.00 to 4.00) ≥ 1.5 hit" in err
 
 
 def test_the_file_holds_machine_versions_commit_and_every_pair(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from minigpt.bench import material
 from minigpt.bench.workers import Run, Sample
@@ -31,7 +32,8 @@ def tiktoken() -> Encode:
     from tiktoken_ext.openai_public import r50k_pat_str
 
     tok = Tokenizer.load("gpt2")
-    made = tiktoken.Encoding("gpt2", pat_str=r50k_pat_str, mergeable_ranks=tok.ranks, special_tokens=tok.special_tokens)
+    ranks, special = dict(tok.ranks), dict(tok.special_tokens)
+    made = tiktoken.Encoding("gpt2", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special)
     return made.encode_ordinary
 
 
@@ -84,7 +86,11 @@ def train_tokenizers(file: str = "") -> Run:
     def once() -> Sample:
         made = tokenizers.Tokenizer(tokenizers.models.BPE())
         made.pre_tokenizer = level(add_prefix_space=False)
-        settings = {"vocab_size": VOCAB_SIZE, "special_tokens": [END], "initial_alphabet": level.alphabet()}
+        settings: dict[str, Any] = {
+            "vocab_size": VOCAB_SIZE,
+            "special_tokens": [END],
+            "initial_alphabet": level.alphabet(),
+        }
         trainer = tokenizers.trainers.BpeTrainer(show_progress=False, **settings)
         start = time.process_time()
         made.train_from_iterator(text.split(END), trainer)

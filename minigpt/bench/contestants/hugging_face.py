@@ -28,7 +28,7 @@ def generate(
     model: str,
     dtype: str = "float32",
     prompt: int = 8,
-    new: int = 24,
+    new: int = 13,
     batch: int = 1,
     device: str = "cpu",
     stored: str = "float32",
@@ -39,8 +39,9 @@ def generate(
     """As `ours.generate`; `static` is the cache of fixed length whose step transformers compiles."""
     from transformers import AutoModelForCausalLM, CompileConfig, GenerationConfig
 
-    made = AutoModelForCausalLM.from_pretrained(material.folder(model, stored), dtype=getattr(torch, dtype))
-    made = made.to(device).eval()
+    path, kind = material.folder(model, stored), getattr(torch, dtype)
+    made: Any = AutoModelForCausalLM.from_pretrained(path, dtype=kind)
+    made.to(device).eval()
     made.generation_config = GenerationConfig(pad_token_id=0)
     given: dict[str, Any] = {"do_sample": False, "max_new_tokens": new, **settings}
     if static:

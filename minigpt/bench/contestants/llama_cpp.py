@@ -33,7 +33,7 @@ def context_of(path: Path) -> Any:
     return context
 
 
-def generate(model: str, kind: str = "F32", prompt: int = 8, new: int = 24) -> Run:
+def generate(model: str, kind: str = "F32", prompt: int = 8, new: int = 13) -> Run:
     """Seconds for a new token, greedy; `kind` is what the matrices are stored in."""
     import llama_cpp as c
 

@@ -14,7 +14,7 @@ def generate(
     model: str,
     dtype: str | None = "float32",
     prompt: int = 8,
-    new: int = 24,
+    new: int = 13,
     batch: int = 1,
     device: str = "cpu",
     stored: str = "float32",

@@ -43,13 +43,22 @@ def ours(model: str, precision: str, ids: Tensor) -> Steps:
     from minigpt.models.layers import Dropout
     from minigpt.train.trainer import Trainer, TrainSettings
 
-    lm = minigpt.load(material.folder(model), device="cpu", dtype="float32")
-    for part in lm.model.modules():
+    made: Any = minigpt.load(material.folder(model), device="cpu", dtype="float32").model
+    for part in made.modules():
         if isinstance(part, Dropout):
             part.p = 0.0
     batch, block = BATCH[model]
-    recipe = {"learning_rate": RATE, "warmup": 0, "weight_decay": DECAY, "clip": CLIP, "precision": precision}
-    trainer = Trainer(lm.model, TrainSettings(10**6, batch, block, **recipe))
+    settings = TrainSettings(
+        steps=10**6,  # so that the rate stays near its peak
+        batch_size=batch,
+        block_size=block,
+        learning_rate=RATE,
+        warmup=0,
+        weight_decay=DECAY,
+        clip=CLIP,
+        precision=precision,
+    )
+    trainer = Trainer(made, settings)
     return timed(lambda: trainer.do_step(ids))
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def measure_all(rows: Sequence[Row], kept: list[Record], run: Record, args: argp
     with Workers(args.threads) as workers:
         for n, row in enumerate(todo):
             label = f"[{n + 1}/{len(todo)}] {row.name}"
-            done[row.name] = measure(row, workers, args.pairs, progress(label, args.pairs))
+            start = time.monotonic()
+            record = measure(row, workers, args.pairs, progress(label, args.pairs))
+            done[row.name] = record | {"took": round(time.monotonic() - start, 1)}  # seconds
             _, _, _, ratio, around, goal, told = report.cells(row, done[row.name])
             note(f"{start_of_line()}{label}: {f'{ratio} ({around}) {goal} ' if ratio else ''}{told}")
             if args.json:

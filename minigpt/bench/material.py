@@ -94,7 +94,7 @@ def prompts(model: str, length: int, batch: int = 1) -> list[list[int]]:
 @cache
 def text(file: str = "") -> str:
     """English prose for the tokenizers: a file in UTF-8 or, on any machine, what Python's `help` tells about the
-    language, 0.7 MB."""
+    language, half a megabyte."""
     if file:
         return Path(file).read_text("utf-8")
     from pydoc_data.topics import topics

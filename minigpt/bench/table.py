@@ -101,7 +101,7 @@ def training() -> list[Row]:
             mine, loop = {"who": "ours", **options}, {"who": "loop", **options}
             steps = Task("training:step", mine), Task("training:step", loop)
             peaks = Task("fresh:training", mine), Task("fresh:training", loop)
-            against, memory = "a loop around transformers'", f"peak of training, {model} {precision}"
+            against, memory = "transformers in a plain loop", f"peak of training, {model} {precision}"
             rows += [
                 Row(f"{name}-loop", what, against, target, *steps, equal="near", needs=HF),
                 Row(f"memory-{name}", memory, against, 1, *peaks, at_most=True, equal="near", pairs=3, needs=HF),

@@ -1,6 +1,7 @@
 """`minigpt bench`: ours beside what one would use instead, as one table."""
 
 import argparse
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         print_table(chosen, [{"row": row.name, "absent": absent(row) or "can be measured"} for row in chosen])
         return 0
+    if args.png and importlib.util.find_spec("matplotlib") is None:  # said now rather than after an hour
+        raise ImportError('--png needs matplotlib: pip install "minigpt[pictures]"')
     before = results.read(args.against) if args.against else None
     run = results.header(args.threads, name_of(args.text))
     kept = results.resume(args.json, run) if args.json else []
@@ -39,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     if args.png:
         draw(rows, records, run, args.png)
     fine = not any("failed" in record for record in records)
-    return 0 if say_changes(rows, records, before, args) and fine else 1
+    if before:
+        fine = say_changes(rows, records, run, before) and fine
+    return 0 if fine else 1
 
 
 def name_of(text: Path | None) -> str:
@@ -90,12 +95,12 @@ def print_table(rows: Sequence[Row], records: Sequence[Record]) -> None:
     print("\n".join(in_columns(lines, columns(unknown=ENDLESS), numbers=(3, 4, 5))))
 
 
-def say_changes(rows: Sequence[Row], records: list[Record], before: Record | None, args: argparse.Namespace) -> bool:
+def say_changes(rows: Sequence[Row], records: list[Record], run: Record, before: Record) -> bool:
     """Prints what changed beyond noise since another run; whether nothing became slower."""
-    if before is None:
-        return True
     lines = report.compare(rows, records, before["rows"])
-    print(f"\nagainst {args.against}, {results.title(before)}")
+    print(f"\nsince {results.title(before)}")
+    if before["machine"] != run["machine"]:
+        print("  that was another machine: what differs may be its own doing")
     print("\n".join(f"  {line}" for line in lines or ["nothing changed beyond noise"]))
     return not any(": slower" in line for line in lines)
 
@@ -105,11 +110,13 @@ def draw(rows: Sequence[Row], records: Sequence[Record], run: Record, path: Path
     from minigpt.pictures.benchmark import Bar, benchmark_bars
     from minigpt.pictures.figure import save_png
 
-    found, bars = {record["row"]: record for record in records if "ratio" in record}, []
-    for row in rows:
-        if row.name in found and not row.at_most and row.target is not None:
-            record = found[row.name]
-            hit = report.verdict(row, record) == "hit"
-            bars.append(Bar(row.what, row.against, *report.interval_of(record), row.target, hit))
-    save_png(benchmark_bars(bars, "Times as fast as …", results.title(run)), path)
+    found = {record["row"]: record for record in records if "ratio" in record}
+    drawn = [(row, found[row.name]) for row in rows if row.name in found and row.target and not row.at_most]
+    bars = [
+        Bar(row.what, row.against, *report.interval_of(record), row.target, report.verdict(row, record) == "hit")
+        for row, record in drawn
+    ]
+    pairs = min((len(record["pairs"]) for _, record in drawn), default=0)
+    told = f"{results.title(run)}; {pairs} pairs a row"
+    save_png(benchmark_bars(bars, "How many times as fast as the other", told), path)
     note(f"{path}: {len(bars)} rows")

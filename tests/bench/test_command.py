@@ -95,9 +95,14 @@ def test_against_says_what_became_slower_beyond_noise(
     assert "one-b: slower, 4.00× then, 3.20× now" in told
     assert "two-c: slower, 2.00× then, 2.50× now" in told
     assert "one-a: measured then, not now" in told
+    assert "another machine" not in told
+    run = json.loads(Path(old).read_text())
+    Path(old).write_text(json.dumps({**run, "machine": {**run["machine"], "cpu": "another"}}))
     pretended(rows("one-b", seconds=0.5))
     assert main(["bench", "one-b", "--against", old]) == 0
-    assert "one-b: faster" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "one-b: faster" in told
+    assert "that was another machine" in told
 
 
 def test_noise_is_no_change() -> None:
@@ -150,5 +155,16 @@ def test_the_chart_shows_ratios_targets_and_the_machine(tmp_path: Path) -> None:
     assert "0.90× of 1.1×: missed" in svg
     with pytest.raises(ValueError, match="nothing to draw"):
         benchmark_bars([], "Speed", "a machine")
+    pytest.importorskip("matplotlib")
     assert main(["bench", "one", "--png", str(tmp_path / "chart.png")]) == 0
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_that_cannot_be_drawn_is_refused_before_the_first_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda _: None)
+    assert main(["bench", "--png", "chart.png"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == 'minigpt: --png needs matplotlib: pip install "minigpt[pictures]"\n'

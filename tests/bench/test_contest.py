@@ -126,6 +126,7 @@ def test_equal_threads_no_network_and_the_callers_environment_untouched(monkeypa
     import os
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("RAYON_NUM_THREADS", raising=False)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     before = dict(os.environ)
     with environment(2):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from minigpt.bench.rows import Task
@@ -126,5 +127,5 @@ def serve(pipe: Connection, module: str) -> None:
         except ImportError as error:
             pipe.send((False, f"{error.name or error} is not installed"))
         except Exception as error:  # whatever a peer raises is this row's trouble, not the run's
-            told = " ".join(str(error).split())
+            told = " ".join(str(error).split()).replace(str(Path.home()), "~")  # files of a run are shown to others
             pipe.send((False, f"{type(error).__name__}: {told[:300]}"))

@@ -28,6 +28,8 @@ def generate(
     prompts = material.prompts(model, prompt, batch)
     chosen = resolve({"temperature": 0.0, "seed": 0, **settings, "max_new_tokens": new})
 
+    told = repr(lm).removesuffix(")").split(": ", 1)[1]  # without its folder, which is this machine's
+
     def once() -> Sample:
         start = time.perf_counter()
         sequences = plan(lm.model, prompts, chosen)
@@ -39,6 +41,6 @@ def generate(
             pass
         seconds = time.perf_counter() - start
         tokens = 1 if whole else batch * (len(sequences[0].new_ids) - first)
-        return seconds / tokens, {"output": sequences[0].new_ids, "notes": str(lm)}
+        return seconds / tokens, {"output": sequences[0].new_ids, "notes": told}
 
     return once

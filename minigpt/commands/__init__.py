@@ -22,4 +22,5 @@ COMMANDS = {
     "check": "the exercises in your file: what is right, what is wrong and why",
     "eval": "how well a model predicts a text",
     "doctor": "is all well here? versions, caches, network, a check of every device",
+    "bench": "how fast, beside transformers, llama.cpp, tiktoken and others",
 }

@@ -5,6 +5,7 @@ Those of `play`, `show` and `train` have files of their own, which are imported 
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 
 from minigpt.commands import flags
 
@@ -182,16 +183,7 @@ DECLARED: dict[str, Callable[[Parser], None]] = {
 
 def declaration(name: str) -> Callable[[Parser], None]:
     """The function that gives a command's parser its flags, and whose docstring says what the command does."""
-    if name == "play":
-        from minigpt.commands.play_flags import play
-
-        return play
-    if name == "show":
-        from minigpt.commands.show_flags import show
-
-        return show
-    if name == "train":
-        from minigpt.commands.train_flags import train
-
-        return train
-    return DECLARED[name]
+    if name in DECLARED:
+        return DECLARED[name]
+    found: Callable[[Parser], None] = getattr(import_module(f"minigpt.commands.{name}_flags"), name)
+    return found

@@ -74,7 +74,7 @@ def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         wide = logits if logits.dtype == torch.float64 else logits.float()
         return F.cross_entropy(wide.flatten(0, 1), y.flatten())
     hidden: Tensor = model.hidden(x)  # type: ignore[operator]
-    return ChunkedCrossEntropy.apply(hidden.flatten(0, 1), weight, y.flatten()) / y.numel()  # type: ignore[no-any-return, no-untyped-call]
+    return ChunkedCrossEntropy.apply(hidden.flatten(0, 1), weight, y.flatten()) / y.numel()
 
 
 def output_matrix(model: nn.Module) -> Tensor | None:
@@ -87,7 +87,7 @@ def output_matrix(model: nn.Module) -> Tensor | None:
 
 
 FAST = Parts(fused_loss, nn.utils.clip_grad_norm_, partial(torch.optim.AdamW, fused=True))
-SIZES = {"vocab_size": 300, "n_ctx": 8, "n_layer": 1, "n_head": 2, "n_embd": 8, "n_inner": 16}
+SIZES: dict[str, Any] = {"vocab_size": 300, "n_ctx": 8, "n_layer": 1, "n_head": 2, "n_embd": 8, "n_inner": 16}
 
 
 def fast_parts(plain: bool = False) -> Parts:
@@ -118,7 +118,7 @@ def tiny_models() -> list[GPT2 | Llama]:
     """One of each in float64; the caller's random numbers stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return [GPT2(GPT2Config(**SIZES)).double(), Llama(LlamaConfig(**SIZES, n_kv_head=1)).double()]
+        return [GPT2(GPT2Config(**SIZES)).double(), Llama(LlamaConfig(n_kv_head=1, **SIZES)).double()]
 
 
 def after_steps(model: GPT2 | Llama, form: nn.Module, parts: Parts) -> Tensor:
@@ -128,7 +128,7 @@ def after_steps(model: GPT2 | Llama, form: nn.Module, parts: Parts) -> Tensor:
         ids = torch.arange(18).view(2, 9) * (7 + step) % 300  # (B, T + 1)
         moving.zero_grad()
         nats = parts.loss(form, ids[:, :-1], ids[:, 1:])
-        nats.backward()  # type: ignore[no-untyped-call]
+        nats.backward()
         parts.clip(model.parameters(), 0.1)
         moving.step()
         found.append(nats.detach()[None])

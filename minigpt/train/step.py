@@ -31,7 +31,7 @@ class TrainSettings:
     weight_decay: float = 0.1
     clip: float = 1.0  # the largest norm of the gradient
     precision: str = "float32"  # or "bfloat16": products in half the bits, weights and sums in full
-    compile: bool = False  # let torch.compile fuse the step: a gain on a GPU, on a CPU hardly any
+    compile: bool = False  # let torch.compile fuse the step: minutes at first, on a CPU hardly a gain
     seed: int = 0
 
     def __post_init__(self) -> None:

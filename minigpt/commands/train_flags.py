@@ -62,7 +62,11 @@ def train(parser: argparse.ArgumentParser) -> None:
     add("--warmup", type=whole(0), metavar="N", help=f"steps ({usual('warmup')})")
     add("--evaluate-every", type=whole(1), metavar="N", help=f"steps ({usual('evaluate_every')})")
     add("--precision", choices=("auto", "float32", "bfloat16"), help=usual("precision"))
-    add("--compile", action="store_true", help="fuse the step with torch.compile; minutes at first, needs a C++ compiler")
+    add(
+        "--compile",
+        action="store_true",
+        help="fuse the step with torch.compile; minutes at first, needs a C++ compiler",
+    )
     add("--seed", type=int, metavar="N", help=usual("seed"))
     flags.add_device(parser, dtype=False)
     flags.add_plain(parser)

@@ -104,16 +104,19 @@ def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Tensor:
 def draw_batch(ids: Ids, block_size: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """x and y, (B, T) int64 each: blocks that start anywhere in the ids (N,); y[b, t] is the token after x[b, t].
 
-    The ids are of any integer type. From a memory-mapped array only the blocks are read.
+    The ids are of any integer type, in the CPU's memory or a mapped file, of which only the blocks are read.
 
     >>> x, y = draw_batch(torch.arange(9), 4, 2, torch.Generator().manual_seed(0))
     >>> bool((y == x + 1).all())
     True
     """
+    row = np.asarray(ids)  # no copy
+    if row.ndim != 1 or row.dtype.kind not in "iu":
+        raise ValueError(f"ids of shape {row.shape} and type {row.dtype}; expected (N,) whole numbers, a text's tokens")
     check_length(ids, block_size)
     starts = torch.randint(len(ids) - block_size, (batch_size,), generator=generator)  # (B,)
     places = starts[:, None] + torch.arange(block_size + 1)
-    blocks = torch.from_numpy(np.asarray(ids)[places.numpy()].astype(np.int64))  # (B, T + 1)
+    blocks = torch.from_numpy(row[places.numpy()].astype(np.int64))  # (B, T + 1)
     return blocks[:, :-1], blocks[:, 1:]
 
 

@@ -49,6 +49,9 @@ class TrainSettings:
         for name in ("learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}")
+        for name, most in (("final_rate", 1.0), ("weight_decay", 1e9)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be a number from 0 to {most:g}, not {getattr(self, name)}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f'precision must be "float32" or "bfloat16", not {self.precision!r}')
 

@@ -129,6 +129,12 @@ def test_a_memory_mapped_text_gives_the_same_batches(kind: str, tmp_path: Path) 
     assert first == second
 
 
+@pytest.mark.parametrize("ids", [torch.zeros(2, 50, dtype=torch.int64), torch.zeros(50), np.zeros(50, dtype=bool)])
+def test_what_is_no_row_of_ids_is_refused(ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"ids of shape .* expected \(N,\) whole numbers"):
+        draw_batch(ids, 16, 6, torch.Generator())
+
+
 # --- In parts, and cut off -------------------------------------------------------------------------------------------
 
 

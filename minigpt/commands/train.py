@@ -18,6 +18,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.train.checkpoint import FILE, RunRecord, check_space, companions_of, load_run
 from minigpt.train.data import Texts, check_length, hold_out, read_text, sha256_of, split_documents
 from minigpt.train.run import run as train
+from minigpt.train.state import restore_optimizer
 from minigpt.train.trainer import Trainer, TrainSettings, fast_precision
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive
@@ -28,7 +29,9 @@ from weights.export import MODEL_FILES
 from weights.fetch.locate import obtain
 
 Run = tuple[Trainer, Tokenizer, Texts, list[dict[str, float]], RunRecord]
-MAY_CHANGE = ("steps", "learning_rate", "evaluate_every", "precision", "compile", "device", "plain")  # by --resume
+MAY_CHANGE = (  # by --resume
+    *("steps", "learning_rate", "evaluate_every", "accumulate", "precision", "compile", "device", "plain"),
+)
 BY_HASH = ("text", "val", "encoding")  # compared by what is in the files, not by their names
 
 
@@ -155,7 +158,8 @@ def continue_run(args: argparse.Namespace) -> Run:
             what = "what the run was begun with, by its SHA-256" if begun else "wanted, its run was begun without"
             raise ValueError(f"{flag} {file} is not {what} ({args.out}): name that text, or begin another run")
     trainer = Trainer(saved.model, settings_of(asked, saved.settings), asked["plain"])
-    trainer.optimizer, trainer.step = saved.optimizer, saved.step
+    trainer.step = saved.step
+    restore_optimizer(trainer.optimizer, saved.optimizer.state_dict())
     tok = record.tokenizer(asked["plain"])
     return trainer, tok, Texts.of(train_text, validation_text, tok), log, replace(record, asked=asked)
 

@@ -18,6 +18,7 @@ TRAIN_DEFAULTS: dict[str, Any] = {  # of a new run; one that is resumed has its 
     "dropout": 0.1,
     "steps": 1000,
     "batch_size": 16,
+    "accumulate": 1,
     "warmup": 100,
     "evaluate_every": 100,
     "precision": "auto",
@@ -46,7 +47,8 @@ def train(parser: argparse.ArgumentParser) -> None:
     add("--encoding", type=flags.encoding, help=f"the files' encoding ({usual('encoding')})")
     add("--out", type=file, default="runs/model", metavar="FOLDER", help="default: %(default)s")
     resume = "go on with the run in the --out folder by its own settings; --steps, --learning-rate, --evaluate-every, "
-    add("--resume", action="store_true", help=resume + "--precision, --compile, --device and --plain may be given anew")
+    anew = "--accumulate, --precision, --compile, --device and --plain may be given anew"
+    add("--resume", action="store_true", help=resume + anew)
     add("--finetune", metavar="MODEL", help="start from this model and its tokenizer instead of from nothing")
     add = parser.add_argument_group("size of a new model").add_argument
     add("--vocab-size", type=whole(257), metavar="N", help="tokens (default: by the text's length, 512 to 4096)")
@@ -58,12 +60,17 @@ def train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
     add("--steps", type=whole(1), metavar="N", help=usual("steps"))
     add("--batch-size", type=whole(1), metavar="N", help=f"blocks a step ({usual('batch_size')})")
+    add("--accumulate", type=whole(1), metavar="N", help=f"parts of a batch, for less memory ({usual('accumulate')})")
     add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: 128)")
     add("--learning-rate", type=above, metavar="R", help="peak (default: 1e-3, with --finetune 1e-4)")
     add("--warmup", type=whole(0), metavar="N", help=f"steps ({usual('warmup')})")
     add("--evaluate-every", type=whole(1), metavar="N", help=f"steps ({usual('evaluate_every')})")
     add("--precision", choices=("auto", "float32", "bfloat16"), help=usual("precision"))
-    add("--compile", action="store_true", help="fuse the step with torch.compile; needs a C++ compiler")
+    add(
+        "--compile",
+        action="store_true",
+        help="fuse the step with torch.compile; minutes at first, needs a C++ compiler",
+    )
     add("--seed", type=int, metavar="N", help=usual("seed"))
     flags.add_device(parser, dtype=False)
     flags.add_plain(parser)

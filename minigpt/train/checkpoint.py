@@ -19,6 +19,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import Config
 from minigpt.train.data import END
+from minigpt.train.state import restore_optimizer, save_state
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer import Tokenizer
@@ -93,19 +94,16 @@ def save(folder: Path, trainer: Trainer, log: list[dict[str, float]], record: Ru
     Raises OSError where the disk is full, BlockingIOError where another process writes into the folder.
     """
     family = GPT2_FAMILY if isinstance(trainer.model, GPT2) else LLAMA_FAMILY
-    state = {
+    more = {
         "config": family.write_config(trainer.model.config),
         "settings": asdict(trainer.settings),
         "plain": trainer.plain,
-        "step": trainer.step,
-        "model": trainer.model.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
         "log": log,
         "record": asdict(record or RunRecord()),
     }
     with exclusive(folder), replacing_files(folder) as part:
         try:
-            torch.save(state, part / FILE)
+            save_state(trainer.model, trainer.optimizer, trainer.step, part / FILE, **more)
         except RuntimeError as error:  # what torch makes of a full disk
             free = size_text(shutil.disk_usage(folder).free)
             raise OSError(
@@ -152,7 +150,7 @@ def load_run(
     model = model.to(pick_device(place))
     try:
         trainer = Trainer(model, TrainSettings(**state["settings"]), state["plain"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(trainer.optimizer, state["optimizer"])
         trainer.step, log = state["step"], state["log"]
     except Exception as error:
         raise damaged(file, error) from None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from tokenizer import Tokenizer
 from tokenizer.formats import text as formats
 
 END = "<|endoftext|>"
+Ids = Tensor | np.ndarray[tuple[int], np.dtype[np.integer]]  # of one text, (N,); np.memmap is such an array
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
@@ -99,20 +101,26 @@ def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Tensor:
     return torch.tensor([*ids, end])
 
 
-def draw_batch(ids: Tensor, block_size: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """x and y, (B, T) each: blocks that start anywhere in the ids (N,); y[b, t] is the token after x[b, t].
+def draw_batch(ids: Ids, block_size: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """x and y, (B, T) int64 each: blocks that start anywhere in the ids (N,); y[b, t] is the token after x[b, t].
+
+    The ids are of any integer type, in the CPU's memory or a mapped file, of which only the blocks are read.
 
     >>> x, y = draw_batch(torch.arange(9), 4, 2, torch.Generator().manual_seed(0))
     >>> bool((y == x + 1).all())
     True
     """
+    row = np.asarray(ids)  # no copy
+    if row.ndim != 1 or row.dtype.kind not in "iu":
+        raise ValueError(f"ids of shape {row.shape} and type {row.dtype}; expected (N,) whole numbers, a text's tokens")
     check_length(ids, block_size)
     starts = torch.randint(len(ids) - block_size, (batch_size,), generator=generator)  # (B,)
-    blocks = ids[starts[:, None] + torch.arange(block_size + 1)]  # (B, T + 1)
+    places = starts[:, None] + torch.arange(block_size + 1)
+    blocks = torch.from_numpy(row[places.numpy()].astype(np.int64))  # (B, T + 1)
     return blocks[:, :-1], blocks[:, 1:]
 
 
-def check_length(ids: Tensor, block_size: int) -> None:
+def check_length(ids: Ids, block_size: int) -> None:
     """Refuse ids (N,) that do not fill one block and the token to be predicted after it."""
     if len(ids) <= block_size:
         raise ValueError(

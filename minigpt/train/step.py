@@ -1,16 +1,20 @@
-"""The training step: predict every next token, measure, change the weights a little (GPT-2's recipe, as GPT-3's paper
-tells it: Brown et al. 2020, appendix B).
-
-B batch, T tokens in a block, V vocabulary.
-"""
+"""How to train: the settings of a run, and the optimizer that they ask for (GPT-2's recipe, as GPT-3's paper tells it:
+Brown et al. 2020, appendix B)."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
+
+from minigpt.fast.training import fast_parts
+from minigpt.train.loss import next_token_loss
+from minigpt.train.optimizer import cosine_rate, decay_groups
+
+__all__ = ["BETAS", "TrainSettings", "autocast", "make_optimizer", "next_token_loss"]
+
+BETAS = (0.9, 0.95)  # of AdamW's two running means
 
 
 @dataclass(frozen=True)
@@ -20,56 +24,56 @@ class TrainSettings:
     steps: int = 1000
     batch_size: int = 16
     block_size: int = 128
+    accumulate: int = 1  # parts that a batch is computed in, one after the other: less memory, the same step
     learning_rate: float = 1e-3  # the peak, reached after the warm-up
     final_rate: float = 0.1  # the share of the peak that is left at the end
     warmup: int = 100  # steps from zero to the peak
     weight_decay: float = 0.1
     clip: float = 1.0  # the largest norm of the gradient
     precision: str = "float32"  # or "bfloat16": products in half the bits, weights and sums in full
-    compile: bool = False  # let torch.compile fuse the step: about twice as fast, needs a C++ compiler
+    compile: bool = False  # let torch.compile fuse the step: minutes at first, on a CPU hardly a gain
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "block_size"):
+        for name in ("steps", "batch_size", "block_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.accumulate > self.batch_size:
+            parts, blocks = (
+                f"accumulate (--accumulate) is {self.accumulate}",
+                f"the {self.batch_size} blocks of a batch",
+            )
+            raise ValueError(f"{parts}, more than {blocks}: give less")
         if self.warmup < 0:
             raise ValueError(f"warmup must be at least 0, not {self.warmup}")
         for name in ("learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}")
+        for name, most in (("final_rate", 1.0), ("weight_decay", 1e9)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be a number from 0 to {most:g}, not {getattr(self, name)}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f'precision must be "float32" or "bfloat16", not {self.precision!r}')
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step: a straight line up, then half a cosine down (Loshchilov & Hutter 2017), and
-        at its end the rate stays. A run that is given more steps follows the curve of its new length from there on.
+        """The learning rate of a step, counted from 0, see `cosine_rate`: the last one has the final rate, and so has
+        all that comes after. A run that is given more steps follows the curve of its new length from there on.
 
         >>> settings = TrainSettings(steps=100, warmup=10, learning_rate=1.0)
-        >>> [round(settings.rate(step), 3) for step in (0, 9, 55, 100, 150)]
+        >>> [round(settings.rate(step), 3) for step in (0, 9, 54, 99, 150)]
         [0.1, 1.0, 0.55, 0.1, 0.1]
         """
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))  # 0 to 1
-        return self.learning_rate * (self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * done)) / 2)
+        peak = self.learning_rate
+        return cosine_rate(step + 1, peak, self.final_rate * peak, self.warmup, self.steps)  # + 1: no step is at rate 0
+
+    def step_seed(self, step: int) -> int:
+        """The seed of a step's batch and dropout: a run that was interrupted draws what it would have drawn."""
+        return (self.seed * 1_000_003 + step) % 2**63
 
 
-def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019): matrices decay towards zero; biases and norms do not."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
-
-
-def next_token_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """The mean cross-entropy of the tokens that came, -log p(y), in nats: x and y are (B, T)."""
-    logits = model(x)  # (B, T, V)
-    return F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
+def make_optimizer(model: nn.Module, settings: TrainSettings, plain: bool = False) -> torch.optim.Optimizer:
+    """AdamW for a model: matrices decay towards zero; biases and norms do not."""
+    return fast_parts(plain).optimizer(decay_groups(model, settings.weight_decay), betas=BETAS)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast.choose import fast_form
+from minigpt.fast.training import fast_parts
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
-from minigpt.train.data import draw_batch
-from minigpt.train.step import TrainSettings, autocast, make_optimizer, next_token_loss
+from minigpt.train.data import Ids, draw_batch
+from minigpt.train.simple import train_step
+from minigpt.train.step import TrainSettings, autocast, make_optimizer
 
 __all__ = ["Scores", "TrainSettings", "Trainer", "evaluate", "fast_precision"]
 
@@ -28,28 +30,31 @@ class Trainer:
     def __init__(self, model: GPT2 | Llama, settings: TrainSettings, plain: bool = False) -> None:
         self.model, self.settings, self.plain, self.step = model, settings, plain, 0
         self.device = next(model.parameters()).device
-        self.optimizer = make_optimizer(model, settings)
-        self.loss = torch.compile(next_token_loss) if settings.compile else next_token_loss
+        self.optimizer = make_optimizer(model, settings, plain)
+        self.parts = fast_parts(plain)
+        self.loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
 
-    def do_step(self, ids: Tensor) -> float:
+    def do_step(self, ids: Ids) -> float:
         """One step on a batch drawn from ids (N,): returns its loss, in nats per token."""
-        settings = self.settings
-        seed = (settings.seed * 1_000_003 + self.step) % 2**63
+        settings, seed = self.settings, self.settings.step_seed(self.step)
         torch.manual_seed(seed)  # for dropout
         x, y = draw_batch(ids, settings.block_size, settings.batch_size, torch.Generator().manual_seed(seed))
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
-        model = fast_form(self.model.train(), self.plain)
-        with autocast(self.device, settings.precision):
-            loss = self.loss(model, x.to(self.device), y.to(self.device))
+        model, batch = fast_form(self.model.train(), self.plain), (x.to(self.device), y.to(self.device))
+        loss = train_step(
+            model, self.optimizer, *batch, settings.clip, settings.accumulate, self.checked_loss, self.parts.clip
+        )
+        self.step += 1
+        return loss
+
+    def checked_loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """The loss, in the settings' precision; a ValueError where it is no number, before any weight has moved."""
+        with autocast(self.device, self.settings.precision):
+            loss = self.loss(model, x, y)
         if not loss.isfinite():
             raise ValueError(f"the loss of step {self.step + 1} is {loss.item()}: choose a smaller learning rate")
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.step += 1
-        return loss.item()
+        return loss
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Scores:
 @torch.no_grad()
 def evaluate(model: GPT2 | Llama, ids: Tensor, n_bytes: int, settings: TrainSettings, plain: bool = False) -> Scores:
     """The loss over all of ids (N,), cut into blocks of at most T tokens; n_bytes is the length of their text."""
-    form = fast_form(model.eval(), plain)
+    form, loss_of = fast_form(model.eval(), plain), fast_parts(plain).loss
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1
     whole = n_tokens - n_tokens % settings.block_size
@@ -74,7 +79,7 @@ def evaluate(model: GPT2 | Llama, ids: Tensor, n_bytes: int, settings: TrainSett
         for x, y in zip(all_x.split(settings.batch_size), all_y.split(settings.batch_size), strict=True):
             if y.numel():
                 with autocast(device, settings.precision):
-                    loss = next_token_loss(form, x.to(device), y.to(device))
+                    loss = loss_of(form, x.to(device), y.to(device))
                 nats += loss.item() * y.numel()
     return Scores(nats / n_tokens, nats / math.log(2) / n_bytes)
 

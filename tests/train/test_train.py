@@ -162,7 +162,15 @@ def test_dropout_is_on_in_training_and_off_in_evaluation() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", 0), ("batch_size", -1), ("learning_rate", math.nan), ("clip", 0.0), ("precision", "fp8")],
+    [
+        ("steps", 0),
+        ("batch_size", -1),
+        ("learning_rate", math.nan),
+        ("clip", 0.0),
+        ("precision", "fp8"),
+        ("final_rate", 1.1),
+        ("weight_decay", math.nan),
+    ],
 )
 def test_senseless_settings_are_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .* not {value!r}"):

@@ -111,6 +111,17 @@ def test_torch_compile_takes_the_step_whole(family: str, backend: str) -> None:
     assert_same(expected, found)
 
 
+def test_a_long_text_that_has_ended_does_not_reach_beyond_the_others_bucket() -> None:
+    texts, chosen = [], Settings(max_new_tokens=20)
+    for loop, more in ((decode, ()), (gpu.decode, (as_it_is,))):
+        model = fused(model_of("gpt2"))
+        sequences = plan(model, [[5] * 20, [7]], chosen)
+        sequences[0].limit = 1
+        list(loop(model, sequences, chosen, sample, *more))
+        texts.append([s.ids for s in sequences])
+    assert texts[0] == texts[1]
+
+
 class Operators(TorchDispatchMode):
     """Notes the names of all that PyTorch computes."""
 
@@ -237,7 +248,7 @@ def test_damaged_weights_are_refused_as_everywhere() -> None:
 
 
 def test_a_decoder_is_kept_for_the_next_text_of_its_kind_and_never_shared() -> None:
-    plain, chosen, made = model_of("gpt2"), SETTINGS["top-p"], []
+    plain, chosen, made = model_of("gpt2"), Settings(**{**vars(SETTINGS["top-p"]), "repetition_penalty": 1.5}), []
 
     def prepare(run: Any, _: torch.device) -> Any:
         made.append(run)

@@ -303,13 +303,16 @@ static void attention(const float *q, const char *k, const char *v, const Cache 
 }
 
 /* x (N, C) through all blocks and the last norm, in its place. Token t stands in row[t] at pos[t]; the angles are (N, D/2)
- * in a Llama and absent in a GPT-2; no position exceeds n_slots - 1. Returns 0, or 1 where there is no memory. */
+ * in a Llama and absent in a GPT-2; Returns 0, or 1 where a position is not
+ * in the cache, 2 where there is no memory. */
 int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t *pos, const float *cos, const float *sin,
            float *x, int64_t n, int64_t n_slots, int threads) {
     int64_t C = m->n_embd, D = m->head_dim, H = m->n_head, HKV = m->n_kv_head, Q = (H + 2 * HKV) * D;
     int64_t spare = n_slots + 2 * UP, size = size_of(cache->type);
+    for (int64_t t = 0; t < n; t++)
+        if (pos[t] < 0 || pos[t] >= n_slots) return 1;
     float *h = malloc(sizeof(float) * (n * (C + Q + H * D + 2 * m->n_inner) + threads * spare));
-    if (!h) return 1;
+    if (!h) return 2;
     float *qkv = h + n * C, *y = qkv + n * Q, *inner = y + n * H * D, *gate = inner + n * m->n_inner;
     float *weights = gate + n * m->n_inner;
     for (int64_t i = 0; i < m->n_layer; i++) {

@@ -1,0 +1,223 @@
+"""A model whose decode step runs in C, native.c: one call for all blocks. Prefills of many tokens run in PyTorch.
+
+The weights stay the model's own parameters, wherever they lie; nothing is copied. B batch, T new tokens, N = B·T,
+S slots, L layers, C channels, D head size, V vocabulary.
+"""
+
+import ctypes
+from ctypes import POINTER, Structure, byref, c_float, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minigpt.fast.compiler import library
+from minigpt.fast.fused import FUSED, fused
+from minigpt.fast.int8 import Int8, Int8Embedding, Int8Linear
+from minigpt.models import gpt2, llama
+from minigpt.models.attention import Attention, Softmax
+from minigpt.models.cache import KVCache
+from minigpt.models.interface import check_shape
+from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear
+from minigpt.models.rope import rope_angles
+from minigpt.models.variants.gpt2 import GPT2Variant, ScaledAttention
+
+FEW = 32  # tokens at once; for more the matrix products of PyTorch are faster, since they no longer wait for memory
+TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.int8: 3}  # as in native.c
+GELU, SILU = range(2)
+
+
+class CNorm(Structure):
+    _fields_ = [("weight", c_void_p), ("bias", c_void_p), ("type", c_int64), ("n", c_int64), ("eps", c_float)]
+
+
+class CLinear(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("weight", "bias", "scale")),
+        *((name, c_int64) for name in ("type", "bias_type", "n_in", "n_out", "by_input")),
+    ]
+
+
+class CBlock(Structure):
+    _fields_ = [
+        *((name, CNorm) for name in ("ln_1", "ln_2", "q_norm", "k_norm")),
+        ("qkv", CLinear * 3),
+        *((name, CLinear) for name in ("proj", "fc", "gate", "down")),
+        ("window", c_int64),
+        ("score_scale", c_float),
+    ]
+
+
+SIZES = ("n_layer", "n_embd", "n_head", "n_kv_head", "head_dim", "n_inner")
+
+
+class CModel(Structure):
+    _fields_ = [*((name, c_int64) for name in (*SIZES, "activation")), ("ln_f", CNorm), ("blocks", POINTER(CBlock))]
+
+
+class CCache(Structure):
+    _fields_ = [("k", c_void_p), ("v", c_void_p), *((n, c_int64) for n in ("type", "layer", "row", "head", "slot"))]
+
+
+def c_norm(part: Any) -> CNorm:
+    bias = getattr(part, "bias", None)
+    return CNorm(part.weight.data_ptr(), address(bias), TYPES[part.weight.dtype], part.weight.numel(), part.eps)
+
+
+def c_linear(part: Any) -> CLinear:
+    """A matrix (out, in) as it lies in memory; a ValueError where it lies in neither of the two usual ways."""
+    weight, bias = part.values if isinstance(part, Int8) else part.weight, getattr(part, "bias", None)
+    n_out, n_in = weight.shape
+    if not (weight.is_contiguous() or weight.T.is_contiguous()):
+        raise ValueError(f"a matrix of {n_out} x {n_in} with the strides {weight.stride()}")
+    by_input = not weight.is_contiguous()
+    types = TYPES[weight.dtype], TYPES[weight.dtype if bias is None else bias.dtype]
+    scale = address(part.scale) if isinstance(part, Int8) else None
+    return CLinear(weight.data_ptr(), address(bias), scale, *types, n_in, n_out, by_input)
+
+
+def address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def gpt2_block(block: Any) -> CBlock:
+    attn, mlp = block.attn, block.mlp
+    found = CBlock(c_norm(block.ln_1), c_norm(block.ln_2), proj=c_linear(attn.c_proj), fc=c_linear(mlp.c_fc))
+    found.qkv[0], found.down = c_linear(attn.c_attn), c_linear(mlp.c_proj)
+    found.score_scale = getattr(attn.attention, "scale", 1.0) / attn.head_dim**0.5
+    return found
+
+
+def llama_block(block: Any) -> CBlock:
+    attn, mlp = block.self_attn, block.mlp
+    found = CBlock(c_norm(block.input_layernorm), c_norm(block.post_attention_layernorm), proj=c_linear(attn.o_proj))
+    for i, part in enumerate((attn.q_proj, attn.k_proj, attn.v_proj)):
+        found.qkv[i] = c_linear(part)
+    if isinstance(attn.q_norm, llama.RMSNorm):
+        found.q_norm, found.k_norm = c_norm(attn.q_norm), c_norm(attn.k_norm)
+    found.fc, found.gate, found.down = c_linear(mlp.up_proj), c_linear(mlp.gate_proj), c_linear(mlp.down_proj)
+    found.window, found.score_scale = attn.window, attn.head_dim**-0.5
+    return found
+
+
+class Native(nn.Module):
+    """What a model does otherwise where a few tokens meet a cache, as in every decode step."""
+
+    config: Any
+    places: list[tuple[dict[str, Any], str]]  # where the tensors are found, also after somebody has put others there
+    addresses: list[int]
+    c_model: CModel
+    c_head: CLinear
+
+    def can_run(self, n_tokens: int) -> bool:
+        return n_tokens <= FEW and not self.training and not torch.is_grad_enabled()
+
+    def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """As the model's own `hidden`; (B, T, C) in float32."""
+        if cache is None or not self.can_run(ids.numel()) or cache.k.dtype not in TYPES:
+            return super().hidden(ids, pos, cache)  # type: ignore[misc, no-any-return]
+        check_shape(ids, self.config.n_ctx)
+        if pos is None:
+            pos = torch.arange(ids.shape[1]).expand(ids.shape)  # (B, T)
+        pos = pos.contiguous()
+        rows = torch.arange(len(ids)).repeat_interleave(ids.shape[1])  # (N,)
+        x, cos, sin = self.embed(ids, pos)
+        layer, row, head, slot, _ = cache.k.stride()
+        c_cache = CCache(cache.k.data_ptr(), cache.v.data_ptr(), TYPES[cache.k.dtype], layer, row, head, slot)
+        self.look()
+        error = code().hidden(
+            byref(self.c_model), byref(c_cache), rows.data_ptr(), pos.data_ptr(), address(cos), address(sin),
+            x.data_ptr(), ids.numel(), cache.k.shape[3], torch.get_num_threads(),
+        )  # fmt: skip
+        if error:
+            raise IndexError(f"positions {pos.tolist()} in a cache of {cache.k.shape[3]} slots")
+        return x
+
+    def embed(self, ids: Tensor, pos: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """The vectors (B, T, C) that enter the first block, and a Llama's angles (N, D/2)."""
+        if isinstance(self, gpt2.GPT2):
+            return (self.wte(ids) + self.wpe(pos)).float(), None, None
+        assert isinstance(self, llama.Llama)
+        cos, sin = rope_angles(pos, self.config.head_dim, self.config.rope_theta, self.config.rope_scaling)
+        return self.embed_tokens(ids).float(), cos.contiguous(), sin.contiguous()
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """As the model's own `unembed`; (..., V) in float32."""
+        n = x.numel() // x.shape[-1]
+        if not self.can_run(n):
+            return super().unembed(x)  # type: ignore[misc, no-any-return]
+        x = x.float().contiguous()
+        logits = torch.empty(*x.shape[:-1], self.config.vocab_size)
+        self.look()
+        code().unembed(byref(self.c_head), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
+        return logits
+
+    def look(self) -> None:
+        """Describe the model to the C code anew, if any tensor lies elsewhere than when that was last done."""
+        addresses = [table[name].data_ptr() for table, name in self.places]
+        if addresses != self.addresses:
+            describe(self)
+            self.addresses = addresses
+
+
+class NativeGPT2(Native, gpt2.GPT2):
+    pass
+
+
+class NativeGPT2Variant(Native, GPT2Variant):
+    pass
+
+
+class NativeLlama(Native, llama.Llama):
+    pass
+
+
+NATIVE: dict[type[nn.Module], type[nn.Module]] = {
+    gpt2.GPT2: NativeGPT2,
+    GPT2Variant: NativeGPT2Variant,
+    llama.Llama: NativeLlama,
+}
+KNOWN = {  # what native.c knows by heart; of a model with any other part the torch form serves
+    *NATIVE, nn.ModuleList, nn.Identity, Attention, ScaledAttention, Softmax, Dropout, Linear, LayerNorm, Embedding,
+    Int8Linear, Int8Embedding, gpt2.Block, gpt2.CausalSelfAttention, gpt2.MLP,
+    llama.Block, llama.CausalSelfAttention, llama.MLP, llama.RMSNorm,
+}  # fmt: skip
+
+
+def native(model: nn.Module) -> nn.Module | None:
+    """The fused form of a model on a CPU whose decode step runs in C, over the same parameters; None where there is no
+    compiled code, or where a part or a dtype is none that it knows."""
+    tensors = [(table, name) for part in model.modules() for table in (part._parameters, part._buffers)
+               for name in table if table[name] is not None]  # fmt: skip
+    known = all(type(part) in KNOWN for part in model.modules())
+    fits = all(table[name].dtype in TYPES and table[name].device.type == "cpu" for table, name in tensors)
+    if not (known and fits and code()):
+        return None
+    twin: Any = fused(model, FUSED | NATIVE)
+    twin.places, twin.addresses = tensors, []
+    return twin
+
+
+def describe(model: Any) -> None:
+    """Fill the structures that native.c reads."""
+    config, is_llama = model.config, isinstance(model, llama.Llama)
+    blocks = [llama_block(block) for block in model.layers] if is_llama else [gpt2_block(block) for block in model.h]
+    sizes = [getattr(config, name) for name in SIZES]
+    last = c_norm(model.norm if is_llama else model.ln_f)
+    model.c_model = CModel(*sizes, SILU if is_llama else GELU, last, (CBlock * len(blocks))(*blocks))
+    tied = getattr(config, "tied", True)
+    model.c_head = c_linear((model.embed_tokens if is_llama else model.wte) if tied else model.lm_head)
+
+
+@cache
+def code() -> ctypes.CDLL | None:
+    """native.c, compiled; None where that is not possible."""
+    found = library(Path(__file__).with_name("native.c"))
+    if found:
+        pointer, number, threads = c_void_p, c_int64, ctypes.c_int
+        found.hidden.argtypes = [*[pointer] * 7, number, number, threads]
+        found.unembed.argtypes = [pointer, pointer, pointer, number, threads]
+        found.unembed.restype = None
+    return found

@@ -32,7 +32,7 @@ def library(source: Path) -> ctypes.CDLL | None:
         return None
     threads = share_openmp()
     flags = (*FLAGS, "-fopenmp") if threads else FLAGS
-    known = os.stat(compiler)
+    known = Path(compiler).stat()
     parts = (source.read_text("utf-8"), compiler, known.st_mtime_ns, known.st_size, flags, processor())
     path = cache_dir() / "compiled" / f"{source.stem}-{sha256(repr(parts).encode()).hexdigest()[:20]}.so"
     try:

@@ -109,7 +109,6 @@ class Native(nn.Module):
     places: list[tuple[dict[str, Any], str]]  # where the tensors are found, also after somebody has put others there
     addresses: list[int]
     c_model: CModel
-    c_head: CLinear
 
     def can_run(self, n_tokens: int) -> bool:
         return n_tokens <= FEW and not self.training and not torch.is_grad_enabled()
@@ -150,8 +149,9 @@ class Native(nn.Module):
             return super().unembed(x)  # type: ignore[misc, no-any-return]
         x = x.float().contiguous()
         logits = torch.empty(*x.shape[:-1], self.config.vocab_size)
-        self.look()
-        code().unembed(byref(self.c_head), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
+        head = self.embed_tokens if isinstance(self, llama.Llama) else self.wte
+        head = head if getattr(self.config, "tied", True) else self.lm_head
+        code().unembed(byref(c_linear(head)), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
         return logits
 
     def look(self) -> None:
@@ -195,6 +195,9 @@ def native(model: nn.Module) -> nn.Module | None:
     fits = all(table[name].dtype in TYPES and table[name].device.type == "cpu" for table, name in tensors)
     if not (known and fits and code()):
         return None
+    for table, name in tensors:
+        if table[name].element_size() < 4 and not table[name].is_contiguous():  # a half, transposed by the loader
+            table[name].data = table[name].contiguous()
     twin: Any = fused(model, FUSED | NATIVE)
     twin.places, twin.addresses = tensors, []
     return twin
@@ -207,8 +210,6 @@ def describe(model: Any) -> None:
     sizes = [getattr(config, name) for name in SIZES]
     last = c_norm(model.norm if is_llama else model.ln_f)
     model.c_model = CModel(*sizes, SILU if is_llama else GELU, last, (CBlock * len(blocks))(*blocks))
-    tied = getattr(config, "tied", True)
-    model.c_head = c_linear((model.embed_tokens if is_llama else model.wte) if tied else model.lm_head)
 
 
 @cache

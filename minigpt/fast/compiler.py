@@ -17,7 +17,7 @@ from tokenizer.fetch.verify import cache_dir
 LOOSE = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
 CPU = ("-mcpu=native",) if platform.machine() in ("arm64", "aarch64") else ("-march=native",)
 FLAGS = ("-O3", *CPU, *LOOSE, "-fPIC", "-shared")
-SECONDS = 60  # longer than any compiler takes that is worth waiting for
+SECONDS = 300  # a compiler that takes longer hangs: it needs one
 
 
 @cache

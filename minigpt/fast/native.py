@@ -215,7 +215,11 @@ def describe(model: Any) -> None:
 @cache
 def code() -> ctypes.CDLL | None:
     """native.c, compiled; None where that is not possible."""
-    found = library(Path(__file__).with_name("native.c"))
+    return declared(library(Path(__file__).with_name("native.c")))
+
+
+def declared(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
+    """The library with the types of its two functions' arguments."""
     if found:
         pointer, number, threads = c_void_p, c_int64, ctypes.c_int
         found.hidden.argtypes = [*[pointer] * 7, number, number, threads]

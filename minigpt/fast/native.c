@@ -164,7 +164,8 @@ static void linear_by_input(const Linear *l, const float *x, float *y, int64_t s
 }
 
 /* Four rows of a matrix that lies (out, in), `step` rows apart, times n tokens: one sum for each pair of them. */
-INLINE void tile(const char *w, int64_t type, int64_t n_in, int64_t step, const float *x, float *y, int64_t stride, int n) {
+INLINE void tile(const char *w, int64_t type, int64_t n_in, int64_t step, const float *x, float *y, int64_t stride,
+                 int n) {
     const char *row[4];
     vec sum[3][4] = {0};
     int64_t i = 0;
@@ -178,7 +179,8 @@ INLINE void tile(const char *w, int64_t type, int64_t n_in, int64_t step, const 
         for (int k = 0; k < 4; k++) {
             float s = 0, room;
             for (int lane = 0; lane < LANES; lane++) s += sum[t][k][lane];
-            for (int64_t j = i; j < n_in; j++) s += *floats(row[k] + j * size_of(type), type, 1, &room) * x[t * n_in + j];
+            for (int64_t j = i; j < n_in; j++) /* what is left over */
+                s += *floats(row[k] + j * size_of(type), type, 1, &room) * x[t * n_in + j];
             y[t * stride + k * step] = s;
         }
 }
@@ -188,12 +190,16 @@ INLINE void tiles(const Linear *l, int64_t type, const float *x, float *y, int64
                   int64_t end) {
     int64_t quarter = (end - start) / 4;
     for (int64_t j = start; j < end; j++) {
-        if (j == start + quarter) j += 3 * quarter; /* the last few, each by itself */
-        if (j >= end) break;
+        if (j == start + quarter) j += 3 * quarter; /* the last few, which are no quarters, each by itself */
+        if (j == end) break;
         const char *w = (const char *)l->weight + j * l->n_in * size_of(type);
-        int64_t t = 0, step = j < start + quarter ? quarter : 0;
-        for (; t + 3 <= n; t += 3) tile(w, type, l->n_in, step, x + t * l->n_in, y + t * stride + j, stride, 3);
-        for (; t < n; t++) tile(w, type, l->n_in, step, x + t * l->n_in, y + t * stride + j, stride, 1);
+        int64_t step = j < start + quarter ? quarter : 0, left = n;
+        const float *from = x;
+        float *to = y + j;
+        for (; left > 2; left -= 3, from += 3 * l->n_in, to += 3 * stride)
+            tile(w, type, l->n_in, step, from, to, stride, 3);
+        if (left == 2) tile(w, type, l->n_in, step, from, to, stride, 2);
+        if (left == 1) tile(w, type, l->n_in, step, from, to, stride, 1);
     }
 }
 
@@ -221,8 +227,8 @@ static void linear_into(const Linear *l, const float *x, float *y, int64_t strid
             const float *bias = 0;
             if (l->bias) bias = floats((const char *)l->bias + j * size_of(l->bias_type), l->bias_type, wide, room);
             for (int64_t t = 0; t < n; t++)
-                for (int64_t i = 0; i < wide; i++)
-                    y[t * stride + j + i] = y[t * stride + j + i] * (l->scale ? l->scale[j + i] : 1) + (bias ? bias[i] : 0);
+                for (int64_t i = j; i < j + wide; i++)
+                    y[t * stride + i] = y[t * stride + i] * (l->scale ? l->scale[i] : 1) + (bias ? bias[i - j] : 0);
         }
     }
 }
@@ -302,11 +308,11 @@ static void attention(const float *q, const char *k, const char *v, const Cache 
     for (int64_t i = 0; i < dim; i++) y[i] /= sum;
 }
 
-/* x (N, C) through all blocks and the last norm, in its place. Token t stands in row[t] at pos[t]; the angles are (N, D/2)
- * in a Llama and absent in a GPT-2; Returns 0, or 1 where a position is not
- * in the cache, 2 where there is no memory. */
-int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t *pos, const float *cos, const float *sin,
-           float *x, int64_t n, int64_t n_slots, int threads) {
+/* x (N, C) through all blocks and the last norm, in its place. Token t stands in row[t] at pos[t]; the angles are
+ * (N, D/2) in a Llama and absent in a GPT-2. Returns 0, or 1 where a position is not in the cache of n_slots, or 2 where
+ * there is no memory. */
+int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t *pos, const float *cos,
+           const float *sin, float *x, int64_t n, int64_t n_slots, int threads) {
     int64_t C = m->n_embd, D = m->head_dim, H = m->n_head, HKV = m->n_kv_head, Q = (H + 2 * HKV) * D;
     int64_t spare = n_slots + 2 * UP, size = size_of(cache->type);
     for (int64_t t = 0; t < n; t++)

@@ -1,4 +1,4 @@
-"""The decode step in C: the plain model's numbers in every family and dtype, PyTorch's kernels where it cannot be had."""
+"""The decode step in C: the plain model's numbers in every family and dtype, or PyTorch's kernels."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

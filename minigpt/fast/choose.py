@@ -75,8 +75,10 @@ def state_of(model: nn.Module) -> list[object]:
     """
     parts, first = list(model.modules()), next(model.parameters())
     kinds = list(dict.fromkeys(map(type, parts)))
-    steps = [type(model).hidden, type(model).unembed, KVCache.layers, LayerKV.write]  # type: ignore[attr-defined]
-    code = [thing for function in [*(kind.forward for kind in kinds), *steps] for thing in code_of(function)]
+    own: Any = type(model)
+    functions: list[Any] = [kind.forward for kind in kinds]  # type: ignore[attr-defined]
+    functions += [own.hidden, own.unembed, KVCache.layers, LayerKV.write]
+    code = [thing for function in functions for thing in code_of(function)]
     return [hooked(parts), first.dtype, sys.intern(str(first.device)), *parts[1:], *kinds, *code]
 
 

@@ -36,7 +36,7 @@ class Int8(nn.Module):
         return self.values.float().mul_(self.scale[:, None])
 
 
-class Int8Linear(Int8, Linear):
+class Int8Linear(Int8, Linear):  # type: ignore[misc]
     """`Linear` over an int8 matrix."""
 
     def __init__(self, part: Linear) -> None:
@@ -45,7 +45,7 @@ class Int8Linear(Int8, Linear):
         self.bias = part.bias
 
 
-class Int8Embedding(Int8, Embedding):
+class Int8Embedding(Int8, Embedding):  # type: ignore[misc]
     """`Embedding` over an int8 table, which is also the output matrix where the two are tied."""
 
     def __init__(self, part: Embedding) -> None:

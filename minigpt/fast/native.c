@@ -4,7 +4,7 @@
  * choose.py compares. Here stand the same organs, each one function: norm, linear, rope, attention, activation.
  * Weights stay where torch has them, in their own dtype; all arithmetic is float32. native.py fills the structures.
  *
- * N tokens, C channels, H heads, D head size, S cache slots. A matrix lies (out, in), or (in, out) as in OpenAI's files.
+ * N tokens, C channels, H heads, D head size, S cache slots. A matrix lies (out, in), or (in, out) as in GPT-2 files.
  */
 #include <math.h>
 #include <stdint.h>

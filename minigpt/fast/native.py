@@ -5,7 +5,7 @@ S slots, L layers, C channels, D head size, V vocabulary.
 """
 
 import ctypes
-from ctypes import POINTER, Structure, byref, c_float, c_int64, c_void_p
+from ctypes import byref, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from minigpt.fast.compiler import library
 from minigpt.fast.fused import FUSED, fused
-from minigpt.fast.int8 import Int8, Int8Embedding, Int8Linear
+from minigpt.fast.int8 import Int8Embedding, Int8Linear
+from minigpt.fast.structures import TYPES, CCache, CModel, address, c_linear, described
 from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention, Softmax
 from minigpt.models.cache import KVCache
@@ -25,81 +26,6 @@ from minigpt.models.rope import rope_angles
 from minigpt.models.variants.gpt2 import GPT2Variant, ScaledAttention
 
 FEW = 32  # tokens at once; for more the matrix products of PyTorch are faster, since they no longer wait for memory
-TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.int8: 3}  # as in native.c
-GELU, SILU = range(2)
-
-
-class CNorm(Structure):
-    _fields_ = [("weight", c_void_p), ("bias", c_void_p), ("type", c_int64), ("n", c_int64), ("eps", c_float)]
-
-
-class CLinear(Structure):
-    _fields_ = [
-        *((name, c_void_p) for name in ("weight", "bias", "scale")),
-        *((name, c_int64) for name in ("type", "bias_type", "n_in", "n_out", "by_input")),
-    ]
-
-
-class CBlock(Structure):
-    _fields_ = [
-        *((name, CNorm) for name in ("ln_1", "ln_2", "q_norm", "k_norm")),
-        ("qkv", CLinear * 3),
-        *((name, CLinear) for name in ("proj", "fc", "gate", "down")),
-        ("window", c_int64),
-        ("score_scale", c_float),
-    ]
-
-
-SIZES = ("n_layer", "n_embd", "n_head", "n_kv_head", "head_dim", "n_inner")
-
-
-class CModel(Structure):
-    _fields_ = [*((name, c_int64) for name in (*SIZES, "activation")), ("ln_f", CNorm), ("blocks", POINTER(CBlock))]
-
-
-class CCache(Structure):
-    _fields_ = [("k", c_void_p), ("v", c_void_p), *((n, c_int64) for n in ("type", "layer", "row", "head", "slot"))]
-
-
-def c_norm(part: Any) -> CNorm:
-    bias = getattr(part, "bias", None)
-    return CNorm(part.weight.data_ptr(), address(bias), TYPES[part.weight.dtype], part.weight.numel(), part.eps)
-
-
-def c_linear(part: Any) -> CLinear:
-    """A matrix (out, in) as it lies in memory; a ValueError where it lies in neither of the two usual ways."""
-    weight, bias = part.values if isinstance(part, Int8) else part.weight, getattr(part, "bias", None)
-    n_out, n_in = weight.shape
-    if not (weight.is_contiguous() or weight.T.is_contiguous()):
-        raise ValueError(f"a matrix of {n_out} x {n_in} with the strides {weight.stride()}")
-    by_input = not weight.is_contiguous()
-    types = TYPES[weight.dtype], TYPES[weight.dtype if bias is None else bias.dtype]
-    scale = address(part.scale) if isinstance(part, Int8) else None
-    return CLinear(weight.data_ptr(), address(bias), scale, *types, n_in, n_out, by_input)
-
-
-def address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
-
-
-def gpt2_block(block: Any) -> CBlock:
-    attn, mlp = block.attn, block.mlp
-    found = CBlock(c_norm(block.ln_1), c_norm(block.ln_2), proj=c_linear(attn.c_proj), fc=c_linear(mlp.c_fc))
-    found.qkv[0], found.down = c_linear(attn.c_attn), c_linear(mlp.c_proj)
-    found.score_scale = getattr(attn.attention, "scale", 1.0) / attn.head_dim**0.5
-    return found
-
-
-def llama_block(block: Any) -> CBlock:
-    attn, mlp = block.self_attn, block.mlp
-    found = CBlock(c_norm(block.input_layernorm), c_norm(block.post_attention_layernorm), proj=c_linear(attn.o_proj))
-    for i, part in enumerate((attn.q_proj, attn.k_proj, attn.v_proj)):
-        found.qkv[i] = c_linear(part)
-    if isinstance(attn.q_norm, llama.RMSNorm):
-        found.q_norm, found.k_norm = c_norm(attn.q_norm), c_norm(attn.k_norm)
-    found.fc, found.gate, found.down = c_linear(mlp.up_proj), c_linear(mlp.gate_proj), c_linear(mlp.down_proj)
-    found.window, found.score_scale = attn.window, attn.head_dim**-0.5
-    return found
 
 
 class Native(nn.Module):
@@ -109,6 +35,7 @@ class Native(nn.Module):
     places: list[tuple[dict[str, Any], str]]  # where the tensors are found, also after somebody has put others there
     addresses: list[int]
     c_model: CModel
+    code: ctypes.CDLL
 
     def can_run(self, n_tokens: int) -> bool:
         return n_tokens <= FEW and not self.training and not torch.is_grad_enabled()
@@ -116,7 +43,7 @@ class Native(nn.Module):
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
         """As the model's own `hidden`; (B, T, C) in float32."""
         if cache is None or not self.can_run(ids.numel()) or cache.k.dtype not in TYPES:
-            return super().hidden(ids, pos, cache)  # type: ignore[misc, no-any-return]
+            return super().hidden(ids, pos, cache)  # type: ignore[misc]
         check_shape(ids, self.config.n_ctx)
         if pos is None:
             pos = torch.arange(ids.shape[1]).expand(ids.shape)  # (B, T)
@@ -126,7 +53,7 @@ class Native(nn.Module):
         layer, row, head, slot, _ = cache.k.stride()
         c_cache = CCache(cache.k.data_ptr(), cache.v.data_ptr(), TYPES[cache.k.dtype], layer, row, head, slot)
         self.look()
-        error = code().hidden(
+        error = self.code.hidden(
             byref(self.c_model), byref(c_cache), rows.data_ptr(), pos.data_ptr(), address(cos), address(sin),
             x.data_ptr(), ids.numel(), cache.k.shape[3], torch.get_num_threads(),
         )  # fmt: skip
@@ -146,20 +73,19 @@ class Native(nn.Module):
         """As the model's own `unembed`; (..., V) in float32."""
         n = x.numel() // x.shape[-1]
         if not self.can_run(n):
-            return super().unembed(x)  # type: ignore[misc, no-any-return]
+            return super().unembed(x)  # type: ignore[misc]
         x = x.float().contiguous()
         logits = torch.empty(*x.shape[:-1], self.config.vocab_size)
         head = self.embed_tokens if isinstance(self, llama.Llama) else self.wte
         head = head if getattr(self.config, "tied", True) else self.lm_head
-        code().unembed(byref(c_linear(head)), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
+        self.code.unembed(byref(c_linear(head)), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
         return logits
 
     def look(self) -> None:
         """Describe the model to the C code anew, if any tensor lies elsewhere than when that was last done."""
         addresses = [table[name].data_ptr() for table, name in self.places]
         if addresses != self.addresses:
-            describe(self)
-            self.addresses = addresses
+            self.c_model, self.addresses = described(self), addresses
 
 
 class NativeGPT2(Native, gpt2.GPT2):
@@ -189,27 +115,19 @@ KNOWN = {  # what native.c knows by heart; of a model with any other part the to
 def native(model: nn.Module) -> nn.Module | None:
     """The fused form of a model on a CPU whose decode step runs in C, over the same parameters; None where there is no
     compiled code, or where a part or a dtype is none that it knows."""
-    tensors = [(table, name) for part in model.modules() for table in (part._parameters, part._buffers)
-               for name in table if table[name] is not None]  # fmt: skip
+    tables: list[dict[str, Any]] = [table for part in model.modules() for table in (part._parameters, part._buffers)]
+    tensors = [(table, name) for table in tables for name in table if table[name] is not None]
     known = all(type(part) in KNOWN for part in model.modules())
     fits = all(table[name].dtype in TYPES and table[name].device.type == "cpu" for table, name in tensors)
-    if not (known and fits and code()):
+    compiled = code() if known and fits else None
+    if compiled is None:
         return None
     for table, name in tensors:
         if table[name].element_size() < 4 and not table[name].is_contiguous():  # a half, transposed by the loader
             table[name].data = table[name].contiguous()
     twin: Any = fused(model, FUSED | NATIVE)
-    twin.places, twin.addresses = tensors, []
+    twin.code, twin.places, twin.addresses = compiled, tensors, []
     return twin
-
-
-def describe(model: Any) -> None:
-    """Fill the structures that native.c reads."""
-    config, is_llama = model.config, isinstance(model, llama.Llama)
-    blocks = [llama_block(block) for block in model.layers] if is_llama else [gpt2_block(block) for block in model.h]
-    sizes = [getattr(config, name) for name in SIZES]
-    last = c_norm(model.norm if is_llama else model.ln_f)
-    model.c_model = CModel(*sizes, SILU if is_llama else GELU, last, (CBlock * len(blocks))(*blocks))
 
 
 @cache

@@ -92,7 +92,7 @@ def test_the_picture_shows_the_models_own_numbers() -> None:
     way = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(way)
     drawn, kept = way.picture(), (ROOT / "docs" / "way.svg").read_text("utf-8")
-    number = re.compile(r"\d+\.\d")
+    number = re.compile(r"\d+\.\d+")
     assert number.sub("", drawn) == number.sub("", kept)
     for one, other in zip(number.findall(drawn), number.findall(kept), strict=True):
         assert abs(float(one) - float(other)) < 0.5

@@ -1,7 +1,10 @@
-"""The fastest form that computes what the plain one does: compared when it is made, else the plain one serves."""
+"""The fastest form that computes what the plain one does: compared when it is made, else the next or the plain one.
+
+Two are tried: the decode step in C (native.py), then PyTorch's fused kernels (fused.py).
+"""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from operator import is_
@@ -12,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast.fused import fused
-from minigpt.models.cache import KVCache
+from minigpt.fast.native import native
+from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.interface import Model
 from minigpt.models.llama import Llama
@@ -22,8 +26,9 @@ from minigpt.models.variants.gpt2 import GPT2Variant
 M = TypeVar("M", bound=Model)
 SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 8, "n_layer": 1, "n_head": 4, "n_embd": 24, "n_inner": 40}
 # relative differences that rounding may cause: of the code alone, in float64 (Llama's norms and angles are float32 even
-# then), and of a model's first block in its own dtype
+# then; the C code is all float32), and of a model's first block in its own dtype
 EXACT = {GPT2: 1e-10, GPT2Variant: 1e-10, Llama: 1e-5}
+IN_FLOAT32 = 5e-6
 ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
 _chosen: "WeakKeyDictionary[nn.Module, tuple[list[object], nn.Module | None]]" = WeakKeyDictionary()
 
@@ -40,11 +45,7 @@ def fast_form(model: M, plain: bool = False) -> M:
     state = state_of(model)
     found = _chosen.get(model)
     if found is None or not (len(found[0]) == len(state) and all(map(is_, found[0], state))):
-        watched = hooked(model.modules())
-        wrong = "" if watched else what_differs(model)
-        if wrong:
-            say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
-        found = (state, None if wrong or watched else fused(model))
+        found = (state, None if hooked(model.modules()) else choose(model))
         _chosen[model] = found
     if found[1] is None:
         return model
@@ -54,6 +55,19 @@ def fast_form(model: M, plain: bool = False) -> M:
     return found[1]  # type: ignore[return-value]
 
 
+def choose(model: GPT2 | Llama) -> nn.Module | None:
+    """The fastest form that agrees with the plain one, or None; one line on stderr for one that does not."""
+    wrong = what_differs(model, fused, torch.float64)
+    if wrong:
+        say_once(f"minigpt/fast differs from minigpt/models {wrong}: the plain form is used")
+        return None
+    found = native(model)
+    wrong = what_differs(model, native, torch.float32) if found else ""
+    if wrong:
+        say_once(f"minigpt/fast/native.c differs from minigpt/models {wrong}: PyTorch's kernels are used")
+    return fused(model) if wrong or not found else found
+
+
 def state_of(model: nn.Module) -> list[object]:
     """What decides how a model computes, its numbers aside: its parts, their code, hooks, dtype and device.
 
@@ -61,15 +75,17 @@ def state_of(model: nn.Module) -> list[object]:
     """
     parts, first = list(model.modules()), next(model.parameters())
     kinds = list(dict.fromkeys(map(type, parts)))
-    code = [thing for kind in kinds for thing in code_of(kind)]
+    own: Any = type(model)
+    functions: list[Any] = [kind.forward for kind in kinds]  # type: ignore[attr-defined]
+    functions += [own.hidden, own.unembed, KVCache.layers, LayerKV.write]
+    code = [thing for function in functions for thing in code_of(function)]
     return [hooked(parts), first.dtype, sys.intern(str(first.device)), *parts[1:], *kinds, *code]
 
 
-def code_of(kind: type[nn.Module]) -> list[object]:
-    """A class's forward function and what the names in its code stand for in its module."""
-    forward: Any = kind.forward
-    code, names = getattr(forward, "__code__", None), getattr(forward, "__globals__", {})
-    return [forward, *(names.get(name) for name in code.co_names)] if code else [forward]
+def code_of(function: Any) -> list[object]:
+    """A function and what the names in its code stand for in its module."""
+    code, names = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    return [function, *(names.get(name) for name in code.co_names)] if code else [function]
 
 
 def hooked(parts: Iterable[nn.Module]) -> bool:
@@ -77,29 +93,33 @@ def hooked(parts: Iterable[nn.Module]) -> bool:
     return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
 
 
-def what_differs(model: GPT2 | Llama) -> str:
-    """Where the two forms differ, in words; empty where they agree.
+Make = Callable[..., Any]
 
-    First the code: a tiny model of the same class in float64, so that the last digit of a constant shows. Then this
-    model's first block on its own device in its own dtype, which shows a kernel that is wrong there.
+
+def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
+    """Where the plain form and the one that is made of it differ, in words; empty where they agree.
+
+    First the code: a tiny model of the same class in `dtype`, in float64 so that the last digit of a constant shows.
+    Then this model's first block on its own device in its own dtype, which shows a kernel that is wrong there.
     """
-    for name, (one, other), tolerance in (
-        ("on a tiny model", tiny_pair(model), EXACT[type(model)]),
-        ("in the first block", first_blocks(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
+    exact = EXACT[type(model)] if dtype == torch.float64 else IN_FLOAT32
+    for name, plain, tolerance in (
+        ("on a tiny model", tiny(model, dtype), exact),
+        ("in the first block", first_block(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
     ):
         try:
-            plain = trace(one)
-            off = difference(plain, trace(other))
+            right = trace(plain)
+            off = difference(right, trace(make(plain)))
         except RuntimeError as error:
             return f"{name}: {str(error).splitlines()[0]}"
-        damaged = name == "in the first block" and not plain.isfinite().all()  # which the sampler refuses in any form
+        damaged = name == "in the first block" and not right.isfinite().all()  # which the sampler refuses in any form
         if not off <= tolerance and not damaged:
             return f"{name} by {off:.1e}"
     return ""
 
 
-def tiny_pair(model: GPT2 | Llama) -> tuple[Any, Any]:
-    """A model of the same class with small sizes and random numbers, and its fused form."""
+def tiny(model: GPT2 | Llama, dtype: torch.dtype) -> Any:
+    """A model of the same class with small sizes and random numbers."""
     sizes = dict(SIZES)
     if isinstance(model.config, LlamaConfig):
         sizes |= {"n_kv_head": 2, "head_dim": 6}
@@ -107,22 +127,22 @@ def tiny_pair(model: GPT2 | Llama) -> tuple[Any, Any]:
     elif isinstance(model, GPT2Variant):
         sizes["n_layer"] = 2  # the layers' numbers may count
     with torch.device("meta"):
-        tiny: nn.Module = type(model)(replace(model.config, **sizes))  # type: ignore[arg-type]
+        small: nn.Module = type(model)(replace(model.config, **sizes))  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)  # of its own: the caller's random numbers stay as they are
-    for part in tiny.eval().modules():
+    for part in small.eval().modules():
         for name, empty in part.named_parameters(recurse=False):
-            numbers = torch.randn(empty.shape, generator=generator, dtype=torch.float64)
-            setattr(part, name, nn.Parameter(numbers))
-    return tiny, fused(tiny)
+            numbers = 0.3 * torch.randn(empty.shape, generator=generator, dtype=torch.float64)
+            setattr(part, name, nn.Parameter(numbers.to(dtype)))
+    return small
 
 
-def first_blocks(model: GPT2 | Llama) -> tuple[Any, Any]:
-    """The model with its first block only, plain and fused, over the model's own numbers."""
+def first_block(model: GPT2 | Llama) -> Any:
+    """The model with its first block only, over the model's own numbers."""
     name = "h" if isinstance(model, GPT2) else "layers"
     short = object.__new__(type(model))
     short.__dict__.update(model.__dict__, config=replace(model.config, n_layer=1))
     short.__dict__["_modules"] = {**model._modules, name: nn.ModuleList([getattr(model, name)[0]])}
-    return fused(short, kinds={}).eval(), fused(short).eval()
+    return fused(short, kinds={}).eval()
 
 
 @torch.no_grad()
@@ -132,7 +152,8 @@ def trace(model: Any) -> Tensor:
     size, n = model.config.vocab_size, min(4, model.config.n_ctx)
     ids = torch.tensor([[7 * i % size for i in range(n)], [(5 * i + 1) % size for i in range(n)]], device=device)
     cache = KVCache(model.config, 2, n, device, next(model.parameters()).dtype)
-    pos = torch.arange(n, device=device).expand(2, n)  # (2, T)
+    pos = torch.arange(n, device=device).repeat(2, 1)  # (2, T)
+    pos[1, -1] = max(0, n - 2)  # one of the texts is shorter: there a slot is written again
     found = [model.hidden(ids)]
     for part in (slice(0, n - 1), slice(n - 1, n)):
         if ids[:, part].numel():  # not where the model has a single position

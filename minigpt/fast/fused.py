@@ -6,6 +6,7 @@ model's own code. B batch, T new tokens, S slots, H heads, D head size, C channe
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,6 +14,15 @@ from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.layers import LayerNorm, Linear
 from minigpt.models.variants.gpt2 import ScaledAttention
+
+NO_PRODUCT = {  # half precision that PyTorch multiplies element by element on this CPU, ten times slower
+    dtype
+    for dtype, supported in (
+        (torch.bfloat16, torch.ops.mkldnn._is_mkldnn_bf16_supported),
+        (torch.float16, torch.ops.mkldnn._is_mkldnn_fp16_supported),
+    )
+    if not supported()
+}
 
 
 class FusedAttention(Attention):
@@ -31,9 +41,12 @@ class FusedScaledAttention(ScaledAttention):
 
 
 class FusedLinear(Linear):
-    """Product and bias in one kernel."""
+    """Product and bias in one kernel; of many rows in half precision, where a CPU cannot multiply it, in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dtype == self.weight.dtype in NO_PRODUCT and x.is_cpu and x.shape[:-1].numel() > 8:
+            bias = None if self.bias is None else self.bias.float()
+            return F.linear(x.float(), self.weight.float(), bias).to(x.dtype)
         return F.linear(x, self.weight, self.bias)
 
 

@@ -126,6 +126,6 @@ def device_of(model: Model) -> torch.device:
 
 
 def new_cache(model: Model, sequences: list[TokenSequence]) -> KVCache:
-    """An empty cache with a row for each of the sequences, as long as the longest can become."""
-    n_slots = min(model.config.n_ctx, max(len(sequence.ids) + sequence.limit for sequence in sequences))
+    """An empty cache with a row for each of the sequences and room for the longest; it grows with them."""
+    n_slots = min(model.config.n_ctx, max(len(sequence.ids) for sequence in sequences))
     return KVCache(model.config, len(sequences), n_slots, device_of(model), next(model.parameters()).dtype)

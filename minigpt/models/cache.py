@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from minigpt.models.attention import causal_mask
 from minigpt.models.llama_config import Config
 
 Device = torch.device | str | None
+STEP = 256  # slots by which a cache grows
 
 
 class KVCache:
-    """Room for the keys and values of S positions in every layer, allocated once.
+    """Room for the keys and values of S positions in every layer; `first` makes more where it is needed.
 
     It keeps no counter: whoever calls the model says by `pos` where the new tokens stand, and a token sees the slots
     up to its own position. Going back is passing a smaller `pos`; what lies beyond is never seen, then overwritten.
@@ -41,7 +43,11 @@ class KVCache:
         return cache
 
     def first(self, n_slots: int) -> KVCache:
-        """The first slots only, in the same storage: what lies ahead need not be looked at."""
+        """The first slots only, in the same storage: what lies ahead need not be looked at. A cache that has fewer
+        grows, by STEP slots or as many as it takes, so that a long text takes memory only as it gets long."""
+        missing = n_slots - self.k.shape[3]
+        if missing > 0:
+            self.k, self.v = (pad(t, (0, 0, 0, max(missing, STEP))) for t in (self.k, self.v))
         return KVCache.of(self.k[:, :, :, :n_slots], self.v[:, :, :, :n_slots])
 
     def rows(self, index: Tensor) -> KVCache:

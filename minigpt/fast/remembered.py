@@ -46,13 +46,12 @@ def machine(device: torch.device) -> str:
     )
 
 
-def read(file: Path) -> dict[str, Any]:
-    """What is remembered; nothing where nothing is, or the file is damaged."""
+def read(file: Path) -> Any:
+    """What is remembered, as it stands in the file; nothing where there is none, or it is no JSON."""
     try:
-        found = json.loads(file.read_text("utf-8"))
+        return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def keep(file: Path, data: dict[str, Any]) -> None:

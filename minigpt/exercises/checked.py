@@ -134,7 +134,8 @@ def solution(exercise: Exercise, case: Case, *bugs: str) -> Callable[..., Any]:
     Where bugs change nothing but `forward`, it is the right module in another class: to build one anew takes longer
     than to run it.
     """
-    part, whole = exercise.with_bugs(*bugs), exercise.with_bugs()
+    part: Any = exercise.with_bugs(*bugs)
+    whole = exercise.with_bugs()
     if case.state is None or not same_but_forward(part, whole):
         return Checked(part, exercise).runnable(case)
     key = id(case.state)

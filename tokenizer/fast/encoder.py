@@ -6,15 +6,14 @@ on the beginning of the first text; where the two differ, the plain form serves.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
-from itertools import chain, compress, repeat
-from operator import not_
+from itertools import chain
 from string import ascii_lowercase
 
 from tokenizer.fast.memo import Ids, Memo
 from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
-from tokenizer.fast.units import cut_spaced, unit_splitter, units
+from tokenizer.fast.units import unit_splitter, units
 from tokenizer.vocabulary import Vocabulary
 
 # each part of the known patterns, odd runs of one letter, tokens within long words, a piece longer than any table holds
@@ -44,8 +43,7 @@ class Encoder:
         self.same: dict[bool, bool] = {}  # for texts of ASCII and for others: equal on the probe
         self.parts = Memo(self._merge)
         self.pieces = Memo(self._encode_piece)
-        self.units = Memo(self._encode_unit)
-        self.spaced = Memo(self._encode_unit)  # units by what stands behind their first space
+        self.units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
 
     def __call__(self, text: str) -> list[int]:
         same = self.same.get(text.isascii())
@@ -64,7 +62,7 @@ class Encoder:
         """
         ids: list[int] = []
         for before, found in units(text, self.pattern):
-            ids += chain.from_iterable(self._look_up(found) if before else map(self.units.__getitem__, found))
+            ids += chain.from_iterable(map(self.units[before].__getitem__, found))
         return ids
 
     def _equal(self, probe: str) -> bool:
@@ -79,29 +77,6 @@ class Encoder:
     @cached_property
     def _mergeable_pairs(self) -> set[tuple[int, int]]:
         return mergeable_pairs(self.ranks)
-
-    def _look_up(self, words: list[str]) -> list[Ids]:
-        """The ids of each word with a space before it; those that are new are cut and encoded together."""
-        found = [*map(self.spaced.get, words, repeat(()))]
-        if not all(found):
-            holes = [*compress(range(len(found)), map(not_, found))]
-            learned = self._learn(dict.fromkeys([words[i] for i in holes]))
-            for i in holes:
-                found[i] = learned[words[i]]
-            self.spaced.learn(learned)
-        return found
-
-    def _learn(self, words: Iterable[str]) -> dict[str, Ids]:
-        learned: dict[str, Ids] = {}
-        for some, pieces in cut_spaced(words, self.split):
-            word, begun = "", iter(some)
-            for piece, ids in zip(pieces, map(self.pieces.__getitem__, pieces), strict=True):
-                if piece[0] == " ":
-                    word = next(begun)
-                    learned[word] = ids
-                else:
-                    learned[word] += ids
-        return learned
 
     def _encode_unit(self, unit: str) -> Ids:
         return tuple(chain.from_iterable(map(self.pieces.__getitem__, self.split(unit))))

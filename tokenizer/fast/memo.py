@@ -1,7 +1,6 @@
 """The table in front of the merge loop: text repeats itself, so most of it was encoded before."""
 
-from collections.abc import Callable, Mapping
-from itertools import islice
+from collections.abc import Callable
 from typing import TypeVar
 
 Ids = tuple[int, ...]
@@ -21,18 +20,6 @@ class Memo(dict[Key, Ids]):
         self.encode: Callable[[Key], Ids] = encode
         self.limit = limit  # entries
         self.longest = longest  # characters or bytes; longer keys are encoded each time
-
-    def learn(self, found: Mapping[Key, Ids]) -> None:
-        """Puts several in at once, as many as fit, but for long keys; the table starts anew when it is full.
-
-        >>> lengths = Memo(lambda word: (len(word),), limit=2)
-        >>> lengths.learn({"cat": (3,), "ox": (2,)})
-        >>> lengths
-        {'cat': (3,), 'ox': (2,)}
-        """
-        if len(self) + len(found) > self.limit:
-            self.clear()
-        self.update(islice(((key, ids) for key, ids in found.items() if len(key) <= self.longest), self.limit))
 
     def __missing__(self, key: Key) -> Ids:
         ids = self.encode(key)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizer import training
 from tokenizer.bpe import Tokenizer
 from tokenizer.fast.pairs import find_merges
-from tokenizer.fast.units import cut_spaced, file_blocks, unit_splitter, units
+from tokenizer.fast.units import file_blocks, unit_splitter, units
 from tokenizer.formats.byte_alphabet import CHARS
 from tokenizer.patterns import GPT2_PATTERN, any_of
 from tokenizer.unicode import join_surrogates
@@ -120,26 +120,20 @@ def count_pieces(texts: Iterable[str], pattern: str, special_tokens: Sequence[st
     """
     split, special = unit_splitter(pattern), any_of(special_tokens)
     pieces: Counter[str] = Counter()
-    alone, spaced = Counter[str](), Counter[str]()  # units as they are, units with a space before each
+    held: dict[str, Counter[str]] = {"": Counter(), " ": Counter()}
 
     def cut() -> None:
-        for unit, times in alone.items():
-            for piece in split(unit):
-                pieces[piece] += times
-        for words, found in cut_spaced(spaced, split):
-            begun, times = iter(words), 0
-            for piece in found:
-                if piece[0] == " ":
-                    times = spaced[next(begun)]
-                pieces[piece] += times
-        alone.clear()
-        spaced.clear()
+        for before, counts in held.items():
+            for unit, times in counts.items():
+                for piece in split(before + unit):
+                    pieces[piece] += times
+            counts.clear()
 
     for text in texts:
         for part in special.split(join_surrogates(text)):
             for before, found in units(part, pattern):
-                (spaced if before else alone).update(found)
-            if len(alone) + len(spaced) > MANY:
+                held[before].update(found)
+            if len(held[""]) + len(held[" "]) > MANY:
                 cut()
     cut()
     return pieces

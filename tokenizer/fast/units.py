@@ -1,7 +1,7 @@
 """Fast ways through a text: in blocks of bounded size, and within a block in units larger than pieces."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizer.fast.splitting import splitter
@@ -34,33 +34,14 @@ def unit_splitter(pattern: str) -> Callable[[str], list[str]]:
     return splitter(pattern) if pattern in UNITS else lambda unit: [unit]
 
 
-def cut_spaced(words: Iterable[str], split: Callable[[str], list[str]]) -> Iterator[tuple[list[str], list[str]]]:
-    """Lists of units, and the pieces of each list with a space before every unit: only there a piece begins with one.
-
-    One search through many units takes much less time than one for each. In what is not ASCII it takes more.
-
-    >>> from tokenizer.patterns import GPT2_PATTERN
-    >>> list(cut_spaced(["two,", "three"], unit_splitter(GPT2_PATTERN)))
-    [(['two,', 'three'], [' two', ',', ' three'])]
-    """
-    words = list(words)
-    narrow = [word for word in words if word.isascii()]
-    if narrow:
-        yield narrow, split(" ".join(["", *narrow]))
-    for word in words if len(narrow) < len(words) else ():
-        if not word.isascii():
-            yield [word], split(" " + word)
-
-
 def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:
     """The text in lists of units, each list with the character to put before every unit of it.
 
-    In prose nearly all units are words with one space between them, and `str.split` finds those fastest. None of these
-    has white space at its end.
+    In prose nearly all units are words with one space between them, and `str.split` finds those fastest.
 
     >>> from tokenizer.patterns import GPT2_PATTERN
     >>> list(units("one two, three", GPT2_PATTERN))
-    [('', ['one']), (' ', ['two,', 'three']), ('', [])]
+    [('', ['one']), (' ', ['two,', 'three'])]
     >>> list(units("one  two", GPT2_PATTERN))
     [('', ['one', '  two'])]
     """
@@ -72,10 +53,8 @@ def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:
             yield "", splitter(UNITS[pattern])(block)
         else:
             first, *rest = block.split(" ")
-            last = [" " + rest.pop()] if rest and block[-1] in _WHITE else []
             yield "", [first]
             yield " ", rest
-            yield "", last
 
 
 def blocks(text: str, size: int = 1 << 14) -> Iterator[str]:

@@ -136,7 +136,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {  # the file; what is changed,
         ("default settings forgotten", "more.generation_config, ", "{}, "),
     ],
     "minigpt/generation/constraints.py": [
-        ("penalty", "scores / penalty), scores)", "scores * penalty), scores)"),
+        ("penalty", "before / penalty)", "before * penalty)"),
     ],
     "minigpt/generation/stopping.py": [
         ("stop text", "return text[: min(cuts)]", "return text[: max(cuts)] + '…'"),

@@ -7,8 +7,6 @@ from typing import IO, Any
 import torch
 from torch import nn
 
-HOW = ("foreach", "fused", "capturable", "differentiable")  # how an optimizer computes, not what: its own stay
-
 
 def save_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, step: int, file: str | Path | IO[bytes], **more: Any
@@ -27,10 +25,11 @@ def load_state(file: str | Path | IO[bytes], module: nn.Module, optimizer: torch
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
-    """Give an optimizer the saved running means and settings of a run, which another form of AdamW may have made."""
+    """Give an optimizer the saved running means and settings of a run, which another form of AdamW may have made: what
+    only one of them has a setting for stays as it is here."""
     own = optimizer.state_dict()["param_groups"]
     groups = [
-        mine | {name: value for name, value in group.items() if name in mine and name not in HOW}
+        mine | {name: value for name, value in group.items() if name in mine}
         for mine, group in zip(own, saved["param_groups"], strict=True)
     ]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

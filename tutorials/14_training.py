@@ -28,7 +28,8 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.pictures.curves import curves
 from minigpt.pictures.training import training_curve
 from minigpt.train.data import draw_batch
-from minigpt.train.step import next_token_loss
+from minigpt.train.loss import next_token_loss
+from minigpt.train.simple import train_step
 from minigpt.train.trainer import Trainer, TrainSettings
 
 ready()
@@ -455,14 +456,15 @@ for name, one in (("before", model), ("after", tuned)):
 #
 # ## The same in the project
 #
-# `minigpt train --text my.txt` trains a tokenizer and a model on your text. Its batch, its loss and its step:
+# `minigpt train --text my.txt` trains a tokenizer and a model on your text. Its batch, its loss and its step; the whole of
+# training is one page, `minigpt/train/simple.py`, with AdamW and the rest by hand in `optimizer.py` beside it:
 
 # %%
 source(draw_batch)
 print()
 source(next_token_loss)
 print()
-source(Trainer.do_step)
+source(train_step)
 
 # %% [markdown]
 # The three parts are yours, and what is new makes training faster and safer:
@@ -472,9 +474,10 @@ source(Trainer.do_step)
 # | `AdamW` for p −= lr · gradient | gives each number a step of its own size, by two running means of its gradient |
 # | weight decay, the W in its name | draws matrices towards 0, so that no number becomes large for nothing |
 # | `settings.rate(step)` | the learning rate rises in equal steps at first, *warm-up*, then falls along a cosine |
-# | `clip_grad_norm_` | a gradient that is too long is shortened, so that one odd batch spoils nothing |
+# | `clip_by` | a gradient that is too long is shortened, so that one odd batch spoils nothing |
 # | dropout, by `train()` | drops numbers at random, against learning by heart; `eval()` ends it |
-# | `fast_form`, `autocast` | make it faster |
+# | `n_parts` | the batch is computed in parts, one after the other, with the memory of one |
+# | `loss_of`, `clip_by` given | forms that are faster, and give the same (`minigpt/fast/training.py`) |
 # | a seed for each step | a run that was interrupted goes on as if it had not been (`minigpt/train/run.py`) |
 #
 # A quarter of our steps on the rhyme with it, from the same first numbers:

@@ -23,6 +23,7 @@ from minigpt.generation.settings import Settings
 from minigpt.models.gpt2 import GPT2, GPT2Config
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
+from tests import forked
 
 RAGGED = [[1, 2, 3, 4, 5], [7], [9, 8]]
 
@@ -99,6 +100,10 @@ def test_windows_of_steps_write_what_the_plain_loop_writes(
 @pytest.mark.parametrize(("family", "backend"), [("gpt2", "eager"), ("llama", "aot_eager")])
 def test_torch_compile_takes_the_step_whole(family: str, backend: str) -> None:
     """Without a break in the graph nothing depends on a value: no .item(), no branch, no wait for the host."""
+    forked.call(compiled_step_writes_the_same, family, backend)
+
+
+def compiled_step_writes_the_same(family: str, backend: str) -> None:
     plain = model_of(family, n_layer=1)
     more = {
         "max_new_tokens": 7,

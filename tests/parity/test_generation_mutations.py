@@ -113,14 +113,17 @@ def test_look_up(model: Any, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("beam.total / length**penalty", "beam.total / (length + 1) ** penalty"),
-        ("beam.total / length**penalty", "beam.total"),
+        ("length**settings.length_penalty, beam", "(length + 1) ** settings.length_penalty, beam"),
+        ("beam.total / length**settings.length_penalty, beam", "beam.total, beam"),
         ("ranked[:n_beams]", "ranked"),  # spares may finish, too
         ("limit if far else length", "length"),
         ("limit if far else length", "limit"),
         ("if settings.early_stopping is True:\n        return False", "if False:\n        return False"),
         ("finished[-1][0]", "finished[0][0]"),
-        ("[beam.parent for beam in running]", "[0 for beam in running]"),  # everybody's past is the best beam's
+        (
+            "[beam.parent for beam in step.running]",
+            "[0 for beam in step.running]",
+        ),  # all have the best beam's past
         ("max(2, 1 + len(settings.eos_token_id))", "1"),
     ],
 )

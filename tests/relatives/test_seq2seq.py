@@ -15,7 +15,7 @@ import minigpt
 from minigpt.generation import beam_search
 from minigpt.generation.completion import Completion
 from minigpt.models.t5 import T5
-from minigpt.relatives import seq2seq
+from minigpt.relatives import seq2seq, together
 from minigpt.relatives.reading import Visible
 from minigpt.relatives.seq2seq import Seq2Seq
 from minigpt.relatives.together import write_together
@@ -237,7 +237,8 @@ def no_positions(model: Any, patch: pytest.MonkeyPatch) -> None:
 
 
 def beams_not_followed(_model: Any, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(beam_search, "follow", lambda cache, parents, n_slots: beams(cache, parents, n_slots))
+    for module in (beam_search, together):
+        patch.setattr(module, "follow", lambda cache, parents, n_slots: beams(cache, parents, n_slots))
 
 
 def beams(cache: Any, parents: list[int], _n_slots: int) -> Any:

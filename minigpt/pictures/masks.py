@@ -62,7 +62,7 @@ CACHED: Told = (
 )
 BIDIRECTIONAL: Told = (
     "bidirectional",
-    "encoders (all of BERT, half of BART and T5)",
+    "encoders (BERT, and in BART, T5)",
     ("Each token sees both sides, but no padding: a text", "is read whole; to write on takes a decoder as well."),
 )
 CROSS: Told = (

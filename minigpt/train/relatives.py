@@ -23,6 +23,7 @@ from minigpt.relatives import load_relative
 from minigpt.train import gap_tasks, gaps
 from minigpt.train import passages as cut
 from minigpt.train.data import read_text
+from minigpt.train.state import load_state, save_state
 from minigpt.train.step import TrainSettings, make_optimizer
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing
@@ -107,10 +108,7 @@ def train(kind: Kind, text: str, folder: Path, say: Callable[[str], object]) -> 
     form = cast(Model, fused(model))  # the same parameters
     optimizer, done = make_optimizer(model, settings), 0
     if (folder / STATE).exists():
-        state = torch.load(folder / STATE, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        done = state["step"]
+        done = load_state(folder / STATE, model, optimizer)
     say(f"{sum(p.numel() for p in model.parameters()):,} parameters, {tok.n_vocab} tokens, from step {done}")
     task, sentences, losses = kind.task(tok), cut.sentences(text), []
     for step in range(done, steps):
@@ -126,7 +124,7 @@ def train(kind: Kind, text: str, folder: Path, say: Callable[[str], object]) -> 
         losses.append(loss.item())
         if (step + 1) % EVERY == 0 or step + 1 == steps:
             with replacing(folder / STATE) as part:
-                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, part)
+                save_state(model, optimizer, step + 1, part)
             say(f"step {step + 1} of {steps}: loss {sum(losses) / len(losses):.3f}")
             losses.clear()
     save_relative(model, folder, torch.float16, kind.special)

@@ -119,7 +119,7 @@ def work(job: Job, out: int) -> None:
     """Does a job here and now, and sends its answer."""
     from minigpt.lecture import stage
 
-    sys.stdout = Printed(out)  # type: ignore[assignment]
+    sys.stdout = Printed(out)
     try:
         answer = getattr(stage, job["do"])(job)
     except stage.Failed as error:

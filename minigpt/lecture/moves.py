@@ -24,8 +24,8 @@ class Answer:
 
 
 class Moves:
-    """The commands that change the file. Each gives an `Answer`; where a ValueError or an OSError is raised, nothing was
-    done."""
+    """The commands that change the file. Each gives an `Answer`; where a ValueError or an OSError is raised, nothing
+    was done."""
 
     def __init__(self, file: WorkingFile, kernel: Kernel | None = None) -> None:
         self.file, self.lecture, self.history = file, file.lecture, file.history

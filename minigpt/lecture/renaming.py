@@ -96,7 +96,7 @@ def given(lines: list[str]) -> list[str]:
 def changed_lines(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
     """Lines that stand in each other's place, between two that both have: as many here as there."""
     ends = [(-1, -1), *anchors(base, mine), (len(base), len(mine))]
-    found = []
+    found: list[tuple[int, int]] = []
     for (a, b), (c, d) in pairwise(ends):
         old = [i for i in range(a + 1, c) if base[i].strip()]
         new = [i for i in range(b + 1, d) if mine[i].strip()]

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -71,9 +72,11 @@ def line_in(error: BaseException, name: str) -> int:
 
 def prepared(job: Job, text: str, name: str) -> dict[str, Any]:
     """A file's definitions, and what its tries need."""
-    space = execute(text, name)
-    exec(compile(job["setup"], "<setup>", "exec"), {}, extra := {**base_names(), **space})
-    return space | {key: value for key, value in extra.items() if key not in space}
+    own = execute(text, name)
+    space = {**base_names(), **own}
+    exec(compile(job["setup"], "<setup>", "exec"), space)
+    space.update(own)
+    return space
 
 
 def base_names() -> dict[str, Any]:
@@ -152,9 +155,9 @@ def examine(job: Job) -> Job:
     """The checker's word on each part of the file that is complete: the first that is wrong, by its name."""
     from minigpt.exercises.checker import report_on
 
-    space = execute(job["text"], job["name"])
+    space = prepared(job, job["text"], job["name"])
     for check in job["checks"]:
-        part = done(lambda check=check: eval(check["part"], {**base_names(), **space}), job["name"])
+        part = done(lambda check=check: eval(check["part"], space), job["name"])
         report = report_on(part, check["exercise"])
         if not report:
             return {"right": False, "bug": report.bug, "lines": str(report).split("\n")}
@@ -181,7 +184,7 @@ def perform(job: Job) -> Job:
 def put_in_place(space: Mapping[str, Any], names: Mapping[str, Iterable[str]], renames: Mapping[str, str]) -> None:
     """Whatever holds an object of a source module gets the file's own of that name, or of the name it has there now."""
     for source, own in names.items():
-        module = sys.modules[source]
+        module = import_module(source)
         for name in own:
             new = space.get(renames.get(name, name))
             if new is not None:

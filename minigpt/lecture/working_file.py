@@ -45,10 +45,8 @@ class WorkingFile:
         found = [log for log in logs if name in (None, log.stem)]
         if not found:
             where = "" if folder == Path() else f" {folder}"
-            begin = f"minigpt lecture start {name or 'attention'}{where}"
-            raise ValueError(
-                f"no lecture {name + ' ' if name else ''}is held in {folder.resolve()}: begin with {begin}"
-            )
+            what = f"no lecture {name + ' ' if name else ''}is held in {folder.resolve()}"
+            raise ValueError(f"{what}: begin with minigpt lecture start {name or 'attention'}{where}")
         plan = lecture(found[-1].stem)
         return cls(plan, folder / f"{plan.name}.py")
 

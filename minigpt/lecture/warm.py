@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import deque
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from minigpt.lecture.kernel import LOST, Job
@@ -80,7 +80,7 @@ def work(job: Job, out: int) -> None:
     """Does a job here and now, and sends its answer."""
     from minigpt.lecture import stage
 
-    sys.stdout = Printed(out, job["number"])  # type: ignore[assignment]
+    sys.stdout = Printed(out, job["number"])
     try:
         answer = getattr(stage, job["do"])(job)
     except stage.Failed as error:
@@ -166,7 +166,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with suppress(EOFError):
         main()
-    except EOFError:
-        pass

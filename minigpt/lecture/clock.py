@@ -1,0 +1,29 @@
+"""The clock of a lecture: where one is against the plan."""
+
+from __future__ import annotations
+
+import time
+
+from minigpt.lecture.history import History
+from minigpt.lecture.plan import Lecture
+
+
+def against_the_plan(lecture: Lecture, history: History) -> tuple[float, str, list[str]]:
+    """How many minutes one is late, a line that says so, and a table of the steps: planned and reached, in minutes."""
+    begun, step = history.states[0].time, history.present.step
+    passed = (time.time() - begun) / 60
+    planned = sum(each.minutes for each in lecture.steps[:step])
+    following = lecture.steps[step].minutes if step < len(lecture.steps) else 0.0
+    late = passed - (planned + following)  # the next step has its time
+    early = planned - passed
+    where = f"{late:.0f} min behind" if late >= 1 else f"{early:.0f} min ahead" if early >= 1 else "on time"
+    reached: dict[int, float] = {}
+    for state in history.states:
+        reached.setdefault(state.step, (state.time - begun) / 60)
+    lines, so_far = ["plan   held  step"], 0.0
+    for each in lecture.steps:
+        so_far += each.minutes
+        at = reached.get(each.number) if each.number <= step else None
+        lines.append(f"{so_far:4.0f}  {'   –' if at is None else f'{at:5.0f}'}  {each.number}. {each.title}")
+    n, left = len(lecture.steps) - step, lecture.minutes - planned
+    return late, f"{passed:.0f} min, {where}: {n} step{'s' * (n != 1)}, {left:.0f} min to go", lines

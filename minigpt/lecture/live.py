@@ -61,7 +61,7 @@ class Live(Shown):
             self.exit()
         elif name in ("show", "help"):
             if name != self.peeked:
-                self.peek = name, self.held.show() if name == "show" else helped(self.size.width - 3)
+                self.peek = name, self.held.show() if name == "show" else helped(self.size.width - 4)
         elif name in ("goto", "break", "ask", "xray"):
             getattr(self, f"ask_{name}")()
         else:
@@ -122,6 +122,7 @@ def run(held: Held) -> int:
     """Holds a lecture on the whole screen of the terminal, until q or Ctrl-C. The exit code: 0, or 1 after a crash."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ValueError("lecture live needs a terminal: minigpt lecture next, check, run do the same without one")
+    held.kernel.first = held.trials.rehearsal()
     held.kernel.start()
     app = Live(held)
     try:

@@ -47,8 +47,13 @@ class Commands(threading.Thread):
         """Ends all, and waits a little for a file that is being written."""
         self.end()
         until = time.monotonic() + seconds
-        while self.doing is not None and time.monotonic() < until:
+        while self.busy() and time.monotonic() < until:
             time.sleep(0.01)
+
+    def busy(self) -> bool:
+        """Whether something is being done, or waits."""
+        with self.more:
+            return self.doing is not None or bool(self.waiting)
 
     def hear(self, text: str) -> None:
         """Some more text of a run."""

@@ -26,6 +26,7 @@ class Shown(App[None]):
     #status { height: 1; padding: 0 1; text-style: bold; }
     """
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None  # else the prompt, which is closed, would take the keys
 
     class Changed(Message):
         """Something that the screen shows is new."""
@@ -87,20 +88,24 @@ class Shown(App[None]):
         width = self.size.width - 2
         self.put("#head", "\n".join(f" {row} " for row in head(self.held, self.file.state, width)))
         self.put("#keys", "\n".join(f" {row:{width}} " for row in key_rows(width)))
+        name, mark, answer = self.shown()
+        said = "\n".join(wrap(f"{mark}{answer.says}", width - 2, indent=2))
+        rows = "\n".join(["\n", *rows_of(name, answer, width - 2)])
         main = self.query_one("#main")
+        if self.put("#answer", said + rows, Content.assemble((said, "bold"), rows)):
+            main.scroll_to(y=main.max_scroll_y if self.commands.pieces else 0, animate=False)
         more = "↓ more" if main.max_scroll_y > main.scroll_y else ""
         warming = "" if self.held.kernel.warm.is_set() else "warming up: check and run wait for it"
         self.put("#status", self.commands.status() or more or warming)
-        name, mark, answer = self.shown()
-        said = "\n".join(wrap(f"{mark}{answer.says}", width - 1, indent=2))
-        rows = "\n".join(["\n", *rows_of(name, answer, width - 1)])
-        self.put("#answer", said + rows, Content.assemble((said, "bold"), rows))
+        self.query_one("#status").display = self.prompt.then is None
 
-    def put(self, where: str, text: str, content: Content | None = None) -> None:
-        """Some text in its place, unless it is there."""
-        if self.drawn.get(where) != text:
-            self.drawn[where] = text
-            self.query_one(where, Static).update(content or text)
+    def put(self, where: str, text: str, content: Content | None = None) -> bool:
+        """Some text in its place; whether it is another than before."""
+        if self.drawn.get(where) == text:
+            return False
+        self.drawn[where] = text
+        self.query_one(where, Static).update(content or text)
+        return True
 
     def shown(self) -> tuple[str, str, Answer]:
         """What the main part shows: whose answer, what stands before it, the answer."""

@@ -7,6 +7,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import dedent
 
 from minigpt.lecture.held import Answer, Held
 from minigpt.terminal import GAP, side_by_side, wrap
@@ -19,29 +20,30 @@ KEYS = (  # key, command, its word in the last rows, what it does
     ("u", "undo", "undo", "as it was before"),
     ("r", "redo", "redo", "takes an undo back"),
     ("g", "goto", "goto", "to the step of a number"),
-    ("s", "show", "show", "what comes next, until a key"),
+    ("s", "show", "show", "what comes next"),
     ("c", "check", "check", "right so far?"),
     ("f", "fix", "fix", "as in the reference"),
-    ("R", "run", "run", "or Enter: what does it write?"),
+    ("R", "run", "run", "what does it write? (Enter)"),
     ("b", "break", "break", "plants a mistake"),
     ("t", "time", "time", "against the plan"),
     ("a", "ask", "ask", "notes a question of the hall"),
-    ("x", "xray", "X-ray", "through a pass, line by line"),
+    ("x", "xray", "X-ray", "a pass, line by line"),
     ("?", "help", "help", "this page"),
     ("q", "quit", "quit", "nothing is lost"),
 )
-TITLES = {"run": ("this file writes", "right would be")}
+CHOICES = ("goto", "break", "help")  # whose lines begin with a key
 
 
 def head(held: Held, state: str, width: int) -> list[str]:
-    """Lecture, clock, step and what is known of the file, in two rows or in four."""
+    """Lecture, clock, step and what is known of the file, in two rows or in three."""
     n = held.step
     title = f' "{held.lecture.steps[n - 1].title}"' if n else ""
     clock = held.time().says.partition(":")[0]
     step = f"step {n} of {held.n_steps}{title}"
+    first = ends(held.lecture.title, clock, width)
     if width < WIDE:
-        return [pad(clip(text, width), width) for text in (held.lecture.title, clock, step, state)]
-    return [ends(held.lecture.title, clock, width), ends(step, state, width)]
+        return [first, *(pad(clip(text, width), width) for text in (step, state))]
+    return [first, ends(step, state, width)]
 
 
 def ends(left: str, right: str, width: int) -> str:
@@ -75,32 +77,35 @@ def helped(width: int) -> Answer:
     if width >= WIDE:
         half = (len(lines) + 1) // 2
         lines = [pad(a, width // 2) + b for a, b in zip(lines[:half], [*lines[half:], ""], strict=False)]
-    return Answer(True, "↑ ↓ PgUp PgDn scroll, Esc ends a command", lines)
+    return Answer(True, "↑ ↓ scroll, Esc ends what runs", lines)
 
 
 def rows_of(name: str, answer: Answer, width: int) -> list[str]:
     """An answer's lines, and below them two versions beside each other, where there are two."""
-    rows = wrapped(answer.lines, width, 4)
+    if name == "time":
+        return [clip(line, width) for line in answer.lines]
+    rows = wrapped(answer.lines, width, 3 if name in CHOICES else 2)
     if not answer.mine and not answer.right:
         return rows
     rows += [""] * bool(rows)
-    return rows + versions(TITLES.get(name, ("yours", "the reference")), answer.mine, answer.right, width)
+    if name == "run":
+        return rows + versions(("this file writes", "right would be"), *parted(answer.mine, answer.right), width)
+    mine, right = (dedent("\n".join(lines)).split("\n") for lines in (answer.mine, answer.right))
+    return rows + versions(("yours", "the reference"), mine, right, width)
 
 
 def versions(titles: Sequence[str], mine: Sequence[str], right: Sequence[str], width: int) -> list[str]:
-    """Two texts under their titles, with a mark where they part; the second may be missing.
+    """Two texts under their titles; the second may be empty.
 
     >>> versions(("yours", "right"), ["a cat"], ["a dog"], 40)
-    ['yours:', 'a ▶cat', '', 'right:', 'a ▶dog']
+    ['yours:', 'a cat', '', 'right:', 'a dog']
     """
-    if not right:
+    if not any(right):
         return [f"{titles[0]}:", *wrapped(mine, width)]
-    texts = parted("\n".join(mine), "\n".join(right))
     if width < WIDE:
-        first, second = (wrapped(text.split("\n"), width) for text in texts)
-        return [f"{titles[0]}:", *first, "", f"{titles[1]}:", *second]
+        return [f"{titles[0]}:", *wrapped(mine, width), "", f"{titles[1]}:", *wrapped(right, width)]
     each = (width - len(GAP)) // 2
-    columns = [[title, "─" * each, *wrapped(text.split("\n"), each)] for title, text in zip(titles, texts, strict=True)]
+    columns = [[title, "─" * each, *wrapped(text, each)] for title, text in zip(titles, (mine, right), strict=True)]
     return side_by_side(columns, each)
 
 
@@ -109,14 +114,16 @@ def wrapped(lines: Sequence[str], width: int, hang: int = 0) -> list[str]:
     return [row for line in lines for row in wrap(line, width, len(line) - len(line.lstrip()) + hang) or [""]]
 
 
-def parted(mine: str, right: str) -> list[str]:
-    """Both texts with a mark before the first word in which they differ.
+def parted(mine: Sequence[str], right: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Two texts' lines with a mark before the first word in which they differ, if there are two.
 
-    >>> parted("a little girl", "a little gift")
-    ['a little ▶girl', 'a little ▶gift']
+    >>> parted(["a little girl"], ["a little gift"])
+    (['a little ▶girl'], ['a little ▶gift'])
     """
-    same = next((i for i, (a, b) in enumerate(zip(mine, right, strict=False)) if a != b), min(len(mine), len(right)))
-    if same == len(mine) == len(right):
-        return [mine, right]
-    start = max(mine.rfind(space, 0, same) for space in " \n") + 1
-    return [text[:start] + PART + text[start:] for text in (mine, right)]
+    a, b = "\n".join(mine), "\n".join(right)
+    if not right or a == b:
+        return [*mine], [*right]
+    same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    start = max(a.rfind(space, 0, same) for space in " \n") + 1
+    a, b = (text[:start] + PART + text[start:] for text in (a, b))
+    return a.split("\n"), b.split("\n")

@@ -31,30 +31,34 @@ class Kernel:
     `first` are jobs that it does for itself when it has started: what they load or compute, no file's run has to.
     """
 
+    COMMAND = (sys.executable, "-m", "minigpt.lecture.warm")
+
     def __init__(self) -> None:
         self.first: list[Job] = []
         self.warm = threading.Event()  # it has started
         self.process: subprocess.Popen[str] | None = None
         self.answers: queue.Queue[Job | None] = queue.Queue()  # None when the process is gone
         self.number = 0  # of the job that was asked last
+        self.starting = threading.Lock()
 
     def start(self) -> None:
         """Starts the process, unless it is there; it warms up while other things go on."""
-        if self.process is not None and self.process.poll() is None:
-            return
-        self.warm, self.answers = threading.Event(), queue.Queue()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "minigpt.lecture.warm"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-            errors="surrogatepass",
-            start_new_session=True,  # Ctrl-C at the screen is not for it; and it is ended with all its children
-        )
-        threading.Thread(target=self._listen, args=(self.process, self.answers, self.warm), daemon=True).start()
-        self._send({"first": self.first})
+        with self.starting:
+            if self.process is not None and self.process.poll() is None:
+                return
+            self.warm, self.answers = threading.Event(), queue.Queue()
+            self.process = subprocess.Popen(
+                self.COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                errors="surrogatepass",
+                start_new_session=True,  # Ctrl-C at the screen is not for it; and it is ended with all its children
+            )
+            threading.Thread(target=self._listen, args=(self.process, self.answers, self.warm), daemon=True).start()
+            self._send({"first": self.first})
 
     @staticmethod
     def _listen(process: subprocess.Popen[str], answers: queue.Queue[Job | None], warm: threading.Event) -> None:

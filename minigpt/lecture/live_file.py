@@ -7,10 +7,12 @@ as it is between two looks.
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from filelock import Timeout
 
 from minigpt.lecture.working_file import WorkingFile
 
@@ -41,24 +43,34 @@ class Watch(threading.Thread):
             if now == known or looks < (1 if now else GONE):
                 continue
             if self.taken():
-                known = stamp(self.file.path) if now is None else now
+                known = now
             else:
-                time.sleep(AGAIN)
+                self.over.wait(AGAIN)
 
     def taken(self) -> bool:
-        """Records the file as it stands; whether that was possible, or will not be until the next save."""
-        state, done = "", True
+        """Compiles the file as it stands, and records it; False where that must be tried again."""
         try:
+            with suppress(FileNotFoundError):
+                data = self.file.path.read_bytes()
+                self.say(compiled(data.decode("utf-8-sig", "replace"), self.file.path.name))
             with self.file.alone():
-                state = compiled(self.file.history.present.text, self.file.path.name)
-        except ValueError as error:
-            state = f"✗ {error}"
+                pass
+        except Timeout:
+            return False  # a command is at work, and will have recorded it
         except OSError as error:
-            state, done = f"✗ not noted: {error.strerror or error}", False
+            self.say(f"✗ not noted: {error.strerror or error}")
+            return False
+        except ValueError as error:
+            self.say(f"✗ {error}")
+        except Exception as error:  # it goes on watching, whatever the file holds
+            self.say(f"✗ {type(error).__name__}: {error}")
+        return True
+
+    def say(self, state: str) -> None:
+        """What is known of the file now."""
         if state != self.state:
             self.state = state
             self.on_change()
-        return done
 
 
 def stamp(path: Path) -> Stamp:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -73,7 +75,8 @@ class Shown(App[None]):
         """The clock goes on; a warm process that was lost is started again, and computes the reference's text."""
         kernel = self.held.kernel
         if self.commands.doing is None:
-            kernel.start()
+            with suppress(OSError):  # tried again
+                kernel.start()
             if kernel.warm.is_set() and self.ahead is not kernel.process:
                 self.ahead = kernel.process
                 self.commands.submit(AHEAD, self.prepare)
@@ -94,6 +97,7 @@ class Shown(App[None]):
         main = self.query_one("#main")
         if self.put("#answer", said + rows, Content.assemble((said, "bold"), rows)):
             main.scroll_to(y=main.max_scroll_y if self.commands.pieces else 0, animate=False)
+            self.call_after_refresh(self.draw)  # how many rows there are is known only then
         more = "↓ more" if main.max_scroll_y > main.scroll_y else ""
         warming = "" if self.held.kernel.warm.is_set() else "warming up: check and run wait for it"
         self.put("#status", self.commands.status() or more or warming)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from minigpt.lecture.xray_view import XrayView
+if TYPE_CHECKING:
+    from minigpt.lecture.xray_view import XrayView
 
 PROMPT = "The cat sat"
 
@@ -36,12 +37,10 @@ class XrayScreen(ModalScreen[None]):
 
 def pass_through(part: str) -> XrayView:
     """The view of a part of the storyteller, in its first block. Raises ValueError for a part that it does not have."""
-    import torch
-
     import minigpt
-    from minigpt.analysis.xray import xray_lines
+    from minigpt.lecture.xray_view import XrayView
+    from minigpt.pictures.xray_steps import xray
 
     lm = minigpt.load("storyteller", device="cpu", plain=True)
-    ids = lm.tokenizer.encode(PROMPT)
-    lines = xray_lines(lm.model, torch.tensor([ids]), part)
-    return XrayView(lines, [lm.tokenizer.decode([i]) for i in ids], f"{part}: {PROMPT!r}")
+    seen = xray(lm, part, PROMPT)
+    return XrayView(seen.lines, seen.tokens, seen.title)

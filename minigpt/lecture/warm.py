@@ -96,6 +96,7 @@ def in_child(job: Job, inbox: Inbox, out: int) -> None:
     child = os.fork()
     if child == 0:
         os.close(reading)
+        os.close(out)  # else the screen would not see that this process is lost as long as the child runs
         os.dup2(os.open(os.devnull, os.O_RDONLY), inbox.source)  # the jobs are not for the file's input()
         try:
             work(job, writing)

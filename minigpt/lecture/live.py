@@ -7,6 +7,7 @@ Source: https://textual.textualize.io, guides "Input", "Events and Messages" and
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
@@ -20,6 +21,7 @@ from minigpt.lecture.live_screen import Shown
 from minigpt.lecture.live_view import KEYS, helped
 
 SCROLL = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
+HABIT = 1.0  # seconds
 
 
 class Live(Shown):
@@ -28,7 +30,7 @@ class Live(Shown):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding("question_mark" if key == "?" else key, f"press('{name}')") for key, name, _, _ in KEYS),
         *(Binding(key, f"scroll({by})") for key, by in SCROLL.items()),
-        Binding("enter", "press('run')"),
+        Binding("enter", "enter"),
         Binding("escape", "escape", priority=True),
         Binding("ctrl+c", "press('quit')", priority=True),
     ]
@@ -54,6 +56,11 @@ class Live(Shown):
         else:
             self.commands.end()
         self.draw()
+
+    def action_enter(self) -> None:
+        """Runs the file; but not if it only follows the digit of a choice, out of habit."""
+        if time.monotonic() - self.prompt.chosen > HABIT:
+            self.action_press("run")
 
     def action_press(self, name: str) -> None:
         """Does what a key says; what a key shows, it takes away again."""

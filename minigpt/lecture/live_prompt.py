@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Collection
 
 from textual.app import ComposeResult
@@ -19,6 +21,7 @@ class Prompt(Horizontal):
 
     then: Callable[[str], None] | None = None  # takes what was typed; None while the line is closed
     choices: Collection[str] = ()
+    chosen = -math.inf  # when a choice was taken without Enter
 
     def compose(self) -> ComposeResult:
         """The question, and where the answer is typed."""
@@ -44,6 +47,7 @@ class Prompt(Horizontal):
         """A choice that no other begins with needs no Enter."""
         value = event.value.strip()
         if self.then and value in self.choices and sum(choice.startswith(value) for choice in self.choices) == 1:
+            self.chosen = time.monotonic()
             self.on_input_submitted()
 
     def on_input_submitted(self) -> None:

@@ -1,6 +1,6 @@
 """The warm process without torch, for tests of what is around it: a stage whose answers depend on words in the file.
 
-    "wrong" is wrong, "noisy" prints endlessly, "forever" never ends, "crash" ends the process, "asks" reads its input
+"wrong" is wrong, "noisy" prints endlessly, "forever" never ends, "crash" ends the process, "asks" reads its input
 """
 
 import os

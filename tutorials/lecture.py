@@ -1,5 +1,5 @@
-"""Writes what lecturers read: mistakes.md, from the banks of the exercises, and the weeks of the semester in
-for_lecturers.md, from the times that the lessons state.
+"""Writes what lecturers read: mistakes.md, from the banks of the exercises, and the tables in for_lecturers.md: the
+weeks of the semester, from the times that the lessons state, and the live coding, from the lectures' plans.
 
     python tutorials/lecture.py           writes both
     python tutorials/lecture.py --check   changes nothing; 1 where one of them is not what would be written
@@ -12,14 +12,20 @@ from pathlib import Path
 
 from minigpt.exercises.catalog import TASKS, exercise
 from minigpt.exercises.exercise import Bug, Exercise
+from minigpt.lecture.plan import NAMES, lecture
 from tokenizer.fetch.atomic import write_text
 
 HERE = Path(__file__).parent
 MISTAKES, PLAN = HERE / "mistakes.md", HERE / "for_lecturers.md"
-BEGIN, END = "<!-- weeks: written by lecture.py -->\n", "<!-- end -->"
+END = "<!-- end -->"
 MEETING, BACK = 90, 10  # minutes of a week's meeting, and those for last week's mistakes
 TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
 EXERCISE = r'^# %% exercise="(\w+)"'
+HOUR = 60  # minutes of a meeting of the course of six
+COURSE = (
+    *(("bpe",), ("layers", "attention"), ("block", "gpt2")),
+    *(("generate", "sampling"), ("cache", "llama"), ("training",)),
+)
 LONGEST = 60  # characters of code in a table
 HEAD = """# What students may get wrong
 
@@ -115,10 +121,60 @@ def weeks() -> str:
     return "\n".join(rows) + f"\n\nAll lessons together: {sum(map(minutes, sources()))} minutes.\n"
 
 
+def held(*names: str) -> str:
+    """Lectures, minute by minute: what is typed, asked and said, and what can be broken from there on."""
+    rows = ["| minute | step | ask | say | break |", "|---|---|---|---|---|"]
+    minute = 0.0
+    for plan in map(lecture, names):
+        for step in plan.steps:
+            breaks = " ".join(f"`{found.name}`" for found in plan.breaks if found.step == step.number)
+            what = f"`{plan.name}` {step.number}. {plain(step.title)}"
+            words = [plain(" ".join(text.split())) for text in (step.ask, step.say)]
+            rows.append(f"| {minute:g} | {what} | {' | '.join(words)} | {breaks} |")
+            minute += step.minutes
+    return "\n".join(rows) + f"\n\nTogether: {minute:g} minutes.\n"
+
+
+def course() -> str:
+    """The course of six: what is typed in each meeting, and how long that takes."""
+    rows = ["| meeting | lectures | typing | questions and breaks |", "|---|---|---|---|"]
+    for meeting, names in enumerate(COURSE, start=1):
+        plans = [lecture(name) for name in names]
+        minutes = sum(plan.minutes for plan in plans)
+        titles = "; ".join(f"`{plan.name}`: {plain(plan.title)}" for plan in plans)
+        rows.append(f"| {meeting} | {titles} | {minutes:g} | {HOUR - minutes:g} |")
+    return "\n".join(rows) + "\n"
+
+
+def breaks() -> str:
+    """What can be broken in every lecture."""
+    rows = ["| lecture | `break` … |", "|---|---|"]
+    for plan in map(lecture, NAMES):
+        rows.append(
+            f"| `{plan.name}` | {'; '.join(f'`{b.name}`: {plain(b.does)}' for b in plan.breaks)} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def tables() -> dict[str, str]:
+    """The parts of for_lecturers.md that are written here, by the name in their mark."""
+    return {
+        "weeks": weeks(),
+        "attention": held("attention"),
+        "gpt2": held("block", "gpt2"),
+        "course": course(),
+        "breaks": breaks(),
+    }
+
+
 def pages() -> dict[Path, str]:
     """Both pages as they should be."""
-    before, rest = PLAN.read_text("utf-8").split(BEGIN)
-    return {MISTAKES: mistakes(), PLAN: f"{before}{BEGIN}{weeks()}{END}{rest.split(END)[1]}"}
+    text = PLAN.read_text("utf-8")
+    for name, table in tables().items():
+        begin = f"<!-- {name}: written by lecture.py -->\n"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}{table}{END}{rest.split(END, 1)[1]}"
+    return {MISTAKES: mistakes(), PLAN: text}
 
 
 def main(words: list[str]) -> int:

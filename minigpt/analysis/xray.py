@@ -89,7 +89,7 @@ def xray_lines(
     else:
         tracer = traced(model, part, names, (ids,))
     if not tracer.steps:
-        way = "leave out cache=True" if cache else "it runs with a KV cache, cache=True"
+        way = "leave out cache=True" if cache else "it does with a KV cache, cache=True"
         raise ValueError(f"{what} does not run in this forward pass: {way}")
     for step, key in tracer.entries:
         if tracer.calls[key] > 1:

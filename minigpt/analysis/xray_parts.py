@@ -70,7 +70,7 @@ def parts(model: GPT2 | Llama, layer: int = 0) -> dict[str, Part]:
 
 def forwards(module: nn.Module) -> tuple[Function, ...]:
     """The `forward` of a module's class, and those of the classes that it extends."""
-    kinds: list[Any] = [kind for kind in type(module).__mro__[: type(module).__mro__.index(nn.Module)]]
+    kinds: list[Any] = list(type(module).__mro__[: type(module).__mro__.index(nn.Module)])
     return tuple(kind.forward for kind in kinds if "forward" in vars(kind))
 
 
@@ -99,11 +99,11 @@ def find_part(model: GPT2 | Llama, what: str, layer: int | None = None) -> Part:
 
 def missing(kind: str, what: str, known: list[str], modules: list[str]) -> str:
     """Why there is no such part, and what there is."""
-    others = [family for family, names in ONLY.items() if what in names]
-    if others:
-        why = f"{what} is a part of {others[0]} models, this is a {kind}"
+    family = next((family for family, names in ONLY.items() if what in names), "")
+    if family:
+        why = f"{what} is a part of {family} models, this is a {kind}"
     else:
         synonyms = {name.replace("_", ""): name for name in known} | {"causalselfattention": "attention"}
         hint = did_you_mean(what, [*known, *modules], {what: synonyms.get(what.lower().replace("_", ""), "")})
-        why = f"there is no part {what!r}" + (f": {hint}" if hint else "")
-    return f"{why}; there are {', '.join(known)}, and modules such as {modules[-3]}"
+        why = f"there is no part {what!r}" + (f" ({hint})" if hint else "")
+    return f"{why}: there are {', '.join(known)}, and the modules {', '.join(dict.fromkeys(modules))}"

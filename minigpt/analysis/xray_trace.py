@@ -179,8 +179,9 @@ class Tracer(TorchFunctionMode):
 
     def returned(self, run: Running, statement: ast.Return, value: object) -> None:
         """What a function returns, each part of it if there are several."""
-        if isinstance(value, tuple) and isinstance(statement.value, ast.Tuple):
-            for part, element in zip(value, statement.value.elts, strict=False):
+        if isinstance(value, tuple):
+            written = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value] * len(value)
+            for part, element in zip(value, written, strict=True):
                 self.give(run, run.parsed.place(statement, element), "return", part)
         else:
             self.give(run, run.parsed.place(statement, statement.value), "return", value)

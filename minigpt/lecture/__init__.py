@@ -1,0 +1,1 @@
+"""What a lecturer opens in the hall: full screens in a terminal."""

@@ -16,7 +16,8 @@ from minigpt.analysis.hooks import Listener, listen
 from minigpt.analysis.xray_parts import Part, find_part
 from minigpt.analysis.xray_shapes import Letters, letters, sizes_of
 from minigpt.analysis.xray_source import Source
-from minigpt.analysis.xray_trace import NOTHING, Step, Tracer
+from minigpt.analysis.xray_trace import Tracer
+from minigpt.analysis.xray_values import NOTHING, Step
 from minigpt.models.cache import KVCache
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
@@ -78,28 +79,30 @@ def xray_lines(
     """
     part, n_tokens = find_part(model, what, layer), ids.shape[1]
     if cache and n_tokens < 2:
-        raise ValueError(f"{n_tokens} token: a decode step comes after others, give a longer text or leave out cache=True")
+        raise ValueError(
+            f"{n_tokens} token: a decode step comes after others, give a longer text or leave out cache=True"
+        )
     names: Names = {}
     if cache:
         weight = next(model.parameters())
         kv = KVCache(model.config, ids.shape[0], n_tokens, weight.device, weight.dtype)
         pos = torch.arange(n_tokens, device=ids.device).expand(ids.shape)  # (B, T)
         model(ids[:, :-1], pos[:, :-1], kv)
-        tracer = traced(model, part, names, (ids[:, -1:], pos[:, -1:], kv))
+        tracer = traced(model, part, layer or 0, names, (ids[:, -1:], pos[:, -1:], kv))
     else:
-        tracer = traced(model, part, names, (ids,))
+        tracer = traced(model, part, layer or 0, names, (ids,))
     if not tracer.steps:
         way = "leave out cache=True" if cache else "it does with a KV cache, cache=True"
         raise ValueError(f"{what} does not run in this forward pass: {way}")
     for step, key in tracer.entries:
         if tracer.calls[key] > 1:
-            step.note = f"the first of {tracer.calls[key]} calls"
+            step.call = f"the first of {tracer.calls[key]} calls"
     sizes = sizes_of(model.config, ids.shape[0], 1 if cache else n_tokens, n_tokens)
     shapes = {name: place.shape for name, place in places(model).items()}
     return [line_of(step, names, shapes, sizes) for step in tracer.steps]
 
 
-def traced(model: GPT2 | Llama, part: Part, names: Names, given: tuple[object, ...]) -> Tracer:
+def traced(model: GPT2 | Llama, part: Part, layer: int, names: Names, given: tuple[object, ...]) -> Tracer:
     """A forward pass, followed while the part's module runs; `names` gets the activations that are recorded in it."""
     with ExitStack() as stack:
         tracer = Tracer(part.functions)
@@ -111,6 +114,8 @@ def traced(model: GPT2 | Llama, part: Part, names: Names, given: tuple[object, .
             running.close()
 
         for name, place in places(model).items():
+            if name.startswith("h.") and name.count(".") > 2 and not name.startswith(f"h.{layer}."):
+                continue  # the inside of other blocks, which nobody sees
             listen(stack, model, replace(place, shared=False), named(name, names))
         running = stack.enter_context(ExitStack())
         stack.callback(part.module.register_forward_pre_hook(begin).remove)
@@ -133,11 +138,11 @@ def line_of(step: Step, names: Names, shapes: Mapping[str, str], sizes: Mapping[
     place, value, before = step.place, step.value, step.before
     if not isinstance(value, Tensor):
         text = "" if value is NOTHING else str(value)
-        return Line(step.source, place.line, place.columns, place.text, step.name, text, (), (), None, step.note)
+        return Line(step.source, place.line, place.columns, place.text, step.name, text, (), (), None, step.note())
     found = tuple(name for ref, name in names.get(id(step.original), []) if ref() is step.original)
     told = [step.source.comment(place.line)] * step.whole + [f"({', '.join(shapes[name].split())})" for name in found]
     same = before is not None and before.shape == value.shape
-    changed = "; ".join(filter(None, [difference(value, before), step.note]))
+    changed = "; ".join(filter(None, [difference(value, before), step.note()]))
     named = letters(value.shape, told, sizes)
     return Line(
         step.source, place.line, place.columns, place.text, step.name, value, named, found, before if same else None,

@@ -1,4 +1,4 @@
-"""What the X-ray can look into: the parts of a model by the names that lecturers give them, and as the files have them."""
+"""What the X-ray can look into: the parts of a model, by the names that the files have for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -11,38 +11,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from minigpt.analysis.xray_source import Parsed, Place, Source, bound, key_of
-
-NOTHING = object()  # the value of a step that has none
-
-
-@dataclass
-class Step:
-    """A value as it came by."""
-
-    source: Source
-    place: Place
-    name: str  # that it is bound to
-    original: object
-    value: object  # a copy, where later steps may change the original
-    before: Tensor | None = None  # what the name stood for, or the tensor was, until then
-    whole: bool = False  # the result of its statement, of which the comment at the line's end speaks
-    note: str = ""
-
-    def lies(self, storage: int) -> bool:
-        """Whether it is a tensor whose numbers lie there."""
-        return isinstance(self.original, Tensor) and self.original.untyped_storage().data_ptr() == storage
-
-    def covers(self, other: Tensor, exactly: bool) -> bool:
-        """Whether a tensor of the same storage has the other's numbers: just these, or more."""
-        assert isinstance(self.original, Tensor)
-        if exactly:
-            return (self.original.numel(), self.original.data_ptr()) == (other.numel(), other.data_ptr())
-        return self.original.numel() > other.numel()
+from minigpt.analysis.xray_source import Parsed, Place, bound, key_of
+from minigpt.analysis.xray_values import NOTHING, Step, copied, mate_of, worded
 
 
 @dataclass
@@ -74,7 +47,7 @@ class Tracer(TorchFunctionMode):
         self.steps: list[Step] = []
         self.entries: list[tuple[Step, tuple[str, int, str]]] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **(kwargs or {}))
 
     def __enter__(self) -> "Tracer":
@@ -202,24 +175,11 @@ class Tracer(TorchFunctionMode):
         """A step, with a copy of its value."""
         kept = copied(value) if isinstance(value, Tensor) else value
         before = run.last.get(name) if before is None else before
-        note = self.shared(name, value) if isinstance(value, Tensor) else ""
-        step = Step(run.parsed.source, place, name, value, kept, before, whole, note)
+        mate = mate_of(value, self.steps) if isinstance(value, Tensor) else None
+        step = Step(run.parsed.source, place, name, value, kept, before, whole, mate)
         run.remember(name or place.text, kept)
         self.steps.append(step)
         return step
-
-    def shared(self, name: str, value: Tensor) -> str:
-        """Which earlier value has the same storage, in words: then nothing was copied."""
-        mates = [step for step in reversed(self.steps) if step.lies(value.untyped_storage().data_ptr())]
-        same = [step for step in mates if step.original is value]
-        alike = [step for step in mates if step.covers(value, exactly=True)]
-        larger = [step for step in mates if step.covers(value, exactly=False)]
-        for step in [*same, *alike, *larger][:1]:
-            what = step.name if step.name not in ("", "return") else step.place.text
-            if step in same:
-                return f"the same tensor as {what}" if what != name else ""
-            return f"a view of {what}: the same storage, nothing is copied"
-        return ""
 
 
 def in_place(frame: FrameType) -> Tensor | None:
@@ -228,21 +188,3 @@ def in_place(frame: FrameType) -> Tensor | None:
         return None
     func, args = frame.f_locals["func"], frame.f_locals["args"]
     return args[0] if func is Tensor.__setitem__ else None
-
-
-def copied(value: Tensor) -> Tensor:
-    """A copy that nothing changes later; of parameters and views of them, which a forward pass leaves alone, none."""
-    root = value._base if value._is_view() else value
-    return value.detach() if isinstance(root, nn.Parameter) else value.detach().clone()
-
-
-def worded(value: object) -> str:
-    """A value that is no tensor, in a word or two.
-
-    >>> worded(3), worded(None), worded(torch.device("cpu")), worded([1, 2])
-    ('3', 'None', 'a device', 'a list of 2')
-    """
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    size = f" of {len(value)}" if isinstance(value, (list, tuple, dict)) else ""
-    return f"a {type(value).__name__}{size}"

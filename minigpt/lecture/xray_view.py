@@ -21,8 +21,9 @@ KEYS = "← → a step   ↑ ↓ a line   g N go   ? keys   q quit"
 HELP = (
     *("→, space: the next step", "←, b: the step before", "↓, ↑: the next line, the line before"),
     *("home, end: the first step, the last", "g, a number, enter: that step", "?: these keys, or back to the step"),
-    *("q: quit", "", "A step is a value: an argument, what an expression on the line gives, what it is bound to,"),
-    "what is returned. The line that runs is marked, and on it the expression.",
+    *("q: quit", ""),
+    "A step is one value: an argument, what an expression gives, what a name is bound to, what is returned. The line "
+    "that runs is marked, and on it the expression. Blue is above 0, orange below; what changed is underlined.",
 )
 
 

@@ -10,7 +10,7 @@ from minigpt.terminal import wrap
 from tokenizer.display import BOLD, DIM, cells, clip, pad, paint
 
 BLUES = (None, 189, 153, 117, 75, 33, 26)  # of the 256 colours, for numbers above 0
-ORANGES = (None, 224, 223, 216, 209, 166, 130)  # and below
+ORANGES = (None, 230, 223, 216, 209, 166, 130)  # and below
 DARK = (33, 26, 166, 130)  # on which the text is white
 AROUND = 4  # lines of the source on each side, where there is room
 REVERSE, UNDERLINE = "7", "4"
@@ -101,12 +101,14 @@ def own_text(line: Line, width: int, color: bool) -> list[str]:
 
 def map_text(line: Line, tokens: Sequence[str], width: int, height: int, color: bool) -> list[str]:
     """The heat-map in at most `height` rows, its head and the note of what is shown among them."""
-    n_rows = max(1, min(NUMBERED, height - 2))
-    part = corner(line, tokens, n_rows)
-    edge = min(max(map(cells, part.rows)), 8 if width < 60 else 12)
-    size = max([2, *(len(text) for row in part.texts for text in row)])
-    n_columns = max(1, min(NUMBERED, (width - edge) // (size + 1)))
-    part = corner(line, tokens, n_rows, n_columns)
+    edge, size = 8 if width < 60 else 12, 0
+    part, note = corner(line, tokens, max(1, height - 2)), [""]
+    for _ in range(2):  # the more the note takes, the fewer rows there are
+        size = max([2, *(len(text) for row in part.texts for text in row)])
+        edge = min(max(map(cells, part.rows)), edge)
+        n_columns = max(1, min(NUMBERED, (width - edge) // (size + 1)))
+        part = corner(line, tokens, max(1, min(NUMBERED, height - 1 - len(note))), n_columns)
+        note = fitted(part.shown, width, 2)
     names = [clip(name, size) for name in part.columns]
     head = " " * edge + "".join(" " + " " * (size - cells(name)) + name for name in names)
     found = [paint(head.rstrip(), DIM, color)]
@@ -116,7 +118,7 @@ def map_text(line: Line, tokens: Sequence[str], width: int, height: int, color: 
             for text, shade, mark in zip(texts, shades, marks, strict=True)
         ]
         found.append(pad(clip(name, edge), edge) + "".join(row))
-    return [*found, *([paint(clip(part.shown, width), DIM, color)] if part.shown else [])][: max(0, height)]
+    return [*found, *(paint(row, DIM, color) for row in note)][: max(0, height)]
 
 
 def tinted(text: str, shade: float, marked: bool = False) -> str:

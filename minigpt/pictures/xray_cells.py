@@ -76,7 +76,7 @@ def shown(line: Line, size: Sequence[int]) -> str:
     rest = len(shape) - n_lead  # 2, or 1 for a vector
     for n, part, what in zip(shape[n_lead:], size[2 - rest :], ("rows", "columns")[2 - rest :], strict=True):
         index.append(f":{part}" if part < n else ":")
-        words += [f"the first {part} of {n} {what}"] if part < n else []
+        words += [f"{part} of {n} {what}"] if part < n else []
     return f"[{', '.join(index)}]: {', '.join(words)}" if words else ""
 
 

@@ -11,7 +11,7 @@ from minigpt.pictures.xray import headline
 from minigpt.pictures.xray_cells import corner
 
 LOOK = f"""
-.xray{{color:var(--ink);background:var(--paper);max-width:90rem;padding:.5rem}}
+.xray{{color:var(--ink);background:var(--paper);padding:.5rem}}
 .xray .keys{{display:none;flex-wrap:wrap;gap:.5rem;align-items:center;margin:.5rem 0}}
 .xray.on .keys{{display:flex}}
 .xray.on details:not([open]),.xray.on summary{{display:none}}
@@ -19,8 +19,8 @@ LOOK = f"""
 border-radius:.3rem;cursor:pointer}}
 .xray button:disabled{{opacity:.4;cursor:default}}
 .xray :focus-visible{{outline:3px solid var(--tint)}}
-.xray .both{{display:flex;flex-wrap:wrap;gap:0 2rem;align-items:flex-start}}
-.xray .both>div{{min-width:0;max-width:100%;flex:1 1 30rem}}
+.xray .both>div{{min-width:0}}
+@media(min-width:100rem){{.xray .both{{display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}}}}
 .xray pre{{overflow-x:auto;margin:.3rem 0;font:.9em/1.5 {FONT};background:none;color:inherit}}
 .xray pre span{{color:var(--soft)}}
 .xray pre b{{font-weight:inherit;color:var(--ink);display:inline-block;min-width:100%;

@@ -90,7 +90,7 @@ class XrayView(Widget, can_focus=True):
         self.refresh()
 
     def on_key(self, event: Key) -> None:
-        """The digits after g; any other key but enter takes g back."""
+        """The digits after g; escape takes g back, as does any other key, which does what it does."""
         if self.asked is None:
             return
         if event.key.isdecimal():
@@ -101,17 +101,16 @@ class XrayView(Widget, can_focus=True):
             self.show(int(self.asked) - 1)
         else:
             self.asked = None
-            self.refresh()
-            return
-        event.stop()
-        event.prevent_default()
         self.refresh()
+        if self.asked is not None or event.key in ("enter", "escape"):
+            event.stop()
+            event.prevent_default()
 
 
 class XrayApp(App[None]):
     """The X-ray alone, on the whole screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "quit", "quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape,ctrl+c", "quit", "quit")]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, lines: Sequence[Line], tokens: Sequence[str] = (), title: str = "", color: bool = True) -> None:

@@ -334,3 +334,17 @@ def test_modules_are_parts_too() -> None:
 
 def test_the_help_names_all_parts() -> None:
     assert {*PARTS} == {*parts(made("gpt2")), *parts(made("llama"))}
+
+
+def test_a_letter_that_is_not_certain_is_left_out() -> None:
+    """With as many tokens as a head has channels the comment at the line's end fits its first expressions too."""
+    lines = xray_lines(made("gpt2"), torch.tensor([[3, 14, 15, 9, 2, 7]]), "attention")
+    first = next(line for line in lines if line.number == 45)
+    assert first.shape == "(B, H, 6, 6) = (1, 4, 6, 6)"
+    assert next(line for line in lines if line.name == "scores").shape == "(B, H, T, S) = (1, 4, 6, 6)"
+
+
+def test_equal_numbers_are_not_the_same_tensor() -> None:
+    """With a single token all weights are 1, as are the exponentials before them."""
+    lines = xray_lines(made("gpt2"), IDS[:, :1], "softmax")
+    assert [line.activations for line in lines if line.activations] == [("h.0.attn.scores",), ("h.0.attn.weights",)]

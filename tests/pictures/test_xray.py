@@ -187,6 +187,8 @@ async def keys(attention: Xray) -> None:
         assert await press("g", "1", "backspace", "5", "enter") == 4
         assert await press("g", "1", "right") == 5  # another key takes it back
         assert view.asked is None
+        assert await press("g", "7", "escape") == 5
+        assert app.is_running
         assert await press("down") == leap(attention.lines, 5, 1)
         await press("question_mark")
         assert "g, a number, enter" in text()
@@ -196,8 +198,13 @@ async def keys(attention: Xray) -> None:
             await pilot.resize_terminal(*size)
             await pilot.pause()
             assert len(text().split("\n")) <= size[1]
-        await pilot.press("q")
-    assert app.return_code == 0
+    for end in ("q", "escape", "ctrl+c"):
+        app = XrayApp(attention.lines)
+        async with app.run_test(size=(40, 20)) as pilot:
+            await pilot.press(end)
+            await pilot.pause()
+            assert not app.is_running
+        assert app.return_code == 0
 
 
 def test_lines_are_leapt_over(attention: Xray) -> None:

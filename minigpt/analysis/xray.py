@@ -119,7 +119,7 @@ def traced(model: GPT2 | Llama, part: Part, layer: int, names: Names, given: tup
             listen(stack, model, replace(place, shared=False), named(name, names))
         running = stack.enter_context(ExitStack())
         stack.callback(part.module.register_forward_pre_hook(begin).remove)
-        stack.callback(part.module.register_forward_hook(end, prepend=True, always_call=True).remove)
+        stack.callback(part.module.register_forward_hook(end, prepend=True).remove)
         model(*given)
     return tracer
 

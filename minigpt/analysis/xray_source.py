@@ -38,6 +38,7 @@ class Parsed:
     """A function's source together with the statements in it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        function = inspect.unwrap(function)
         code: CodeType = function.__code__
         first = code.co_firstlineno
         file = linecache.getlines(code.co_filename, function.__globals__)

@@ -23,7 +23,7 @@ border-radius:.3rem;cursor:pointer}}
 @media(min-width:100rem){{.xray .both{{display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}}}}
 .xray pre{{overflow-x:auto;margin:.3rem 0;font:.9em/1.5 {FONT};background:none;color:inherit}}
 .xray pre span{{color:var(--soft)}}
-.xray pre b{{font-weight:inherit;color:var(--ink);display:inline-block;min-width:100%;
+.xray pre b{{font-weight:inherit;color:var(--ink);display:inline-block;width:100%;white-space:pre-wrap;
 background:color-mix(in srgb,var(--tint) 14%,var(--paper))}}
 .xray mark{{color:inherit;background:color-mix(in srgb,var(--tint) 40%,var(--paper))}}
 .xray .wide{{overflow-x:auto}}

@@ -92,8 +92,9 @@ def xray_lines(
     else:
         tracer = traced(model, part, layer or 0, names, (ids,))
     if not tracer.steps:
-        way = "leave out cache=True" if cache else "it does with a KV cache, cache=True"
-        raise ValueError(f"{what} does not run in this forward pass: {way}")
+        with_cache = what in ("cache", "causal_mask")
+        way = "it does with a KV cache, cache=True" if with_cache else "its MLP has another activation, see mlp"
+        raise ValueError(f"{what} does not run in this model's forward pass: {way}")
     for step, key in tracer.entries:
         if tracer.calls[key] > 1:
             step.call = f"the first of {tracer.calls[key]} calls"

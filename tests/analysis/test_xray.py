@@ -20,6 +20,7 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
+from minigpt.models.variants.gpt2 import GPT2Variant, GPT2VariantConfig
 from tests import forked
 
 ROOT = Path(__file__).parents[2]
@@ -285,13 +286,25 @@ def test_the_first_call_counts() -> None:
         ("attention", 3, False, "layer 3: the model has 3, 0 to 2"),
         ("hidden", 1, False, "layer 1: hidden is the same for all layers"),
         ("ln_f", 1, False, "layer 1: ln_f is the same for all layers"),
-        ("cache", None, False, "cache does not run in this forward pass: it does with a KV cache, cache=True"),
+        ("cache", None, False, "cache does not run in this model's forward pass: it does with a KV cache, cache=True"),
         ("causal_mask", None, False, "causal_mask does not run"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(what: str, layer: int | None, cache: bool, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         xray_lines(made("gpt2"), IDS, what, layer, cache)
+
+
+def test_a_variant_is_followed_through_its_own_lines() -> None:
+    """Other activations and scaled scores have lines of their own, and a part that never runs is said to be none."""
+    sizes: dict[str, Any] = {"vocab_size": 43, "n_ctx": 16, "n_layer": 2, "n_head": 4, "n_embd": 24}
+    model = GPT2Variant(GPT2VariantConfig(**sizes, activation="relu", scale_by_layer=True)).eval()
+    lines = xray_lines(model, IDS, "attention", 1)
+    assert {line.source.name.split(".")[0] for line in lines} == {"CausalSelfAttention", "ScaledAttention", "Attention"}
+    with pytest.raises(
+        ValueError, match="gelu does not run in this model's forward pass: its MLP has another activation"
+    ):
+        xray_lines(model, IDS, "gelu")
 
 
 def test_a_single_token_is_no_decode_step() -> None:

@@ -67,7 +67,11 @@ def test_on_a_terminal_it_is_a_screen(monkeypatch: pytest.MonkeyPatch, capsys: p
     [
         ([], 2, "minigpt xray: name a part to look into: attention, softmax, "),
         (["rms_norm", "a"], 1, "minigpt: rms_norm is a part of Llama models, this is a GPT2: there are gpt2, "),
-        (["cache", "a b"], 1, "minigpt: cache does not run in this forward pass: it does with a KV cache, --cache\n"),
+        (
+            ["cache", "a b"],
+            1,
+            "minigpt: cache does not run in this model's forward pass: it does with a KV cache, --cache\n",
+        ),
         (["mlp", "a", "--cache"], 1, "give a longer text or leave out --cache\n"),
         (["mlp", "a", "--layer", "6"], 1, "minigpt: layer 6: the model has 6, 0 to 5\n"),
         (["mlp", "a", "--layer", "-1"], 2, "--layer: must be a whole number, 0 or more, not -1"),

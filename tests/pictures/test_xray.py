@@ -216,3 +216,14 @@ def test_lines_are_leapt_over(attention: Xray) -> None:
         at = after
     assert leap(attention.lines, 0, -1) == 0
     assert leap(attention.lines, 5, -1) == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 23), (40, 19), (40, 13)])
+def test_what_is_said_to_be_shown_is_shown(width: int, height: int) -> None:
+    line = one(torch.rand(1, 8, 20, 30), ("B", "H", "T", "S"))
+    rows = step_text([line], 0, [f" t{n:02}" for n in range(30)], "a title", width, height)
+    found = re.search(r"first of 8 heads, (\d+) of 20 rows, (\d+) of 30 columns$", re.sub(r"\s+", " ", " ".join(rows)))
+    assert found, rows
+    shown = [row.split() for row in rows if re.match(r"·t\d\d +0\.\d", row)]
+    assert len(shown) == int(found[1])
+    assert {len(row) - 1 for row in shown} == {int(found[2])}

@@ -220,7 +220,7 @@ def test_lines_are_leapt_over(attention: Xray) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 23), (40, 19), (40, 13)])
 def test_what_is_said_to_be_shown_is_shown(width: int, height: int) -> None:
-    line = one(torch.rand(1, 8, 20, 30), ("B", "H", "T", "S"))
+    line = one(torch.full((1, 8, 20, 30), 0.5), ("B", "H", "T", "S"))
     rows = step_text([line], 0, [f" t{n:02}" for n in range(30)], "a title", width, height)
     found = re.search(r"first of 8 heads, (\d+) of 20 rows, (\d+) of 30 columns$", re.sub(r"\s+", " ", " ".join(rows)))
     assert found, rows

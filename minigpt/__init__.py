@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from minigpt.generation.generate import generate as generate
     from minigpt.language_model import LanguageModel as LanguageModel
     from minigpt.language_model import load as load
+    from minigpt.pictures.xray_steps import xray as xray
     from minigpt.relatives import load_relative as load_relative
 
     __version__: str
@@ -31,6 +32,7 @@ HOMES = {
     "patch": "minigpt.analysis.activations",
     "logit_lens": "minigpt.analysis.lens",
     "beam_tree": "minigpt.analysis.beam_tree",
+    "xray": "minigpt.pictures.xray_steps",
     "check": "minigpt.exercises.checker",
     "widgets": "minigpt.widgets",
 }

@@ -11,6 +11,7 @@ COMMANDS = {
     "next": "the most likely next tokens, with probabilities",
     "tokens": "the tokens of a text, coloured, with ids",
     "show": "look inside: attention, the logit lens, filters, surprise, the architecture",
+    "xray": "step line by line through the forward pass: source, shapes, numbers",
     "play": "the playground: a page where a text is written, branched and looked into",
     "train": "train a tokenizer and a model on your own text",
     "models": "the models known by name: embedded, cached or on the Hub",

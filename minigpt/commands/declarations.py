@@ -1,6 +1,6 @@
 """Every command's flags. Only argparse is imported here: `--help` and wrong flags are answered without the models.
 
-Those of `bench`, `play`, `show` and `train` have files of their own, which are imported for these commands only.
+Those of `bench`, `play`, `show`, `train` and `xray` have files of their own, imported for these alone.
 """
 
 import argparse

@@ -101,7 +101,9 @@ class Held:
             write_text(self.path, self.history.present.text)
             return False
         except UnicodeDecodeError as error:
-            raise ValueError(f"{self.path} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from None
+            raise ValueError(
+                f"{self.path} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+            ) from None
         if text == self.history.present.text:
             return False
         self.history.add(text, self.step, "typed")
@@ -319,7 +321,9 @@ class Held:
             so_far += step.minutes
             at = f"{reached[step.number]:5.1f}" if step.number <= self.step and step.number in reached else "    –"
             lines.append(f"{so_far:5.1f}  {at}  {step.number}. {step.title}")
-        says = f"{passed:.0f} min, planned {planned:.0f}: {where}; {self.n_steps - self.step} steps, {left:.0f} min to go"
+        says = (
+            f"{passed:.0f} min, planned {planned:.0f}: {where}; {self.n_steps - self.step} steps, {left:.0f} min to go"
+        )
         return Answer(late < 1, says, ["plan   held  step", *lines])
 
     def ask(self, question: str) -> Answer:

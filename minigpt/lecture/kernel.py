@@ -26,7 +26,8 @@ LOST = {"right": False, "lines": ["the process that ran the file ended by itself
 class Kernel:
     """A warm process, as its user sees it. It starts when it is first needed, or by `start`, without waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "minigpt.lecture.kernel") -> None:
+        self.module = module
         self.process: subprocess.Popen[str] | None = None
         self.lines: queue.Queue[str | None] = queue.Queue()
 
@@ -36,7 +37,7 @@ class Kernel:
             return
         self.lines = queue.Queue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "minigpt.lecture.kernel"],
+            [sys.executable, "-m", self.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -126,7 +127,16 @@ def work(job: Job, out: int) -> None:
         answer = {"right": False, "lines": error.lines, "line": error.line}
     except Exception as error:  # the lecturer must see that it was not his file
         answer = {"right": False, "lines": [f"{type(error).__name__}: {error}"], "line": 0}
-    send(out, answer)
+    send(out, answer | {"memory": peak_memory()})
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has had; 0 where the system does not say, as Windows."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def in_child(job: Job, out: int) -> None:

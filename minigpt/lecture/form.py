@@ -1,4 +1,4 @@
-"""The lecture form of a source: its own lines, with each docstring cut to the first paragraph, and the imports they need.
+"""The lecture form of a source: its own lines, each docstring cut to its first paragraph, and the imports they need.
 
 What it means to Python stays the same: the syntax tree is the source's but for the docstrings.
 """
@@ -42,22 +42,27 @@ class Source:
     def shortened(self, definition: ast.stmt) -> list[str]:
         """The lines of a definition, each docstring in it cut to its first paragraph."""
         lines = self.text.split("\n")
-        first, last = begin(definition), definition.end_lineno
+        first, last = begin(definition), end(definition)
         docs = [docstring(node) for node in ast.walk(definition) if isinstance(node, Definition)]
         for doc in sorted(filter(None, docs), key=lambda doc: -doc.lineno):
-            kept = lines[doc.lineno - 1 : doc.end_lineno]
+            kept = lines[doc.lineno - 1 : end(doc)]
             kept[-1] = kept[-1].rstrip().removesuffix('"""')
             blank = next((i for i, line in enumerate(kept) if not line.strip()), len(kept))
             kept = [*kept[: blank - 1], kept[blank - 1] + '"""']
-            assert last is not None and doc.end_lineno is not None
-            last -= doc.end_lineno - doc.lineno + 1 - len(kept)
-            lines[doc.lineno - 1 : doc.end_lineno] = kept
+            last -= end(doc) - doc.lineno + 1 - len(kept)
+            lines[doc.lineno - 1 : end(doc)] = kept
         return [TOOLS.sub("", line) for line in lines[first - 1 : last]]
 
 
 def begin(node: ast.stmt) -> int:
     """The line in which a statement begins, its decorators included, counted from 1."""
     return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+
+
+def end(node: ast.stmt) -> int:
+    """The line in which a statement ends, counted from 1."""
+    assert node.end_lineno is not None  # what was parsed from a text has one
+    return node.end_lineno
 
 
 def docstring(node: Definition) -> ast.stmt | None:

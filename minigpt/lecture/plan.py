@@ -4,7 +4,6 @@ The working file is a cut of the source, in lecture form; after every step it co
 no longer fits the source there is no lecture, but an error that names the step.
 """
 
-import ast
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from minigpt.lecture.form import Source, begin, imports, used_names
+from minigpt.lecture.cuts import complete, step_at, step_starts
+from minigpt.lecture.form import Source, imports
 from tokenizer.suggest import did_you_mean
 
-NAMES = ("attention", "layers", "block", "gpt2", "bpe", "sampling", "cache", "generate", "llama", "training")
+NAMES = ("attention", "bpe")
 ROOT = Path(__file__).parents[2]  # where minigpt, tokenizer and weights lie side by side
 FOOTER = ('if __name__ == "__main__":', "    from minigpt.lecture import run", "", "    run(__file__)")
 
@@ -57,7 +57,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Lecture:
-    """A lecture, cut from its sources. `names` are what is typed, by module; `given` lines stand there from the start."""
+    """A lecture, cut from its sources. `names` are what is typed, by module; `given` lines are there from the start."""
 
     name: str
     title: str
@@ -164,28 +164,6 @@ def by_module(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
     return names
 
 
-def step_starts(planned: Sequence[dict[str, Any]], body: Sequence[str]) -> list[int]:
-    """Where each step begins in the body, counted from 0, the blank lines before it included."""
-    statements = {begin(node) - 1 for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.stmt)}
-    found: list[int] = []
-    for number, step in enumerate(planned, start=1):
-        after = found[-1] + 1 if found else 0
-        places = [i for i in range(after, len(body)) if body[i].strip() == step["starts"]]
-        if not places:
-            raise ValueError(f"step {number}, {step['title']}: no line {step['starts']!r} after the step before")
-        if places[0] not in statements:
-            raise ValueError(f"step {number}, {step['title']}: {step['starts']!r} does not begin a statement")
-        found.append(places[0])
-    return [before_blanks(body, start) for start in found]
-
-
-def before_blanks(body: Sequence[str], start: int) -> int:
-    """The line at which the blank ones before a line begin."""
-    while start and not body[start - 1]:
-        start -= 1
-    return start
-
-
 def made_steps(planned: Sequence[dict[str, Any]], body: Sequence[str], starts: Sequence[int]) -> tuple[Step, ...]:
     """The steps with their lines, each up to where the next one begins."""
     steps = []
@@ -201,22 +179,3 @@ def made_break(planned: dict[str, str], body: Sequence[str], starts: Sequence[in
     if text.count(planned["find"]) != 1:
         raise ValueError(f"break {planned['name']}: {planned['find']!r} stands {text.count(planned['find'])} times")
     return Break(**planned, step=step_at(text[: text.index(planned["find"])].count("\n"), starts))
-
-
-def step_at(line: int, starts: Sequence[int]) -> int:
-    """The number of the step that holds a line, counted from 0; 0 for what is given."""
-    return sum(start <= line for start in starts)
-
-
-def complete(part: str, body: Sequence[str], starts: Sequence[int]) -> int:
-    """The step after which an expression has all that it needs: what it names, what that names, and so on."""
-    nodes = {}
-    for node in ast.parse("\n".join(body)).body:
-        name = getattr(node, "name", None) or next(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-        nodes[name] = node
-    needed: set[str] = set()
-    todo = used_names(ast.parse(part)) & nodes.keys()
-    while todo:
-        needed |= todo
-        todo = {name for one in todo for name in used_names(nodes[one])} & nodes.keys() - needed
-    return max(step_at((nodes[name].end_lineno or 0) - 1, starts) for name in needed)

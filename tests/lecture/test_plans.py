@@ -1,0 +1,273 @@
+"""The lectures: cut from the tested source, every state runs, every step shows something, every break is seen."""
+
+import ast
+import contextlib
+import importlib
+import io
+import sys
+import tomllib
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import minigpt
+import tokenizer
+from minigpt.exercises.checker import report_on
+from minigpt.lecture import plan
+from minigpt.lecture.form import Source
+from minigpt.lecture.plan import NAMES, Break, Lecture, cut, lecture, text_of
+from tests import forked
+
+PLANS = Path(plan.__file__).parent / "plans"
+LECTURES = {name: lecture(name) for name in NAMES}
+STEPS = [pytest.param(name, step.number, id=f"{name}-{step.number}") for name in NAMES for step in LECTURES[name].steps]
+BREAKS = [pytest.param(name, b, id=f"{name}-{b.name}") for name in NAMES for b in LECTURES[name].breaks]
+
+
+def whole(held: Lecture) -> str:
+    return held.text(len(held.steps))
+
+
+def toml(name: str) -> str:
+    return (PLANS / f"{name}.toml").read_text("utf-8")
+
+
+def bare(tree: ast.AST) -> str:
+    """A syntax tree without docstrings, as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def space_of(text: str) -> dict[str, Any]:
+    """What a working file defines, imported as a module that is not the main one."""
+    module = types.ModuleType("working")
+    module.__dict__.update(minigpt=minigpt, torch=torch, tokenizer=tokenizer)
+    exec(compile(text, "working.py", "exec"), module.__dict__)
+    return module.__dict__
+
+
+@contextlib.contextmanager
+def placed(held: Lecture, space: dict[str, Any]) -> Iterator[None]:
+    """The file's names in the place of the sources' own, in every module that holds these."""
+    before = []
+    ours = [module for name, module in [*sys.modules.items()] if name.startswith(("minigpt", "tokenizer", "weights"))]
+    for source, names in held.names.items():
+        for name in names:
+            old = getattr(importlib.import_module(source), name)
+            for module in ours:
+                for key in [key for key, value in vars(module).items() if value is old]:
+                    before.append((module, key, old))
+                    setattr(module, key, space.get(name, old))
+    try:
+        yield
+    finally:
+        for module, key, old in before:
+            setattr(module, key, old)
+
+
+def shown(value: Any) -> str:
+    """A value of a try, as it is compared."""
+    return repr(value.detach().tolist()) if isinstance(value, Tensor) else repr(value)
+
+
+def values(held: Lecture, text: str, tries: tuple[str, ...]) -> list[str]:
+    """What the tries give with a file; a name for what they raise."""
+    torch.manual_seed(0)
+    try:
+        space = space_of(text)
+    except Exception as error:
+        return [type(error).__name__]
+    found = []
+    with placed(held, space):
+        exec(held.setup, space)
+        for one in tries:
+            try:
+                found.append(shown(eval(one, space)))
+            except Exception as error:
+                found.append(f"{type(error).__name__}!")
+    return found
+
+
+def all_tries(held: Lecture) -> tuple[str, ...]:
+    return tuple(one for step in held.steps for one in step.tries)
+
+
+def ran(held: Lecture, text: str) -> str:
+    """What `run` prints."""
+    space, out = space_of(text), io.StringIO()
+    with placed(held, space), contextlib.redirect_stdout(out):
+        try:
+            exec(held.run, space)
+        except Exception as error:
+            print(f"{type(error).__name__}!")
+    return out.getvalue()
+
+
+def outcomes(name: str) -> dict[str, tuple[str, float]]:
+    """What a lecture's `run` prints, whole, once again, and with each break, and the slowest time: in a process of its
+    own with one thread."""
+    import time
+
+    torch.set_num_threads(1)
+    minigpt.load("storyteller", device="cpu", plain=True).generate("a", max_new_tokens=2)  # all modules are there now
+    held = lecture(name)
+    texts = {"": whole(held), "again": whole(held)} | {b.name: broken(held, b) for b in held.breaks}
+    found = {}
+    for key, text in texts.items():
+        begin = time.perf_counter()
+        found[key] = (ran(held, text), time.perf_counter() - begin)
+    return found
+
+
+def broken(held: Lecture, planted: Break) -> str:
+    return whole(held).replace(planted.find, planted.put)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lecture_is_its_source_but_for_docstrings(name: str) -> None:
+    held = LECTURES[name]
+    typed = {}
+    for node in ast.parse("\n".join(held.body)).body:
+        key = getattr(node, "name", None) or ast.unparse(node).split(" = ")[0]
+        typed[key] = node
+    assert [*typed] == [name for module in held.sources for name in held.names[module]], "in order, and nothing else"
+    for module, names in held.names.items():
+        source = Source(module, text_of(module), names).definitions()
+        for one in names:
+            assert bare(typed[one]) == bare(source[one]), one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_state_imports_and_says_what_comes_next(name: str) -> None:
+    held = LECTURES[name]
+    for k in range(len(held.steps) + 1):
+        text = held.text(k)
+        assert text.endswith("\n")
+        assert "noqa" not in text
+        space_of(text)
+        lines = text.split("\n")
+        assert lines.count(held.blank(k)) == 1 or k == len(held.steps)
+        if k < len(held.steps):
+            step = held.steps[k]
+            first = next(line for line in step.lines if line)
+            after = held.text(k + 1).split("\n")
+            place = lines.index(held.blank(k))
+            assert after[place] == first, "the blank stands where the next line will stand"
+            assert held.blank(k).split("# ")[1] == f"next: {step.number}. {step.title}"
+            assert len(held.blank(k)) - len(held.blank(k).lstrip()) == len(first) - len(first.lstrip())
+    assert "# next:" not in whole(held)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_are_short_and_have_what_a_lecturer_needs(name: str) -> None:
+    held = LECTURES[name]
+    assert 3 <= len(held.breaks) <= 6
+    assert len({b.name for b in held.breaks}) == len(held.breaks)
+    assert all(b.name.isalpha() and len(b.name) <= 10 and b.step for b in held.breaks)
+    for step in held.steps:
+        assert 5 <= sum(1 for line in step.lines if line) <= 15, step.title
+        assert step.say.strip()
+        assert step.ask.strip().endswith("?"), step.title
+        assert step.tries
+        assert step.minutes > 0
+        assert len(step.title) <= 50, "it stands in a column"
+
+
+@pytest.mark.parametrize(("name", "number"), STEPS)
+def test_a_step_is_seen(name: str, number: int) -> None:
+    """Its tries give values once it is typed, other ones than before; and the whole file without it fails some try."""
+    held = LECTURES[name]
+    step = held.steps[number - 1]
+    now = values(held, held.text(number), step.tries)
+    assert not [one for one in now if one.endswith("!")]
+    before = values(held, held.text(number - 1), step.tries)
+    assert len(before) == 1 or all(a != b for a, b in zip(now, before, strict=True)), "what shows nothing new"
+    without = "\n".join([*held.header, *(line for s in held.steps if s is not step for line in s.lines)])
+    assert values(held, without, all_tries(held)) != values(held, whole(held), all_tries(held))
+
+
+@pytest.mark.parametrize(("name", "planted"), BREAKS)
+def test_a_break_has_the_name_that_check_gives_it(name: str, planted: Break) -> None:
+    held = LECTURES[name]
+    space = space_of(broken(held, planted))
+    exec(held.setup, space)
+    reports = [report_on(eval(check.part, space), check.exercise) for check in held.checks]
+    if planted.bug:
+        assert planted.bug in {report.bug for report in reports}, reports
+    assert not planted.bug or not all(reports)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_typed_is_right(name: str) -> None:
+    held = LECTURES[name]
+    for check in held.checks:
+        space = space_of(held.text(check.step))
+        exec(held.setup, space)
+        report = report_on(eval(check.part, space), check.exercise)
+        assert report.ok, report
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_run_shows_the_file_and_every_break(name: str) -> None:
+    found = forked.call(outcomes, name)
+    right, seconds = found.pop("")
+    assert right.strip()
+    assert "!" not in right.split("\n")[-2] or "Error" not in right
+    assert found.pop("again")[0] == right, "the same each time"
+    assert seconds < 10
+    for planted, (text, _) in found.items():
+        assert text != right, planted
+
+
+def test_a_name_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match=r"no lecture 'atention': did you mean 'attention'\?"):
+        lecture("atention")
+    with pytest.raises(ValueError, match="there are attention, "):
+        lecture("quicksort")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("scores = scores.masked_fill(~mask", "scores = torch.where(~mask", "step 4, The mask, the weights, the mean"),
+        ("def merge_heads", "def join_heads", "minigpt.models.attention does not define merge_heads"),
+        ("return weights @ v", "result = weights @ v\n        return result", "break values: 'return weights @ v'"),
+    ],
+)
+def test_a_plan_that_no_longer_fits_is_refused_by_name(old: str, new: str, says: str) -> None:
+    with pytest.raises(ValueError, match="no longer fits the source") as raised:
+        cut("attention", toml("attention"), lambda module: text_of(module).replace(old, new))
+    assert str(raised.value).startswith("lecture attention: ")
+    assert says in str(raised.value)
+
+
+def test_a_step_begins_a_statement() -> None:
+    inside = toml("bpe").replace("NONE = 1 << 62  # above every rank", "special_tokens: Sequence[str] = (),")
+    with pytest.raises(ValueError, match="does not begin a statement"):
+        cut("bpe", inside)
+
+
+def test_a_break_stands_once() -> None:
+    twice = toml("attention").replace('find = " / math.sqrt(q.shape[-1])"', 'find = "scores"')
+    with pytest.raises(ValueError, match=r"break scale: 'scores' stands \d+ times"):
+        cut("attention", twice)
+
+
+def test_a_check_waits_for_all_that_it_needs() -> None:
+    held = LECTURES["attention"]
+    assert [check.step for check in held.checks] == [4], "Softmax and softmax come before, split_heads is not needed"
+    (first, second) = LECTURES["bpe"].checks
+    assert (first.step, second.step) == (2, 6)
+
+
+def test_every_plan_is_a_lecture() -> None:
+    assert {path.stem for path in PLANS.glob("*.toml")} == set(NAMES)
+    for name in NAMES:
+        assert tomllib.loads(toml(name)).keys() == {"title", "about", "setup", "run", "part", "step", "check", "break"}

@@ -6,6 +6,7 @@ on Windows, the work is done in the warm process itself, which is started anew w
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import queue
@@ -121,8 +122,9 @@ def work(job: Job, out: int) -> None:
     from minigpt.lecture import stage
 
     sys.stdout = Printed(out)  # type: ignore[assignment]
+    module, _, name = job["do"].rpartition(".")
     try:
-        answer = getattr(stage, job["do"])(job)
+        answer = getattr(importlib.import_module(module) if module else stage, name)(job)
     except stage.Failed as error:
         answer = {"right": False, "lines": error.lines, "line": error.line}
     except Exception as error:  # the lecturer must see that it was not his file

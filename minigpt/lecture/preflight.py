@@ -15,16 +15,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from minigpt.lecture.kernel import LOST, Job, Kernel
+from minigpt.lecture.kernel import LOST, Kernel
 from minigpt.lecture.plan import NAMES, lecture
 from minigpt.lecture.preflight_machine import Seen, encodable, library, machine, place, terminal, workshop
-from minigpt.lecture.preflight_rehearsal import CHANGED, OFFLINE, Rehearsal, Watched, rehearse
+from minigpt.lecture.preflight_rehearsal import CHANGED, NOTHING, OFFLINE, Rehearsal, Watched, rehearse
 from minigpt.terminal import columns, wrap
 from tokenizer.display import BOLD, clip, paint, use_color
 
 ANSWER = 0.3  # seconds in which a usual answer is to come
 GREEN, RED = "32", "31"
-NOTHING: Job = {"do": "try_out", "text": "", "name": "nothing.py", "reference": "", "setup": "", "tries": []}
 EDITOR = "switch on auto-save, or save before next: only what is saved is seen"
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from minigpt.lecture.held import Answer, Held
 from minigpt.lecture.kernel import Job, Kernel
+from minigpt.lecture.working_file import WorkingFile
 
 OFFLINE = "minigpt.lecture.preflight_kernel"
+NOTHING: Job = {"do": "try_out", "text": "", "name": "nothing.py", "reference": "", "setup": "", "tries": []}
 SLOW = 1.5  # seconds that no step's answer may take, the faster of two
 CHANGED = "if the source was changed, git diff shows where and git stash takes it back"
 
@@ -46,7 +48,7 @@ def rehearse(name: str, folder: Path, kernel: Watched, progress: Callable[[str],
     one, begun = Rehearsal(name), time.monotonic()
     kernel.memory = 0
     try:
-        held = Held.start(name, folder, kernel)
+        held = Held(WorkingFile.start(name, folder), kernel)
         one.n_steps = held.n_steps
         one.wrong = typed_through(held, one.answers, progress) or ran(held)
     except (ValueError, OSError) as error:
@@ -62,7 +64,7 @@ def typed_through(held: Held, answers: list[float], progress: Callable[[str], No
         if step:
             held.next()
         where = f"{held.lecture.name}, step {held.title()}"
-        told = held.kernel.ask(held._job("try_out", held.history.present.text.split("\n"), tries=[]))
+        told = held.kernel.ask(NOTHING | {"text": held.history.present.text, "name": held.file.path.name})
         if not told["right"]:
             return [wrong_at(where, "the file does not run", told["lines"])]
         seconds, answer = timed(held.check)

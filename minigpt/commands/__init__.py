@@ -20,6 +20,7 @@ COMMANDS = {
     "parity": "compare with transformers, layer by layer",
     "families": "GPT-2, BERT, BART and T5 side by side: modules, masks, what each can do",
     "check": "the exercises in your file: what is right, what is wrong and why",
+    "lecture": "live coding from the tested source: the next step, right so far?, break it, run it",
     "eval": "how well a model predicts a text",
     "doctor": "is all well here? versions, caches, network, a check of every device",
     "bench": "how fast, beside transformers, llama.cpp, tiktoken and others",

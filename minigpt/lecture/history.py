@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = ".lecture"  # beside the working file
+TYPED = "typed"  # how a state came about that no command made
+Names = tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class State:
     how: str
     time: float  # seconds since 1970
     text: str
+    names: Names = ()  # function, name in the reference, the lecturer's
 
 
 class History:
@@ -75,11 +78,19 @@ class History:
             self.states.append(State(**entry))
         self.at = entry["number"]
 
-    def add(self, text: str, step: int, how: str) -> State:
+    @property
+    def laid(self) -> State:
+        """The state that the last command left, before anything was typed."""
+        state = self.present
+        while state.how == TYPED and state.parent != state.number:
+            state = self.states[state.parent]
+        return state
+
+    def add(self, text: str, step: int, how: str, names: Names = ()) -> State:
         """A new state, which is the present one from now on. OSError where it cannot be written down."""
         number = len(self.states)
         parent = self.at if self.states else 0
-        self._write(asdict(State(number, parent, step, how, time.time(), text)))
+        self._write(asdict(State(number, parent, step, how, time.time(), text, names)))
         return self.present
 
     def move(self, number: int, how: str) -> State:

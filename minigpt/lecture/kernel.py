@@ -121,7 +121,7 @@ def work(job: Job, out: int) -> None:
     """Does a job here and now, and sends its answer."""
     from minigpt.lecture import stage
 
-    sys.stdout = Printed(out)  # type: ignore[assignment]
+    sys.stdout = Printed(out)
     module, _, name = job["do"].rpartition(".")
     try:
         answer = getattr(importlib.import_module(module) if module else stage, name)(job)

@@ -6,13 +6,16 @@ step goes and the lecturer typed as well, there are several ways to go on; which
 
 from __future__ import annotations
 
+import ast
+import re
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from minigpt.lecture.renaming import Renames, anchors, renamed, renames
+from minigpt.lecture.renaming import Renames, anchors, composed, paired, renamed, renames
 
 if TYPE_CHECKING:
     from minigpt.lecture.plan import Lecture
@@ -23,7 +26,7 @@ YOURS = "# yours: "  # before the lecturer's lines where the reference's had to 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch of the lecturer's lines, mine[start:end], and what the reference has there, base[base_start:base_end]."""
+    """A stretch of the lecturer's lines, mine[start:end], and what stood there before, base[base_start:base_end]."""
 
     start: int
     end: int
@@ -47,37 +50,34 @@ def hunk(base: list[str], mine: list[str], start: int, end: int) -> Hunk:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to go on: the file that it gives, after how many steps, the names chosen, and the file with all steps."""
+
+    lines: list[str]
+    step: int
+    changes: Renames
+    whole: list[str]
+
+
+@dataclass(frozen=True)
 class Sides:
-    """The lecturer's lines after some steps, beside the reference's in the lecturer's names."""
+    """Three versions: the file as the last command left it, as the lecturer has it now, and the reference's steps."""
 
     lecture: Lecture
     step: int
+    laid: list[str]
     mine: list[str]
-    changes: Renames
+    changes: Renames  # the reference's names to the lecturer's
 
     @classmethod
-    def of(cls, lecture: Lecture, step: int, mine: list[str]) -> Sides:
-        """The same, with the names that the lecturer changed found out."""
-        return cls(lecture, step, mine, renames(lecture.text(step).split("\n"), mine))
+    def of(cls, lecture: Lecture, step: int, laid: list[str], mine: list[str], before: Renames) -> Sides:
+        """The same, with the names found out that the lecturer changed since then."""
+        reference = renamed(lecture.text(step).split("\n"), before)
+        return cls(lecture, step, laid, mine, composed(before, renames(reference, mine)))
 
     def reference(self, step: int) -> list[str]:
-        """The reference after some steps."""
-        return self.in_my_names(self.lecture.text(step))
-
-    def in_my_names(self, text: str) -> list[str]:
-        """The lines of a text of the reference, with the names that the lecturer chose."""
-        return renamed(text.split("\n"), self.changes)
-
-    def with_edit(self, old: str, new: str) -> list[str] | None:
-        """The file with a text of the reference's replaced by another; None where its lines do not stand in it."""
-        text = self.lecture.text(self.step)
-        before, after = self.in_my_names(text), self.in_my_names(text.replace(old, new, 1))
-        lines = [line.rstrip() for line in self.mine]
-        for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-            if tag != "equal":
-                here = [i for i in range(len(lines) - (b - a) + 1) if lines[i : i + b - a] == before[a:b]]
-                return [*self.mine[: here[0]], *after[c:d], *self.mine[here[0] + b - a :]] if here and b > a else None
-        return None
+        """The reference after some steps, in the lecturer's names."""
+        return renamed(self.lecture.text(step).split("\n"), self.changes)
 
     def end(self, step: int) -> int:
         """How many lines of the reference come before the blank after some steps, and the empty lines around it."""
@@ -90,10 +90,12 @@ class Sides:
 
     @cached_property
     def spot(self) -> Hunk:
-        """Where the next step goes; after the last one, below it."""
-        base, end = self.reference(self.step), self.end(self.step)
-        blanks = [i for i, line in enumerate(base) if i >= end and BLANK in line]
-        return hunk(base, self.mine, end, blanks[0] + 1 if blanks else end)
+        """Where the next step goes; after the last one, above the footer."""
+        blanks = [i for i, line in enumerate(self.laid) if BLANK in line]
+        if blanks:
+            return hunk(self.laid, self.mine, blanks[0], blanks[0] + 1)
+        end = max(len(self.laid) - len(self.lecture.footer) - 1, 0)
+        return hunk(self.laid, self.mine, end, end)
 
     @cached_property
     def own(self) -> list[str]:
@@ -105,31 +107,65 @@ class Sides:
 
     @property
     def typed(self) -> bool:
-        """Whether the lecturer wrote something there that is not the reference's."""
-        kept = self.reference(self.step)[self.spot.base_start : self.end(self.step)]
-        return [line.rstrip() for line in self.own if line.strip()] != [line for line in kept if line.strip()]
+        """Whether the lecturer wrote something there since the last command, other names apart."""
+        names = {old: new for (_, old), new in self.changes.items()}
+        kept = [re.sub(r"\w+", lambda word: names.get(word[0], word[0]), line) for line in self.spot.base]
+        own = [re.sub(r"\w+", lambda word: names.get(word[0], word[0]), line) for line in self.own]
+        return bare(own) != bare(line for line in kept if BLANK not in line)
 
-    def filled(self, done: int, until: int) -> list[str]:
-        """The file if the lecturer's own lines stand for the steps up to `done`, with those up to `until` below."""
-        return [*self.mine[: self.spot.start], *self.own, *self._new(done, until), *self.mine[self.spot.end :]]
-
-    def set_aside(self) -> list[str]:
-        """The file with the reference's next step, and above it the lecturer's lines as comments."""
-        kept = self.reference(self.step)[self.spot.base_start : self.end(self.step)]
-        new = self._new(self.step, self.step + 1)
-        first = next(line for line in new if line.strip())
-        indent = first[: len(first) - len(first.lstrip())]
-        lines = textwrap.dedent("\n".join(self.own)).split("\n")
-        comments = [f"{indent}{YOURS}{line}" for line in lines if line.strip()]
-        return [*self.mine[: self.spot.start], *kept, *comments, *new, *self.mine[self.spot.end :]]
-
-    def taken(self, done: int) -> Sides:
-        """The file if what the lecturer typed is taken for the steps up to `done`, and the names chosen there too."""
-        return Sides.of(self.lecture, done, self.filled(done, done))
+    def filled(self, own: list[str], done: int, until: int, skipped: int = 0) -> list[str]:
+        """The file with `own` in place of the steps up to `done`, and those up to `until` below it, of the next one
+        without the first lines."""
+        reference = self.reference(until)
+        footer = len(reference) - len(self.lecture.footer) - 1
+        new = reference[self.end(done) + skipped : footer]
+        return [*self.mine[: self.spot.start], *own, *new, *self.mine[self.spot.end :]]
 
     def whole(self) -> list[str]:
         """The file with all missing steps from the reference."""
-        return self.filled(self.step, len(self.lecture.steps))
+        return self.filled(self.own, self.step, len(self.lecture.steps))
+
+    def plain(self) -> Way:
+        """The next step below all that the lecturer typed there."""
+        return Way(self.filled(self.own, self.step, self.step + 1), self.step + 1, self.changes, self.whole())
+
+    def taken(self, done: int, skipped: int = 0) -> Way:
+        """What the lecturer typed stands for the steps up to `done` or, where lines are skipped, for that many of the
+        next step's; the names chosen there are carried on."""
+        until = done + bool(skipped)
+        reference, first = self.reference(until), self.end(self.step)
+        theirs = reference[first : first + skipped if skipped else self.end(done)]
+        file = self.filled(self.own, done, until, skipped)
+        changes = composed(self.changes, paired(theirs, self.own, reference, first))
+        changes = composed(changes, renames(renamed(self.lecture.text(until).split("\n"), changes), file))
+        new = replace(self, changes=changes)
+        rest = new.filled(self.own, done, len(self.lecture.steps), skipped)
+        return Way(new.filled(self.own, done, until, skipped), until, changes, rest)
+
+    def ways(self) -> Iterator[Way]:
+        """The ways to go on from what was typed at the spot, those first that keep most of it as it stands."""
+        for done in range(len(self.lecture.steps), self.step, -1):
+            yield self.taken(done)
+        reference = self.reference(self.step + 1)
+        for line in range(self.end(self.step + 1) - 1, self.end(self.step), -1):
+            if reference[line].strip() and begins_statement(reference, line):
+                yield self.taken(self.step, line - self.end(self.step))
+        if any(line.strip() and BLANK not in line for line in self.spot.base):  # an earlier line, the lecturer's way
+            yield self.plain()
+
+    def set_aside(self) -> Way:
+        """The reference's next step, and above it the lecturer's lines as comments."""
+        kept = [line for line in self.spot.base if BLANK not in line]
+        while kept and not kept[-1].strip():
+            del kept[-1]
+        new = self.reference(self.step + 1)[self.end(self.step) :]
+        first = next(line for line in new if line.strip())
+        indent = first[: len(first) - len(first.lstrip())]
+        lines = textwrap.dedent("\n".join(line for line in self.own if line not in kept)).split("\n")
+        comments = [f"{indent}{YOURS}{line}" for line in lines if line.strip()]
+        above = [*kept, *comments]
+        whole = self.filled(above, self.step, len(self.lecture.steps))
+        return Way(self.filled(above, self.step, self.step + 1), self.step + 1, self.changes, whole)
 
     def step_of(self, step: int) -> list[str]:
         """The file with one step that it has already as in the reference."""
@@ -137,8 +173,24 @@ class Sides:
         place = hunk(base, self.mine, self.end(step - 1), self.end(step))
         return [*self.mine[: place.start], *place.base, *self.mine[place.end :]]
 
-    def _new(self, done: int, until: int) -> list[str]:
-        """The reference's lines from after the steps up to `done` to those both sides have below the blank."""
-        below = len(self.reference(self.step)) - self.spot.base_end
-        reference = self.reference(until)
-        return reference[self.end(done) : len(reference) - below]
+    def with_edit(self, old: str, new: str) -> list[str] | None:
+        """The file with a text of the reference's replaced by another; None where its lines do not stand in it."""
+        text = self.lecture.text(self.step)
+        before, after = (renamed(t.split("\n"), self.changes) for t in (text, text.replace(old, new, 1)))
+        lines = [line.rstrip() for line in self.mine]
+        for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            if tag != "equal":
+                here = [i for i in range(len(lines) - (b - a) + 1) if lines[i : i + b - a] == before[a:b]]
+                return [*self.mine[: here[0]], *after[c:d], *self.mine[here[0] + b - a :]] if here and b > a else None
+        return None
+
+
+def bare(lines: Iterable[str]) -> list[str]:
+    """The lines that are not empty, without blanks at their ends."""
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def begins_statement(lines: list[str], line: int) -> bool:
+    """Whether a line of a text that is Python is the first one of a statement."""
+    nodes = ast.walk(ast.parse("\n".join(lines)))
+    return any(isinstance(node, ast.stmt) and node.lineno == line + 1 for node in nodes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import keyword
+import re
 import tokenize
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -50,10 +51,52 @@ def anchors(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
     ]
 
 
+def composed(first: Renames, then: Renames) -> Renames:
+    """Two changes of names, one after the other.
+
+    >>> composed({("f", "scores"): "s"}, {("f", "s"): "z", ("f", "x"): "y"})
+    {('f', 'scores'): 'z', ('f', 'x'): 'y'}
+    """
+    both = {(scope, old): then.get((scope, new), new) for (scope, old), new in first.items()}
+    news = {(scope, new) for (scope, _), new in first.items()}
+    return {**both, **{key: name for key, name in then.items() if key not in news}}
+
+
+def paired(theirs: list[str], own: list[str], at: list[str], first: int) -> Renames:
+    """The new names of a step, each with the one that stands for it in what the lecturer typed: in order, where both
+    give values to as many. `theirs` stand in the reference `at`, from the line `first`.
+
+    >>> paired(["    y = x"], ["    total = x  # mine"], ["def f(x):", "    y = x"], 1)
+    {('f', 'y'): 'total'}
+    """
+    where = scopes(at)
+    here = {where.get(first + i) for i, line in enumerate(theirs) if line.strip()}
+    known = given([line for i, line in enumerate(at[:first]) if where.get(i) in here])
+    old, new = [[name for name in given(lines) if name not in known] for lines in (theirs, own)]
+    if len(old) != len(new):
+        return {}
+    places = {name: where.get(first + i, "") for i, line in reversed([*enumerate(theirs)]) for name in given([line])}
+    return {(places[a], a): b for a, b in zip(old, new, strict=True) if a != b}
+
+
+def given(lines: list[str]) -> list[str]:
+    """The names that lines give a value, each once: what stands at the beginning of a line, before "=" or ", … =".
+
+    >>> given(["a, b = f(c=1)", "for i in x:", "a = 2", "d: int = 3"])
+    ['a', 'b', 'i', 'd']
+    """
+    found: list[str] = []
+    for line in lines:
+        text = line.strip().removeprefix("for ")
+        match = re.match(r"[\w, ]+?(?=\s*(?::[^=]*)?=(?!=)|\s+in\s)", text)
+        found += re.findall(r"\w+", match[0]) if match else []
+    return [*dict.fromkeys(found)]
+
+
 def changed_lines(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
     """Lines that stand in each other's place, between two that both have: as many here as there."""
     ends = [(-1, -1), *anchors(base, mine), (len(base), len(mine))]
-    found = []
+    found: list[tuple[int, int]] = []
     for (a, b), (c, d) in pairwise(ends):
         old = [i for i in range(a + 1, c) if base[i].strip()]
         new = [i for i in range(b + 1, d) if mine[i].strip()]

@@ -9,12 +9,15 @@ import math
 import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from minigpt.exercises.sandbox import TooLong, limited
+from minigpt.exercises.sandbox import Printed, TooLong, limited
 from minigpt.exercises.trace import own_line
 
 Job = dict[str, Any]
@@ -41,17 +44,17 @@ def execute(text: str, name: str) -> dict[str, Any]:
     return module.__dict__
 
 
-def done(work: Any, name: str) -> Any:
+def done(work: Any, name: str, seconds: float = SECONDS) -> Any:
     """What some of the lecturer's code gives. Raises `Failed` with the line of the file where it fails."""
     try:
-        return limited(work, SECONDS)
+        return limited(work, seconds)
     except SyntaxError as error:
         source = (error.text or "").strip()
         raise Failed([f"line {error.lineno}: {source}", f"{error.msg}"], error.lineno or 0) from None
     except TooLong as error:
         line = line_in(error, name)
         where = f"line {line}: {linecache.getline(name, line).strip()}" if line else name
-        raise Failed([where, f"still running after {SECONDS:.0f} seconds: does this loop end?"], line) from None
+        raise Failed([where, f"still running after {seconds:.0f} seconds: does this loop end?"], line) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -69,9 +72,11 @@ def line_in(error: BaseException, name: str) -> int:
 
 def prepared(job: Job, text: str, name: str) -> dict[str, Any]:
     """A file's definitions, and what its tries need."""
-    space = execute(text, name)
-    exec(compile(job["setup"], "<setup>", "exec"), {}, extra := {**base_names(), **space})
-    return space | {key: value for key, value in extra.items() if key not in space}
+    own = execute(text, name)
+    space = {**base_names(), **own}
+    exec(compile(job["setup"], "<setup>", "exec"), space)
+    space.update(own)
+    return space
 
 
 def base_names() -> dict[str, Any]:
@@ -84,29 +89,43 @@ def base_names() -> dict[str, Any]:
 
 def try_out(job: Job) -> Job:
     """Every try of the steps in the file and in the reference: {"right": …}, or the first that differs."""
-    right = prepared(job, job["reference"], "<reference>")
+    return compared(job, job["text"], expected(job))
+
+
+def first_right(job: Job) -> Job:
+    """The number of the first of several files that is right, -1 where none is."""
+    values = expected(job)
+    answers = (compared(job, text, values)["right"] for text in job["texts"])
+    return {"right": True, "first": next((i for i, right in enumerate(answers) if right), -1)}
+
+
+def expected(job: Job) -> list[Any]:
+    """What the tries give in the reference."""
+    space = prepared(job, job["reference"], "<reference>")
+    return [value_of(source, space) for _, source in job["tries"]]
+
+
+def compared(job: Job, text: str, values: Sequence[Any]) -> Job:
+    """What the tries give in a file, beside what they should."""
     try:
-        mine = prepared(job, job["text"], job["name"])
+        space = prepared(job, text, job["name"])
     except Failed as error:
         return {"right": False, "lines": error.lines, "line": error.line}
-    for step, source in job["tries"]:
-        code = compile(source, "<try>", "eval")
-        expected = value_of(code, right)
+    for (step, source), right in zip(job["tries"], values, strict=True):
+        head = {"right": False, "step": step, "line": 0}
         try:
-            gives = done(lambda code=code: value_of(code, mine), job["name"])
+            gives = done(lambda source=source: value_of(source, space), job["name"])
         except Failed as error:
-            lines = [f"step {step}: {source}", *error.lines]
-            return {"right": False, "lines": lines, "line": error.line, "step": step}
-        if not same(gives, expected):
-            lines = [f"step {step}: {source}", f"gives {short(gives)}", f"right is {short(expected)}"]
-            return {"right": False, "lines": lines, "line": 0, "step": step}
+            return {**head, "lines": [f"step {step}: {source}", *error.lines], "line": error.line}
+        if not same(gives, right):
+            return {**head, "lines": [f"step {step}: {source}", f"gives {short(gives)}", f"right is {short(right)}"]}
     return {"right": True, "lines": [], "line": 0}
 
 
-def value_of(code: types.CodeType, space: Mapping[str, Any]) -> Any:
+def value_of(source: str, space: Mapping[str, Any]) -> Any:
     """What an expression gives, with the same random numbers each time; what comes one by one is collected."""
     torch.manual_seed(0)
-    value = eval(code, {**space})
+    value = eval(compile(source, "<try>", "eval"), {**space})
     return list(value) if hasattr(value, "__next__") else value
 
 
@@ -136,9 +155,9 @@ def examine(job: Job) -> Job:
     """The checker's word on each part of the file that is complete: the first that is wrong, by its name."""
     from minigpt.exercises.checker import report_on
 
-    space = execute(job["text"], job["name"])
+    space = prepared(job, job["text"], job["name"])
     for check in job["checks"]:
-        part = done(lambda check=check: eval(check["part"], {**base_names(), **space}), job["name"])
+        part = done(lambda check=check: eval(check["part"], space), job["name"])
         report = report_on(part, check["exercise"])
         if not report:
             return {"right": False, "bug": report.bug, "lines": str(report).split("\n")}
@@ -146,20 +165,26 @@ def examine(job: Job) -> Job:
 
 
 def perform(job: Job) -> Job:
-    """The lecture's `run` with the file's definitions in the place of their sources'; what it prints is the answer."""
-    try:
-        space = execute(job["text"], job["name"])
-        put_in_place(space, job["names"], job["renames"])
-        done(lambda: exec(compile(job["run"], "<run>", "exec"), {**base_names(), **space}), job["name"])
-    except Failed as error:
-        return {"right": False, "lines": error.lines, "line": error.line}
-    return {"right": True, "lines": [], "line": 0}
+    """The lecture's `run` with the file's definitions in the place of their sources'. What the run prints goes out as
+    it comes; what the file itself prints is shortened, and comes with the answer."""
+    answer: Job = {"right": True, "lines": [], "line": 0}
+    out, own = sys.stdout, Printed()
+    with redirect_stdout(own):
+        try:
+            space = execute(job["text"], job["name"])
+            put_in_place(space, job["names"], job["renames"])
+            names = {**base_names(), **space, "print": partial(print, file=out, flush=True)}
+            done(lambda: exec(compile(job["run"], "<run>", "exec"), names), job["name"], 10 * SECONDS)
+        except Failed as error:
+            answer = {"right": False, "lines": error.lines, "line": error.line}
+    printed = own.shown()
+    return {**answer, "printed": printed.split("\n") if printed else []}
 
 
 def put_in_place(space: Mapping[str, Any], names: Mapping[str, Iterable[str]], renames: Mapping[str, str]) -> None:
     """Whatever holds an object of a source module gets the file's own of that name, or of the name it has there now."""
     for source, own in names.items():
-        module = sys.modules[source]
+        module = import_module(source)
         for name in own:
             new = space.get(renames.get(name, name))
             if new is not None:

@@ -1,0 +1,53 @@
+"""What can be said of some lines of Python without running them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from difflib import SequenceMatcher
+
+
+def trouble(text: str) -> list[str]:
+    """The line of a text that is no Python, and why; nothing for one that is.
+
+    >>> trouble("x = (1")
+    ['line 1 does not run: x = (1', "'(' was never closed"]
+    """
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return [f"line {error.lineno} does not run: {(error.text or '').strip()}", str(error.msg)]
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def harmless(own: list[str], rest: list[str]) -> bool:
+    """Whether lines that were typed before the rest of a lecture are beside it, as a print is: no name that they give a
+    value is given one there, and nothing ends with them.
+
+    >>> harmless(["print(x.shape)"], ["y = x + 1"]), harmless(["y = x"], ["y = x + 1"]), harmless(["y = ("], [])
+    (True, False, False)
+    """
+    try:
+        nodes = [*ast.walk(ast.parse(textwrap.dedent("\n".join(own))))]
+    except SyntaxError:
+        return False
+    given = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    there = {word for line in rest for word in re.findall(r"\w+", line.partition("=")[0])}
+    ends = (ast.Return, ast.Yield, ast.YieldFrom, ast.Raise, ast.FunctionDef, ast.ClassDef)
+    return not given & there and not any(isinstance(node, ends) for node in nodes)
+
+
+def new_lines(before: list[str], after: list[str]) -> str:
+    """Where the second text has lines that the first has not.
+
+    >>> new_lines(["a", "d"], ["a", "b", "c", "d"])
+    'lines 2 to 3'
+    """
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    numbers = [i + 1 for tag, _, _, c, d in codes if tag != "equal" for i in range(c, d) if after[i].strip()]
+    if not numbers:
+        return ""
+    return f"line {numbers[0]}" if numbers[0] == numbers[-1] else f"lines {numbers[0]} to {numbers[-1]}"

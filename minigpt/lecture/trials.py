@@ -1,0 +1,55 @@
+"""The questions that a file is put to, by the warm process: is it right, what is wrong with it, what does it do?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigpt.lecture.kernel import Job, Kernel
+from minigpt.lecture.merging import Way
+from minigpt.lecture.plan import Lecture
+
+
+class Trials:
+    """Runs files of one lecture. `name` is what their lines are reported under."""
+
+    def __init__(self, lecture: Lecture, name: str, kernel: Kernel) -> None:
+        self.lecture, self.name, self.kernel = lecture, name, kernel
+        self.steps = len(lecture.steps)
+        self.known: str | None = None
+
+    def first_right(self, ways: Sequence[Way]) -> Way | None:
+        """The first of several ways whose whole file gives what the reference gives."""
+        answer = self._ask("first_right", texts=["\n".join(way.whole) for way in ways], tries=self._tries(self.steps))
+        return ways[answer["first"]] if answer.get("first", -1) >= 0 else None
+
+    def wrong(self, way: Way) -> Job:
+        """What is wrong with a file, by its steps so far: the checker's name for it, or the try that differs."""
+        told = self._ask("try_out", "\n".join(way.whole), tries=self._tries(way.step))
+        checks = [check for check in self.lecture.checks if check.step <= way.step]
+        words = [{"exercise": check.exercise, "part": check.part} for check in checks]
+        named = self._ask("examine", "\n".join(way.whole), checks=words)
+        return told if named["right"] or not (named.get("bug") or told["right"]) else named
+
+    def perform(self, way: Way, on_text: Callable[[str], None]) -> Job:
+        """The lecture's run with a file in the place of its sources."""
+        renames = {old: new for (scope, old), new in way.changes.items() if not scope}
+        names = {module: list(own) for module, own in self.lecture.names.items()}
+        return self._ask("perform", "\n".join(way.whole), on_text, run=self.lecture.run, names=names, renames=renames)
+
+    def expected(self) -> str:
+        """What the reference gives in a run; computed once."""
+        if self.known is None:
+            pieces: list[str] = []
+            lines = self.lecture.text(self.steps).split("\n")
+            self.perform(Way(lines, self.steps, {}, lines), pieces.append)
+            self.known = "".join(pieces)
+        return self.known
+
+    def _tries(self, until: int) -> list[tuple[int, str]]:
+        return [(step.number, source) for step in self.lecture.steps[:until] for source in step.tries]
+
+    def _ask(self, do: str, text: str = "", on_text: Callable[[str], None] = lambda _: None, **more: Any) -> Job:
+        reference = self.lecture.text(self.steps)
+        job = {"do": do, "text": text, "name": self.name, "reference": reference, "setup": self.lecture.setup, **more}
+        return self.kernel.ask(job, on_text)

@@ -12,6 +12,7 @@ from typing import Any
 
 from minigpt.lecture.clock import begun
 from minigpt.lecture.handout_cells import definitions
+from minigpt.lecture.handout_pictures import xray
 from minigpt.lecture.handout_record import Event, Handout, Part, Row, Value
 from minigpt.lecture.held import Held
 from minigpt.lecture.history import State
@@ -57,7 +58,7 @@ def gathered(held: Held) -> Handout:
         rows = marked(held, state, text)
         parts.append(Part(step, planned, (state.time - first.time) / 60, rows, new, values, mine))
         text, known, planned = state.text, code, planned + step.minutes
-    runs, wrote = written(held, present) if present.step == held.n_steps else (False, "")
+    told, wrote = written(held, present) if present.step == held.n_steps else ({"right": False}, "")
     return Handout(
         lecture=held.lecture,
         begun=first.time,
@@ -67,8 +68,9 @@ def gathered(held: Held) -> Handout:
         rows=marked(held, present),
         changes=sides(held, present).changes,
         setup_from=setup_from,
-        after=[cell for cell in definitions(present.text) if cell not in known] if runs else [],
-        wrote=wrote if runs else None,
+        after=[cell for cell in definitions(present.text) if cell not in known] if told["right"] else [],
+        wrote=wrote if told["right"] else None,
+        prints=bool(told.get("printed")),
     )
 
 
@@ -90,8 +92,12 @@ def shown(held: Held, text: str, tries: list[str]) -> dict[str, Any]:
 
 def notes(held: Held, first: State) -> list[Event]:
     """The hall's questions, and the X-rays that were drawn."""
-    of_now = [note for note in held.history.notes if note["time"] >= first.time]
-    return [Event(note["note"], note["says"], note["time"], note["step"]) for note in of_now]
+    kept = [note for note in held.history.notes if note["time"] >= first.time]
+    drawn = [xray(note["says"]) if note["note"] == "xray" else "" for note in kept]
+    return [
+        Event(note["note"], note["says"], note["time"], note["step"], drawn=picture)
+        for note, picture in zip(kept, drawn, strict=True)
+    ]
 
 
 def breaks(held: Held, states: list[State]) -> list[Event]:
@@ -126,11 +132,11 @@ def sides(held: Held, state: State) -> Sides:
     return Sides.of(held.lecture, state.step, lines, lines, names)
 
 
-def written(held: Held, state: State) -> tuple[bool, str]:
-    """Whether a state runs in the whole program, and what it writes there, or why it does not."""
+def written(held: Held, state: State) -> tuple[dict[str, Any], str]:
+    """How a state runs in the whole program, and what it writes there, or why it does not."""
     mine, pieces = sides(held, state), list[str]()
     told = held.trials.perform(Way(mine.mine, state.step, mine.changes, mine.whole()), pieces.append)
-    return told["right"], "".join(pieces if told["right"] else [*pieces, "\n".join(told["lines"])])
+    return told, "".join(pieces if told["right"] else [*pieces, "\n".join(told["lines"])])
 
 
 def marked(held: Held, state: State, before: str | None = None) -> list[Row]:

@@ -10,11 +10,12 @@ from minigpt.lecture.handout_pictures import heat_map
 from minigpt.lecture.handout_record import Event, Handout, Part, Row, Value
 from minigpt.pictures.colors import COLORS, FONT, style
 
+LIGHT = "".join(f"--{name}:{pair[0]};" for name, pair in COLORS.items())
 LOOK = f"""
 :root{{color-scheme:light dark;background:light-dark({",".join(COLORS["paper"])})}}
-body{{margin:0 auto;padding:1rem;max-width:60rem;font:17px/1.5 system-ui,sans-serif;color:var(--ink)}}
+body{{margin:0 auto;padding:1rem;max-width:73rem;font:17px/1.5 system-ui,sans-serif;color:var(--ink)}}
 h1,h2,h3{{line-height:1.25;margin:1.6em 0 .4em}}h1{{margin-top:.4em}}h3{{font-size:1em}}
-p{{margin:.5em 0}}.soft{{color:var(--soft)}}
+p{{margin:.5em 0;max-width:46rem}}.soft{{color:var(--soft)}}
 pre,code{{font-family:{FONT};font-size:.9em}}
 pre{{margin:.5em 0;padding:.6em 0;overflow-x:auto;border:1px solid var(--rule);border-radius:.3rem;line-height:1.45}}
 pre span{{display:block;min-width:max-content;padding:0 .7em 0 0;border-left:.25rem solid transparent}}
@@ -30,8 +31,8 @@ pre.said{{padding:.6em .8em;white-space:pre-wrap;overflow-wrap:anywhere}}
 .wide{{overflow-x:auto}}table{{border-collapse:collapse}}
 td,th{{padding:.2em .9em .2em 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--rule)}}
 tr>:first-child{{text-align:left}}
-@media print{{:root,body{{color-scheme:light;background:#fff}}body{{font-size:11pt;max-width:none;padding:0}}
-pre{{white-space:pre-wrap;overflow-wrap:anywhere}}pre span{{min-width:0}}
+@media print{{html .minigpt{{{LIGHT}}}:root{{background:#fff}}body{{font-size:11pt;max-width:none;padding:0}}
+pre{{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}}pre span{{min-width:0}}
 h1,h2,h3{{break-after:avoid}}pre span,tr,figure,.try,.event p{{break-inside:avoid}}}}
 """.replace("\n", "")
 
@@ -84,9 +85,11 @@ def listing(rows: Iterable[Row]) -> str:
 
 def tried(value: Value) -> str:
     """A try and what it gave, a few numbers also as a picture."""
-    drawn = f"<figure>{heat_map(value.rows, value.source).svg()}</figure>" if value.rows else ""
-    gave = f"<pre>{escape(value.text, quote=False)}</pre>"
-    return f"<div class=try><pre><code><strong>{escape(value.source, quote=False)}</strong></code></pre>{gave}{drawn}</div>"
+    drawing = heat_map(value.rows, value.source).svg() if value.rows else ""
+    drawn = f"<figure>{drawing.replace(f'<style>{style()}</style>', '')}</figure>" if drawing else ""  # the page has it
+    source, gave, out = (escape(words, quote=False) for words in (value.source, value.text, value.printed))
+    printed = f"<pre class=soft>{out}</pre>" if out else ""
+    return f"<div class=try><pre><strong>{source}</strong></pre>{printed}<pre>{gave}</pre>{drawn}</div>"
 
 
 def of_event(told: Handout, event: Event) -> str:
@@ -102,7 +105,8 @@ def of_event(told: Handout, event: Event) -> str:
         head = f"<p><strong>Broken on purpose, {at}: {escape(event.says)}</strong></p>"
         return f"<div class='event break'>{head}<pre>{lines}</pre><div class=two>{texts}</div></div>"
     kind = "X-ray" if event.kind == "xray" else "From the hall"
-    return f"<div class='event {event.kind}'><p><strong>{kind}, {at}:</strong> {escape(event.says)}</p></div>"
+    says = f"<p><strong>{kind}, {at}:</strong> {escape(event.says)}</p>"
+    return f"<div class='event {event.kind}'>{says}{event.drawn}</div>"
 
 
 def closing(told: Handout) -> str:
@@ -115,5 +119,5 @@ def closing(told: Handout) -> str:
     found = f"<section><h2>The file as it was held</h2>{names}{marks}{listing(told.rows)}"
     if told.wrote is not None:
         words = escape(told.wrote.strip(), quote=False)
-        found += f"<h3>What the whole program writes with it</h3><pre class=said>{words}</pre>"
+        found += f"<h3>{told.writes}</h3><pre class=said>{words}</pre>"
     return f"{found}</section>"

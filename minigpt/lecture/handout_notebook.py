@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -33,17 +34,17 @@ def opening(told: Handout) -> Iterator[Cell]:
     """Title, timetable, imports, and what came before the first step."""
     n, n_steps = len(told.parts), len(told.lecture.steps)
     held = f"{n} of {n_steps} steps" if n < n_steps else f"{n} step{'s' * (n != 1)}"
-    yield text(f"# {told.lecture.title}", told.lecture.about, f"Held on {told.day}: {held}.")
-    rows = [f"| {p.step.number}. {p.step.title} | {p.planned:.0f} | {p.reached:.0f} |" for p in told.parts]
+    yield text(f"# {plain(told.lecture.title)}", plain(told.lecture.about), f"Held on {told.day}: {held}.")
+    rows = [f"| {p.step.number}. {plain(p.step.title)} | {p.planned:.0f} | {p.reached:.0f} |" for p in told.parts]
     yield text("\n".join(["| step | planned, min | reached, min |", "|:--|--:|--:|", *rows]))
-    yield code("\n\n".join([NAMES, *told.head]))
+    yield code("\n".join([NAMES, *(line for line in told.head if line not in NAMES.split("\n"))]))
     yield from (cell for event in told.before for cell in of_event(told, event))
 
 
 def of_part(told: Handout, part: Part) -> Iterator[Cell]:
     """One step: what was said and asked, its code, its tries, what came in between."""
-    asked = f"**To the hall:** {joined(part.step.ask)}" if part.step.ask else ""
-    yield text(f"## {part.step.number}. {part.step.title}", asked, joined(part.step.say))
+    asked = f"**To the hall:** {plain(part.step.ask)}" if part.step.ask else ""
+    yield text(f"## {part.step.number}. {plain(part.step.title)}", asked, plain(part.step.say))
     if any(row.own for row in part.rows):
         yield text("What was typed; the lines marked + are the lecturer's own:", fence(part.rows))
     yield from (code(cell) for cell in part.code)
@@ -64,16 +65,17 @@ def of_event(told: Handout, event: Event) -> Iterator[Cell]:
     """A question, an X-ray, a break."""
     at = f"{told.minute(event)} min"
     if event.kind == "break":
-        differs = f"```diff\n{chr(10).join(event.lines)}\n```"
+        differs = "\n".join(["```diff", *event.lines, "```"])
         texts = [f"It then wrote:\n\n{quoted(event.wrote)}", f"Right is:\n\n{quoted(event.right)}"]
-        yield text(f"**Broken on purpose, {at}: {event.says}**", differs, *texts)
+        yield text(f"**Broken on purpose, {at}: {plain(event.says)}**", differs, *texts)
     elif event.kind == "xray":
-        yield text(f"**X-ray, {at}:** {event.says}")
-        what, _, prompt = event.says.partition(" ")
-        if prompt:
-            yield code(f'minigpt.xray(minigpt.load("storyteller"), {what!r}, {prompt!r})')
+        yield text(f"**X-ray, {at}:** {plain(event.says)}")
+        if event.drawn:
+            part, _, prompt = event.says.partition(" ")
+            source = f'minigpt.xray(minigpt.load("storyteller", plain=True), {part!r}, {prompt!r})'
+            yield code(source, result({"text/html": event.drawn, "text/plain": event.says}))
     else:
-        yield text(f"**From the hall, {at}:** {event.says}")
+        yield text(f"**From the hall, {at}:** {plain(event.says)}")
 
 
 def closing(told: Handout) -> Iterator[Cell]:
@@ -83,12 +85,10 @@ def closing(told: Handout) -> Iterator[Cell]:
     if told.wrote is None:
         return
     renames = {old: new for (scope, old), new in told.changes.items() if not scope}
-    yield text("What the whole program writes with it:")
+    yield text(f"{told.writes}:")
     place = f'put_in_place(globals(), lecture("{told.lecture.name}").names, {renames})'
     lines = ["from minigpt.lecture.plan import lecture", "from minigpt.lecture.stage import put_in_place", "", place]
-    yield code(
-        "\n".join([*lines, told.lecture.run.strip()]), {"output_type": "stream", "name": "stdout", "text": told.wrote}
-    )
+    yield code("\n".join([*lines, told.lecture.run.strip()]), printed(told.wrote))
 
 
 def names_changed(told: Handout) -> str:
@@ -115,8 +115,17 @@ def quoted(words: str) -> str:
     return f"{fence}text\n{words.rstrip()}\n{fence}"
 
 
+def plain(words: str) -> str:
+    """A text on one line, none of its signs Markdown's.
+
+    >>> print(plain("why  x_i * y_i, and < 1?"))
+    why x\\_i \\* y\\_i, and \\< 1?
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#$|~])", r"\\\1", joined(words))
+
+
 def joined(words: str) -> str:
-    """A text of the plan on one line."""
+    """A text on one line."""
     return " ".join(words.split())
 
 
@@ -136,11 +145,21 @@ def code(source: str, *outputs: Cell) -> Cell:
 
 def outputs(value: Value) -> Iterator[Cell]:
     """A value as text and, of a few numbers, as a picture where one can be drawn."""
-    data = {"text/plain": value.text}
-    yield {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
+    if value.printed:
+        yield printed(value.printed)
+    yield result({"text/plain": value.text})
     if value.rows and find_spec("matplotlib"):
         from minigpt.pictures.figure import png
 
-        drawing = heat_map(value.rows, value.source)
-        data = {"image/png": base64.b64encode(png(drawing)).decode(), "text/plain": repr(drawing)}
+        data = {"image/png": base64.b64encode(png(heat_map(value.rows, value.source))).decode()}
         yield {"output_type": "display_data", "metadata": {}, "data": data}
+
+
+def result(data: dict[str, str]) -> Cell:
+    """What the last expression of a cell gave, by its media types."""
+    return {"output_type": "execute_result", "execution_count": None, "metadata": {}, "data": data}
+
+
+def printed(words: str) -> Cell:
+    """What a cell printed."""
+    return {"output_type": "stream", "name": "stdout", "text": words.rstrip() + "\n"}

@@ -37,6 +37,19 @@ def heat_map(rows: Sequence[Sequence[float]], title: str) -> Drawing:
     return Drawing(*sheet, title, told, table, shapes, shades)
 
 
+def xray(says: str) -> str:
+    """An X-ray as it was asked for, "attention The cat sat", drawn anew on the embedded model: HTML, "" where there is
+    none such."""
+    import minigpt
+
+    part, _, prompt = says.partition(" ")
+    draw = getattr(minigpt, "xray", None)
+    try:
+        return str(draw(minigpt.load("storyteller", plain=True), part, prompt)._repr_html_()) if draw else ""
+    except ValueError:
+        return ""
+
+
 def worded(rows: Sequence[Sequence[float]]) -> list[list[str]]:
     """Numbers as they are read: whole ones without a point, all others with the same digits after it.
 

@@ -19,10 +19,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Value:
-    """What a try gave: as Python writes it and, of a small tensor, its numbers."""
+    """What a try gives: as Python writes it and, of a small tensor, its numbers."""
 
     source: str
     text: str
+    printed: str  # meanwhile, by the file: its first lines
     rows: list[list[float]] | None
 
 
@@ -37,6 +38,7 @@ class Event:
     lines: tuple[str, ...] = ()  # of a break: the lines that went, "- …", and that came, "+ …"
     wrote: str = ""  # by the broken file, in the lecture's run
     right: str = ""  # by the reference
+    drawn: str = ""  # HTML of an X-ray
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,17 @@ class Handout:
     setup_from: int  # the step whose tries are the first that the plan's setup runs for; 0 where it never does
     after: list[str]  # code: what was typed when the last step stood there
     wrote: str | None  # by the whole file, in the lecture's run; None where steps are missing, or it does not run
+    prints: bool  # whether the file prints something itself, too
 
     @property
     def day(self) -> str:
         """When it began, by the laptop's clock."""
         return time.strftime("%Y-%m-%d, %H:%M", time.localtime(self.begun))
+
+    @property
+    def writes(self) -> str:
+        """What stands above the text that the whole file writes."""
+        return "What the whole program writes with it" + ", but for what the file itself prints" * self.prints
 
     def minute(self, event: Event) -> int:
         """After how many minutes something came."""

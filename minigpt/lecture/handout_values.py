@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from typing import Any
 
 from torch import Tensor
 
+from minigpt.exercises.sandbox import Printed
 from minigpt.lecture.stage import Failed, Job, done, prepared, value_of
 
 LONG = 2000  # characters of a value
@@ -24,11 +26,13 @@ def shown(job: Job) -> Job:
     except Exception:
         return answer
     for source in job["tries"]:
+        out = Printed()
         try:
-            value = done(lambda source=source: value_of(source, space), job["name"])
+            with redirect_stdout(out):
+                value = done(lambda source=source: value_of(source, space), job["name"])
         except Failed:
             continue
-        found.append({"source": source, "text": repr(value)[:LONG], "rows": small_rows(value)})
+        found.append({"source": source, "text": repr(value)[:LONG], "printed": out.shown(), "rows": small_rows(value)})
     return answer
 
 

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import time
 
-from minigpt.lecture.history import History, State
+from minigpt.lecture.history import History
 from minigpt.lecture.plan import Lecture
-
-
-def begun(history: History, state: State | None = None) -> State:
-    """The state with which the lecture began that led to a state, the present one if none is given: the start, or the
-    last `goto 0` before it, as after a rehearsal."""
-    state = state or history.present
-    while state.how != "goto 0" and state.parent != state.number:
-        state = history.states[state.parent]
-    return state
 
 
 def against_the_plan(lecture: Lecture, history: History) -> tuple[float, str, list[str]]:
     """How many minutes one is late, a line that says so, and a table of the steps: planned and reached, in minutes."""
-    first, step = begun(history), history.present.step
-    passed = (time.time() - first.time) / 60
+    begun, step = beginning(history), history.present.step
+    passed = (time.time() - begun) / 60
     planned = sum(each.minutes for each in lecture.steps[:step])
     following = lecture.steps[step].minutes if step < len(lecture.steps) else 0.0
     late = passed - (planned + following)  # the next step has its time
     early = planned - passed
     where = f"{late:.0f} min behind" if late >= 1 else f"{early:.0f} min ahead" if early >= 1 else "on time"
     reached: dict[int, float] = {}
-    for state in history.states[first.number :]:
-        reached.setdefault(state.step, (state.time - first.time) / 60)
+    for state in history.states:
+        if state.time >= begun:
+            reached.setdefault(state.step, (state.time - begun) / 60)
     lines, so_far = ["plan   held  step"], 0.0
     for each in lecture.steps:
         so_far += each.minutes
@@ -36,3 +28,14 @@ def against_the_plan(lecture: Lecture, history: History) -> tuple[float, str, li
         lines.append(f"{so_far:4.0f}  {'   –' if at is None else f'{at:5.0f}'}  {each.number}. {each.title}")
     n, left = len(lecture.steps) - step, lecture.minutes - planned
     return late, f"{passed:.0f} min, {where}: {n} step{'s' * (n != 1)}, {left:.0f} min to go", lines
+
+
+def beginning(history: History) -> float:
+    """When the first step came, the time before it left out: a file may be laid down the evening before. A return to
+    the beginning begins anew. In seconds since 1970; now, where no step stands in the file."""
+    started = time.time()
+    for state in reversed(history.states[: history.present.number + 1]):
+        if state.step == 0:
+            return started
+        started = state.time
+    return started

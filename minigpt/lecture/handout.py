@@ -10,12 +10,12 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from minigpt.lecture.clock import begun
+from minigpt.lecture.clock import beginning
 from minigpt.lecture.handout_cells import definitions
 from minigpt.lecture.handout_pictures import xray
 from minigpt.lecture.handout_record import Event, Handout, Part, Row, Value
 from minigpt.lecture.held import Held
-from minigpt.lecture.history import State
+from minigpt.lecture.history import History, State
 from minigpt.lecture.lines import trouble
 from minigpt.lecture.merging import BLANK, Sides, Way
 from tokenizer.fetch.atomic import write_text
@@ -39,7 +39,8 @@ def write(held: Held) -> list[Path]:
 def gathered(held: Held) -> Handout:
     """What a lecture has been so far."""
     with held.file.alone():
-        states, first, present = this_time(held), begun(held.history), held.history.present
+        states, present, zero = this_time(held.history), held.history.present, beginning(held.history)
+    first = states[0]
     n_steps = max(state.step for state in states)
     if not n_steps:
         raise ValueError(f"nothing of {held.lecture.name} has been held yet: minigpt lecture next types the first step")
@@ -56,12 +57,12 @@ def gathered(held: Held) -> Handout:
         mine = [event for event in events if event.step == step.number]
         new = [cell for cell in code if cell not in known]
         rows = marked(held, state, text)
-        parts.append(Part(step, planned, (state.time - first.time) / 60, rows, new, values, mine))
+        parts.append(Part(step, planned, (state.time - zero) / 60, rows, new, values, mine))
         text, known, planned = state.text, code, planned + step.minutes
     told, wrote = written(held, present) if present.step == held.n_steps else ({"right": False}, "")
     return Handout(
         lecture=held.lecture,
-        begun=first.time,
+        begun=zero,
         head=definitions(first.text),
         before=[event for event in events if not event.step],
         parts=parts,
@@ -74,13 +75,19 @@ def gathered(held: Held) -> Handout:
     )
 
 
-def this_time(held: Held) -> list[State]:
-    """The states since it began, those first that led to the present one."""
-    history, first = held.history, begun(held.history)
-    led = [history.present]
+def laid_down(history: History, state: State) -> State:
+    """The state with which the lecture began that led to another: the start, or the last `goto 0` before."""
+    while state.how != "goto 0" and state.parent != state.number:
+        state = history.states[state.parent]
+    return state
+
+
+def this_time(history: History) -> list[State]:
+    """The states since it was laid down, those first that led to the present one."""
+    led, first = [history.present], laid_down(history, history.present)
     while led[-1] is not first:
         led.append(history.states[led[-1].parent])
-    others = [state for state in history.states if begun(history, state) is first and state not in led]
+    others = [state for state in history.states if laid_down(history, state) is first and state not in led]
     return [*reversed(led), *others]
 
 

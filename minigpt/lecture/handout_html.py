@@ -94,7 +94,7 @@ def tried(value: Value) -> str:
 
 def of_event(told: Handout, event: Event) -> str:
     """A question, an X-ray, a break."""
-    at = f"{told.minute(event)} min"
+    at = told.at(event)
     if event.kind == "break":
         looks = {"+": "own", "-": "gone"}
         lines = "".join(f"<span class={looks[line[0]]}>{escape(line[2:], quote=False)}</span>" for line in event.lines)

@@ -63,7 +63,7 @@ def setup_again(told: Handout) -> bool:
 
 def of_event(told: Handout, event: Event) -> Iterator[Cell]:
     """A question, an X-ray, a break."""
-    at = f"{told.minute(event)} min"
+    at = told.at(event)
     if event.kind == "break":
         differs = "\n".join(["```diff", *event.lines, "```"])
         texts = [f"It then wrote:\n\n{quoted(event.wrote)}", f"Right is:\n\n{quoted(event.right)}"]

@@ -59,7 +59,7 @@ class Handout:
     """All that there is to say."""
 
     lecture: Lecture
-    begun: float  # seconds since 1970
+    begun: float  # seconds since 1970, when the first step came
     head: list[str]  # code: the imports, and what was given
     before: list[Event]  # until the first step stood there
     parts: list[Part]
@@ -80,6 +80,7 @@ class Handout:
         """What stands above the text that the whole file writes."""
         return "What the whole program writes with it" + ", but for what the file itself prints" * self.prints
 
-    def minute(self, event: Event) -> int:
+    def at(self, event: Event) -> str:
         """After how many minutes something came."""
-        return int((event.time - self.begun) / 60)
+        minutes = (event.time - self.begun) / 60
+        return f"{minutes:.0f} min" if minutes >= 0 else "before the start"

@@ -57,5 +57,6 @@ class Held(Moves):
 
     def ask(self, question: str) -> Answer:
         """Writes down a question from the hall, for the handout."""
-        self.history.note("question", question)
+        with self.file.alone():
+            self.history.note("question", question)
         return Answer(True, f"noted: {question}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 import textwrap
 from difflib import SequenceMatcher
+
+from minigpt.lecture.merging import BLANK
+from minigpt.lecture.renaming import given
 
 
 def trouble(text: str) -> list[str]:
@@ -34,20 +36,25 @@ def harmless(own: list[str], rest: list[str]) -> bool:
         nodes = [*ast.walk(ast.parse(textwrap.dedent("\n".join(own))))]
     except SyntaxError:
         return False
-    given = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    there = {word for line in rest for word in re.findall(r"\w+", line.partition("=")[0])}
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     ends = (ast.Return, ast.Yield, ast.YieldFrom, ast.Raise, ast.FunctionDef, ast.ClassDef)
-    return not given & there and not any(isinstance(node, ends) for node in nodes)
+    return not names & {*given(rest)} and not any(isinstance(node, ends) for node in nodes)
 
 
 def new_lines(before: list[str], after: list[str]) -> str:
-    """Where the second text has lines that the first has not.
+    """Where the second text has lines that the first has not, empty ones and the blank for the next step apart.
 
     >>> new_lines(["a", "d"], ["a", "b", "c", "d"])
     'lines 2 to 3'
     """
     codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    numbers = [i + 1 for tag, _, _, c, d in codes if tag != "equal" for i in range(c, d) if after[i].strip()]
+    numbers = [
+        i + 1
+        for tag, _, _, c, d in codes
+        if tag != "equal"
+        for i in range(c, d)
+        if after[i].strip() and BLANK not in after[i]
+    ]
     if not numbers:
         return ""
     return f"line {numbers[0]}" if numbers[0] == numbers[-1] else f"lines {numbers[0]} to {numbers[-1]}"

@@ -15,7 +15,7 @@ from minigpt.lecture.cuts import complete, step_at, step_starts
 from minigpt.lecture.form import Source, imports
 from tokenizer.suggest import did_you_mean
 
-NAMES = ("attention", "bpe")
+NAMES = ("attention", "layers", "block", "gpt2", "bpe", "sampling", "cache", "generate", "llama", "training")
 ROOT = Path(__file__).parents[2]  # where minigpt, tokenizer and weights lie side by side
 FOOTER = ('if __name__ == "__main__":', "    from minigpt.lecture import run", "", "    run(__file__)")
 

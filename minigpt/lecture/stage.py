@@ -21,7 +21,7 @@ from minigpt.exercises.sandbox import Printed, TooLong, limited
 from minigpt.exercises.trace import own_line
 
 Job = dict[str, Any]
-SECONDS = 3.0  # that a file, or one try, may compute
+SECONDS, RUN_SECONDS = 3.0, 10.0  # that a file, or one try, may compute, and a run
 SHOWN = 60  # characters of a value
 OURS = ("minigpt", "tokenizer", "weights")
 
@@ -174,7 +174,7 @@ def perform(job: Job) -> Job:
             space = execute(job["text"], job["name"])
             put_in_place(space, job["names"], job["renames"])
             names = {**base_names(), **space, "print": partial(print, file=out, flush=True)}
-            done(lambda: exec(compile(job["run"], "<run>", "exec"), names), job["name"], 10 * SECONDS)
+            done(lambda: exec(compile(job["run"], "<run>", "exec"), names), job["name"], RUN_SECONDS)
         except Failed as error:
             answer = {"right": False, "lines": error.lines, "line": error.line}
     printed = own.shown()

@@ -42,7 +42,8 @@ class Trials:
         if self.known is None:
             pieces: list[str] = []
             lines = self.lecture.text(self.steps).split("\n")
-            self.perform(Way(lines, self.steps, {}, lines), pieces.append)
+            if not self.perform(Way(lines, self.steps, {}, lines), pieces.append)["right"]:
+                return "".join(pieces)
             self.known = "".join(pieces)
         return self.known
 

@@ -18,6 +18,7 @@ from minigpt.lecture.held import Held
 from minigpt.lecture.history import History, State
 from minigpt.lecture.lines import trouble
 from minigpt.lecture.merging import BLANK, Sides, Way
+from minigpt.lecture.renaming import renamed
 from tokenizer.fetch.atomic import write_text
 
 SHOWN = "minigpt.lecture.handout_values.shown"
@@ -148,9 +149,10 @@ def written(held: Held, state: State) -> tuple[dict[str, Any], str]:
 
 def marked(held: Held, state: State, before: str | None = None) -> list[Row]:
     """The lines of a state, the lecturer's own marked; only the new ones where the text before is given."""
-    lines = state.text.split("\n")
-    theirs = matched(sides(held, state).reference(state.step), lines)
-    known = matched(before.split("\n"), lines) if before is not None else set()
+    both, lines, known = sides(held, state), state.text.split("\n"), set[int]()
+    theirs = matched(both.reference(state.step), lines)
+    if before is not None:  # a line with another name is no new one
+        known = matched(before.split("\n") if trouble(before) else renamed(before.split("\n"), both.changes), lines)
     rows = [Row(line, i not in theirs and bool(line.strip())) for i, line in enumerate(lines) if i not in known]
     return trimmed([row for row in rows if BLANK not in row.text])
 

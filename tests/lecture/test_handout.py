@@ -126,6 +126,7 @@ def test_the_notebook_is_one_and_its_cells_run(talk: SimpleNamespace) -> None:
                 shown.append(cell["source"])
     assert shown == [source for step in talk.held.lecture.steps for source in step.tries]
     (story,) = [output["text"] for output in run[-1][0]["outputs"]]
+    assert run[-1][1].count("shape") > 100, "the notebook's own definitions run in the program"
     assert "".join(re.sub(r"shape.*\n", "", run[-1][1])) == story
     assert story == talk.held.trials.expected()
     assert talk.whole.writes.endswith("but for what the file itself prints")

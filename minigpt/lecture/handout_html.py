@@ -18,11 +18,11 @@ h1,h2,h3{{line-height:1.25;margin:1.6em 0 .4em}}h1{{margin-top:.4em}}h3{{font-si
 p{{margin:.5em 0;max-width:46rem}}.soft{{color:var(--soft)}}
 pre,code{{font-family:{FONT};font-size:.9em}}
 pre{{margin:.5em 0;padding:.6em 0;overflow-x:auto;border:1px solid var(--rule);border-radius:.3rem;line-height:1.45}}
-pre span{{display:block;min-width:max-content;padding:0 .7em 0 0;border-left:.25rem solid transparent}}
-pre span::before{{content:" ";display:inline-block;width:1.6em;text-align:center;color:var(--tint)}}
-pre .own{{border-color:var(--tint);background:color-mix(in srgb,var(--tint) 14%,var(--paper))}}
-pre .own::before{{content:"+"}}
-pre .gone{{border-color:var(--second)}}pre .gone::before{{content:"-";color:var(--second)}}
+.code span{{display:block;min-width:max-content;padding:0 .7em 0 0;border-left:.25rem solid transparent}}
+.code span::before{{content:" ";display:inline-block;width:1.6em;text-align:center;color:var(--tint)}}
+.code .own{{border-color:var(--tint);background:color-mix(in srgb,var(--tint) 14%,var(--paper))}}
+.code .own::before{{content:"+"}}
+.code .gone{{border-color:var(--second)}}.code .gone::before{{content:"-";color:var(--second)}}
 pre.said{{padding:.6em .8em;white-space:pre-wrap;overflow-wrap:anywhere}}
 .event{{margin:.8em 0;padding:.1em .9em;border-left:.25rem solid var(--second)}}
 .event.question{{border-color:var(--tint)}}
@@ -32,8 +32,8 @@ pre.said{{padding:.6em .8em;white-space:pre-wrap;overflow-wrap:anywhere}}
 td,th{{padding:.2em .9em .2em 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--rule)}}
 tr>:first-child{{text-align:left}}
 @media print{{html .minigpt{{{LIGHT}}}:root{{background:#fff}}body{{font-size:11pt;max-width:none;padding:0}}
-pre{{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}}pre span{{min-width:0}}
-h1,h2,h3{{break-after:avoid}}pre span,tr,figure,.try,.event p{{break-inside:avoid}}}}
+pre{{white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}}.code span{{min-width:0}}
+h1,h2,h3{{break-after:avoid}}.code span,tr,figure,.try,.event p{{break-inside:avoid}}}}
 """.replace("\n", "")
 
 
@@ -80,7 +80,7 @@ def section(told: Handout, part: Part) -> str:
 def listing(rows: Iterable[Row]) -> str:
     """Lines of the file, the lecturer's own marked."""
     lines = [f"<span{' class=own' * row.own}>{escape(row.text, quote=False) or ' '}</span>" for row in rows]
-    return f"<pre>{''.join(lines)}</pre>" if lines else ""
+    return f"<pre class=code>{''.join(lines)}</pre>" if lines else ""
 
 
 def tried(value: Value) -> str:
@@ -103,7 +103,7 @@ def of_event(told: Handout, event: Event) -> str:
             for head, words in (("It then wrote", event.wrote), ("Right is", event.right))
         )
         head = f"<p><strong>Broken on purpose, {at}: {escape(event.says)}</strong></p>"
-        return f"<div class='event break'>{head}<pre>{lines}</pre><div class=two>{texts}</div></div>"
+        return f"<div class='event break'>{head}<pre class=code>{lines}</pre><div class=two>{texts}</div></div>"
     kind = "X-ray" if event.kind == "xray" else "From the hall"
     says = f"<p><strong>{kind}, {at}:</strong> {escape(event.says)}</p>"
     return f"<div class='event {event.kind}'>{says}{event.drawn}</div>"

@@ -130,8 +130,11 @@ def sign(well: bool) -> str:
 
 
 def printed(text: str, look: str = "") -> None:
-    """Prints a line, in as many as it takes on a terminal, over the one that showed how far it is."""
+    """Prints a line, in as many as it takes on a terminal, over the one that showed how far it is. What the encoding
+    lacks becomes a question mark."""
     progress("")
+    encoding = sys.stdout.encoding or "ascii"
+    text = text.encode(encoding, "replace").decode(encoding)
     for line in wrap(text, columns(), indent=2) if sys.stdout.isatty() else [text]:
         print(paint(line, look, use_color()), flush=True)
 

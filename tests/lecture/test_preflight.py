@@ -257,6 +257,9 @@ def test_an_encoding_that_lacks_what_the_screens_draw(monkeypatch: pytest.Monkey
     assert seen.wrong.isascii()
     monkeypatch.setattr(sys, "stdout", Screen("ascii"))
     assert (preflight.sign(True), preflight.sign(False)) == ("ok", "no")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw := io.BytesIO(), encoding="ascii", newline="\n"))
+    preflight.printed("80 × 24")
+    assert raw.getvalue() == b"80 ? 24\n"
 
 
 def test_the_terminal_says_how_wide_it_draws(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from minigpt.lecture.kernel import LOST, Kernel
 from minigpt.lecture.plan import NAMES, lecture
 from minigpt.lecture.preflight_machine import Seen, encodable, library, machine, place, terminal, workshop
-from minigpt.lecture.preflight_rehearsal import CHANGED, NOTHING, OFFLINE, Rehearsal, Watched, rehearse
+from minigpt.lecture.preflight_rehearsal import CHANGED, NOTHING, Rehearsal, Watched, rehearse
 from minigpt.terminal import columns, wrap
 from tokenizer.display import BOLD, clip, paint, use_color
 
@@ -91,10 +91,8 @@ def warm(kernel: Kernel) -> Seen:
         return Seen("process", says)
     why = "; ".join(told["lines"])
     if told == LOST:
-        tried = subprocess.run(
-            [sys.executable, "-m", OFFLINE], stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        why = (tried.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
+        started = subprocess.run(kernel.COMMAND, input='{"first": []}\n', capture_output=True, text=True)
+        why = (started.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
     return Seen("process", "does not start", f"the process that runs the files does not start: {why}: {CHANGED}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from minigpt.lecture.held import Answer, Held
 from minigpt.lecture.kernel import Job, Kernel
 from minigpt.lecture.working_file import WorkingFile
 
-OFFLINE = "minigpt.lecture.preflight_kernel"
 NOTHING: Job = {"do": "try_out", "text": "", "name": "nothing.py", "reference": "", "setup": "", "tries": []}
 SLOW = 1.0  # seconds after which a check is timed once more, to be fair: the faster one counts
 CHANGED = "if the source was changed, git diff shows where and git stash takes it back"
@@ -20,9 +20,8 @@ CHANGED = "if the source was changed, git diff shows where and git stash takes i
 class Watched(Kernel):
     """A warm process with the network off, and the most memory that a file took in it."""
 
-    def __init__(self) -> None:
-        super().__init__(OFFLINE)
-        self.memory = 0  # bytes
+    COMMAND = (sys.executable, "-m", "minigpt.lecture.preflight_kernel")
+    memory = 0  # bytes
 
     def ask(self, job: Job, on_text: Callable[[str], None] = lambda _: None, seconds: float = 30.0) -> Job:
         """The answer to a job; how much memory it took is kept."""

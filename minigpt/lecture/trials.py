@@ -26,9 +26,7 @@ class Trials:
     def wrong(self, way: Way) -> Job:
         """What is wrong with a file, by its steps so far: the checker's name for it, or the try that differs."""
         told = self._ask("try_out", "\n".join(way.whole), tries=self._tries(way.step))
-        checks = [check for check in self.lecture.checks if check.step <= way.step]
-        words = [{"exercise": check.exercise, "part": check.part} for check in checks]
-        named = self._ask("examine", "\n".join(way.whole), checks=words)
+        named = self._ask("examine", "\n".join(way.whole), checks=self._checks(way.step))
         return told if named["right"] or not (named.get("bug") or told["right"]) else named
 
     def perform(self, way: Way, on_text: Callable[[str], None]) -> Job:
@@ -50,7 +48,19 @@ class Trials:
     def _tries(self, until: int) -> list[tuple[int, str]]:
         return [(step.number, source) for step in self.lecture.steps[:until] for source in step.tries]
 
-    def _ask(self, do: str, text: str = "", on_text: Callable[[str], None] = lambda _: None, **more: Any) -> Job:
+    def _checks(self, until: int) -> list[dict[str, str]]:
+        checks = [check for check in self.lecture.checks if check.step <= until]
+        return [{"exercise": check.exercise, "part": check.part} for check in checks]
+
+    def rehearsal(self) -> list[Job]:
+        """What the warm process may do once for itself, so that no run has to: the reference tried and checked."""
         reference = self.lecture.text(self.steps)
-        job = {"do": do, "text": text, "name": self.name, "reference": reference, "setup": self.lecture.setup, **more}
-        return self.kernel.ask(job, on_text)
+        tried = self._job("try_out", reference, tries=self._tries(self.steps))
+        return [tried, self._job("examine", reference, checks=self._checks(self.steps))]
+
+    def _job(self, do: str, text: str, **more: Any) -> Job:
+        reference = self.lecture.text(self.steps)
+        return {"do": do, "text": text, "name": self.name, "reference": reference, "setup": self.lecture.setup, **more}
+
+    def _ask(self, do: str, text: str = "", on_text: Callable[[str], None] = lambda _: None, **more: Any) -> Job:
+        return self.kernel.ask(self._job(do, text, **more), on_text)

@@ -201,10 +201,11 @@ def test_all_problems_are_listed_and_the_exit_code_says_so(
 def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "torn.py"
     broken.write_text("raise SystemExit('storyteller: its logits are not those stored')")
-    monkeypatch.setattr(preflight, "OFFLINE", "torn")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     class Lost(Kernel):
+        COMMAND = (sys.executable, "-m", "torn")
+
         def ask(self, *_: object) -> Job:  # type: ignore[override]
             return LOST
 

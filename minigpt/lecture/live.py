@@ -1,0 +1,140 @@
+"""The lecture's screen, beside the editor: one key for each command, no mouse, and nothing that has to be waited for.
+
+It watches the file (`live_file.py`); what the keys do is done in a thread apart (`live_commands.py`).
+Source: https://textual.textualize.io, guides "Input", "Events and Messages" and "Workers".
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Event, Key
+
+from minigpt.lecture.held import Answer, Held
+from minigpt.lecture.live_commands import Command
+from minigpt.lecture.live_screen import Shown
+from minigpt.lecture.live_view import KEYS, helped
+
+SCROLL = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
+HABIT = 1.0  # seconds
+
+
+class Live(Shown):
+    """The screen over a lecture that is held, with its keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding("question_mark" if key == "?" else key, f"press('{name}')") for key, name, _, _ in KEYS),
+        *(Binding(key, f"scroll({by})") for key, by in SCROLL.items()),
+        Binding("enter", "enter"),
+        Binding("escape", "escape", priority=True),
+        Binding("ctrl+c", "press('quit')", priority=True),
+    ]
+
+    peeked = ""  # what the present key has taken away
+
+    async def on_event(self, event: Event) -> None:
+        """Nothing that is shown until the next key outlives it, whatever key that is; but it may be scrolled."""
+        if isinstance(event, Key) and not event.is_forwarded and self.prompt.then is None and event.key not in SCROLL:
+            self.peeked, self.peek = self.peek[0] if self.peek else "", None
+            self.draw()
+        await super().on_event(event)
+
+    def action_scroll(self, by: int) -> None:
+        """Some rows up or down."""
+        self.query_one("#main").scroll_relative(y=by, animate=False)
+
+    def action_escape(self) -> None:
+        """Leaves the prompt, or ends what is being done."""
+        if self.prompt.then is not None:
+            self.prompt.close()
+            self.peek = None
+        else:
+            self.commands.end()
+        self.draw()
+
+    def action_enter(self) -> None:
+        """Runs the file; but not if it only follows the digit of a choice, out of habit."""
+        if time.monotonic() - self.prompt.chosen > HABIT:
+            self.action_press("run")
+
+    def action_press(self, name: str) -> None:
+        """Does what a key says; what a key shows, it takes away again."""
+        if name == "quit":
+            self.exit()
+        elif name in ("show", "help"):
+            if name != self.peeked:
+                self.peek = name, self.held.show() if name == "show" else helped(self.size.width - 4)
+        elif name in ("goto", "break", "ask", "xray"):
+            getattr(self, f"ask_{name}")()
+        else:
+            self.submit(name, partial(self.held.run, self.commands.hear) if name == "run" else getattr(self.held, name))
+        self.draw()
+
+    def submit(self, name: str, command: Command) -> None:
+        """A command to be done, in the place of what was shown."""
+        self.peek = None
+        self.commands.submit(name, command)
+        self.draw()
+
+    def choose(self, name: str, question: str, choices: Sequence[str], then: Callable[[str], Command]) -> None:
+        """Asks for one of some choices, which are shown by their numbers."""
+        self.peek = name, Answer(True, question, [*choices])
+        self.prompt.ask(f"{name}:", lambda typed: self.submit(name, then(typed)), [each.split()[0] for each in choices])
+
+    def ask_goto(self) -> None:
+        """To which step?"""
+        titles = ["the beginning", *(step.title for step in self.held.lecture.steps)]
+        choices = [f"{number}  {title}" for number, title in enumerate(titles)]
+        self.choose("goto", "to which step?", choices, lambda typed: partial(self.goto, typed))
+
+    def goto(self, typed: str) -> Answer:
+        """To the step of a number."""
+        if not typed.isdecimal():
+            raise ValueError(f"goto takes the number of a step, 0 to {self.held.n_steps}, not {typed!r}")
+        return self.held.goto(int(typed))
+
+    def ask_break(self) -> None:
+        """Which mistake, by number or name?"""
+        breaks = {str(i): each for i, each in enumerate(self.held.lecture.breaks, start=1)}
+        choices = [f"{i}  {each.name}: {each.does}" for i, each in breaks.items()]
+
+        def planted(typed: str) -> Command:
+            return partial(self.held.break_, breaks[typed].name if typed in breaks else typed)
+
+        self.choose("break", "which mistake?", choices, planted)
+
+    def ask_ask(self) -> None:
+        """What did somebody ask?"""
+        self.prompt.ask("question:", lambda text: self.submit("ask", partial(self.held.ask, text)))
+
+    def ask_xray(self) -> None:
+        """Through which part?"""
+        self.prompt.ask(
+            "X-ray of:", lambda part: self.submit("xray", partial(self.xray, part)), (), self.held.lecture.name
+        )
+
+    def xray(self, part: str) -> None:
+        """In the commands' thread: the pass, then its screen."""
+        from minigpt.lecture.live_xray import XrayScreen, pass_through
+
+        self.call_from_thread(self.push_screen, XrayScreen(pass_through(part)))
+
+
+def run(held: Held) -> int:
+    """Holds a lecture on the whole screen of the terminal, until q or Ctrl-C. The exit code: 0, or 1 after a crash."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ValueError("lecture live needs a terminal: minigpt lecture next, check, run do the same without one")
+    held.kernel.first = held.trials.rehearsal()
+    held.kernel.start()
+    app = Live(held)
+    try:
+        app.run(mouse=False)
+    finally:
+        app.commands.stop()
+        held.kernel.close()
+    return app.return_code or 0

@@ -1,0 +1,143 @@
+"""The evening before: every step of the lectures on this laptop, with the network off, and what the hall will see.
+
+Each lecture is typed through in a folder of its own on the disk where it will be held: after each step the file runs
+as it stands, its tries and checks are right and come soon, and at the end it writes what the source writes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from minigpt.lecture.kernel import LOST, Kernel
+from minigpt.lecture.plan import NAMES, lecture
+from minigpt.lecture.preflight_machine import Seen, encodable, library, machine, place, terminal, workshop
+from minigpt.lecture.preflight_rehearsal import CHANGED, NOTHING, Rehearsal, Watched, rehearse
+from minigpt.terminal import columns, wrap
+from tokenizer.display import BOLD, clip, paint, use_color
+
+ANSWER = 0.3  # seconds in which a usual answer is to come
+SLOWEST = 2.0  # seconds in which every answer is to come
+GREEN, RED = "32", "31"
+EDITOR = "switch on auto-save, or save before next: only what is saved is seen"
+
+
+def run(names: Sequence[str] = (), folder: Path = Path()) -> int:
+    """Prints how each lecture went on this machine, and one line at the end: ready, or what there is to do. Exit code
+    0 where all is well, else 1. Raises ValueError for a lecture that there is not."""
+    for name in names:
+        if name not in NAMES:
+            lecture(name)
+    begun, kernel = time.monotonic(), Watched()
+    kernel.start()
+    try:
+        wrong = [*map(reported, [place(folder), terminal(sys.stdout), library(), warm(kernel)])]
+        held = [] if wrong[-1] else [*rehearsals(names or NAMES, folder, kernel)]
+    finally:
+        kernel.close()
+    wrong += [line for one in held for line in one.wrong]
+    memory = max([one.memory for one in held], default=0)
+    answers = {where: seconds for one in held for where, seconds in one.answers.items()}
+    wrong += [reported(machine(memory)), reported(answering(answers))] if answers else []
+    reported(Seen("editor", EDITOR))
+    todo = [line for line in wrong if line]
+    n_steps = sum(one.n_steps for one in held)
+    seconds = time.monotonic() - begun
+    if not todo:
+        parts = f"{count(len(held), 'lecture')}, {count(n_steps, 'step')} in {seconds:.0f} s with the network off"
+        printed(f"ready: {parts}, {memory / 1e6:.0f} MB at most", f"{GREEN};{BOLD}")
+        return 0
+    printed(f"not ready, {count(len(todo), 'thing')} to do:", f"{RED};{BOLD}")
+    for line in todo:
+        printed(f"{sign(False)} {line}")
+    return 1
+
+
+def count(n: int, what: str) -> str:
+    """A number of things.
+
+    >>> count(1, "lecture"), count(2, "step")
+    ('1 lecture', '2 steps')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def rehearsals(names: Sequence[str], folder: Path, kernel: Watched) -> Iterator[Rehearsal]:
+    """Each lecture typed through, one after the other, with a line for each. Where the folder cannot be written into,
+    as was said by then, it is done in the system's own for such things."""
+    room = folder if not place(folder).wrong else Path(tempfile.gettempdir())
+    with workshop(room) as made:
+        for name in names:
+            one = rehearse(name, made, kernel, progress)
+            steps = count(one.n_steps, "step")
+            says = f"{steps:<8} {one.seconds:5.1f} s  {one.memory / 1e6:5.0f} MB"
+            reported(Seen(name, says, one.wrong[0] if one.wrong else ""))
+            yield one
+
+
+def warm(kernel: Kernel) -> Seen:
+    """Waits until the warm process answers."""
+    progress("the warm process starts")
+    begun = time.monotonic()
+    told: dict[str, Any] = kernel.ask(NOTHING)
+    says = f"warm after {time.monotonic() - begun:.1f} s, the network off"
+    if told["right"]:
+        return Seen("process", says)
+    why = "; ".join(told["lines"])
+    if told == LOST:
+        started = subprocess.run(kernel.COMMAND, input='{"first": []}\n', capture_output=True, text=True)
+        why = (started.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
+    return Seen("process", "does not start", f"the process that runs the files does not start: {why}: {CHANGED}")
+
+
+def answering(answers: Mapping[str, float]) -> Seen:
+    """Whether answers come soon: those of a check, which takes longest of all commands but a run."""
+    usual, slowest = median(answers.values()), max(answers, key=lambda where: answers[where])
+    says = f"in {usual:.2f} s, the slowest in {answers[slowest]:.2f} s"
+    if usual > ANSWER:
+        return Seen(
+            "answers", says, f"a check takes {usual:.2f} s, not {ANSWER}: close other programs, plug in the cable"
+        )
+    slow = (
+        f"{slowest}: a check takes {answers[slowest]:.1f} s: do it beforehand, or shorten the step's tries in the plan"
+    )
+    return Seen("answers", says, slow if answers[slowest] > SLOWEST else "")
+
+
+# -- what is printed --------------------------------------------------------------------------------------------------
+
+
+def reported(seen: Seen) -> str:
+    """Prints what was looked at on a line; what is wrong with it is given back, for the end."""
+    color = GREEN if not seen.wrong else RED
+    mark = paint(sign(not seen.wrong), color, use_color())
+    printed(f"{seen.name:<10} {mark}  {seen.says}")
+    return seen.wrong
+
+
+def sign(well: bool) -> str:
+    """A tick or a cross, in letters where the encoding has neither."""
+    mark, letters = ("✓", "ok") if well else ("✗", "no")
+    return mark if encodable(mark, sys.stdout.encoding or "ascii") else letters
+
+
+def printed(text: str, look: str = "") -> None:
+    """Prints a line, in as many as it takes on a terminal, over the one that showed how far it is. What the encoding
+    lacks becomes a question mark."""
+    progress("")
+    encoding = sys.stdout.encoding or "ascii"
+    text = text.encode(encoding, "replace").decode(encoding)
+    for line in wrap(text, columns(), indent=2) if sys.stdout.isatty() else [text]:
+        print(paint(line, look, use_color()), flush=True)
+
+
+def progress(text: str) -> None:
+    """Shows what is being done, on a line of a terminal that the next one takes the place of."""
+    if sys.stderr.isatty() and sys.stdout.isatty():
+        print(f"\r{clip(text, columns() - 1)}\x1b[K", end="", file=sys.stderr, flush=True)

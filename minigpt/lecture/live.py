@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
+from textual.actions import parse
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 
@@ -37,6 +38,12 @@ class Live(Shown):
 
     peeked = ""  # what the present key has taken away
 
+    def on_mount(self) -> None:
+        """Reads the bindings now: that takes `ast`, which Python before 3.11.9 cannot do in two threads at once."""
+        for binding in self.BINDINGS:
+            assert isinstance(binding, Binding)
+            parse(binding.action)
+
     async def on_event(self, event: Event) -> None:
         """Nothing that is shown until the next key outlives it, whatever key that is; but it may be scrolled."""
         if isinstance(event, Key) and not event.is_forwarded and self.prompt.then is None and event.key not in SCROLL:
@@ -47,6 +54,7 @@ class Live(Shown):
     def action_scroll(self, by: int) -> None:
         """Some rows up or down."""
         self.query_one("#main").scroll_relative(y=by, animate=False)
+        self.call_after_refresh(self.draw)
 
     def action_escape(self) -> None:
         """Leaves the prompt, or ends what is being done."""
@@ -135,6 +143,6 @@ def run(held: Held) -> int:
     try:
         app.run(mouse=False)
     finally:
-        app.commands.stop()
+        app.leave()
         held.kernel.close()
     return app.return_code or 0

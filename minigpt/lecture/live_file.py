@@ -53,7 +53,7 @@ class Watch(threading.Thread):
             with suppress(FileNotFoundError):
                 data = self.file.path.read_bytes()
                 self.say(compiled(data.decode("utf-8-sig", "replace"), self.file.path.name))
-            with self.file.alone():
+            with self.file.recorded():
                 pass
         except Timeout:
             return False  # a command is at work, and will have recorded it
@@ -61,7 +61,7 @@ class Watch(threading.Thread):
             self.say(f"✗ not noted: {error.strerror or error}")
             return False
         except ValueError as error:
-            self.say(f"✗ {error}")
+            self.say(f"✗ {error}".replace(str(self.file.path), self.file.path.name))
         except Exception as error:  # it goes on watching, whatever the file holds
             self.say(f"✗ {type(error).__name__}: {error}")
         return True

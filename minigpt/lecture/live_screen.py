@@ -59,6 +59,11 @@ class Shown(App[None]):
         self.file.start()
         self.set_interval(0.25, self.tick)
 
+    def leave(self) -> None:
+        """Ends what is being done, and the watching."""
+        self.file.over.set()
+        self.commands.stop()
+
     def changed(self) -> None:
         """Called in any thread when there is something new."""
         self.post_message(self.Changed())

@@ -49,7 +49,7 @@ class Timed(Live):
         for key in keys:
             self.before, self.at, begun = self.commands.said, 0.0, time.perf_counter()
             self.post_message(Key(NAMES.get(key, key), key if len(key) == 1 else None))
-            await until(lambda: self.at or self.prompt.then)
+            await until(lambda: self.at or (self.prompt.then and key != keys[-1]))  # noqa: B023
         took = self.at - begun
         await until(lambda: not self.commands.busy())
         return took

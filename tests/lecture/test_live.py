@@ -175,6 +175,25 @@ def test_two_texts_stand_side_by_side_or_below_each_other(hold: Any) -> None:
     hold(held, step=4)
 
 
+def test_the_x_ray_lies_over_the_lecture_until_q(hold: Any) -> None:
+    async def held(screen: Screen) -> None:
+        await screen.press("x", shows="X-ray of: attention")
+        await screen.press("enter", shows="step 1 at width 80")
+        await screen.press("right", shows="step 2")
+        await screen.press("down", shows="step 3")
+        await screen.press("n", "up", shows="step 1")
+        await screen.press("end", shows="step 3")
+        await screen.pilot.resize_terminal(40, 20)
+        await screen.press(shows="step 3 at width 40")
+        await screen.press("q", shows="step 0 of 5")
+        await screen.press("x", *["backspace"] * 9, *"bpe", "enter", shows="xray: there is no part 'bpe'")
+        await screen.press("x", "enter", "ctrl+c")
+        await screen.until(lambda: not screen.app.is_running)
+        assert screen.held.step == 0
+
+    hold(held)
+
+
 def test_every_save_is_compiled_and_recorded(hold: Any) -> None:
     async def held(screen: Screen) -> None:
         whole = screen.file()

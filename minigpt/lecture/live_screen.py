@@ -68,7 +68,7 @@ class Shown(App[None]):
         """Called in any thread when there is something new."""
         self.post_message(self.Changed())
 
-    def on_live_changed(self) -> None:
+    def on_shown_changed(self) -> None:
         """Shows what is new."""
         self.draw()
 

@@ -80,6 +80,7 @@ def hold(tmp_path: Path, kernel: Kernel) -> Callable[..., None]:
             if step:
                 held.goto(step)
             app = Live(held)
+            kernel.start()
             async with app.run_test(size=size) as pilot:
                 screen = Screen(app, pilot)
                 await screen.until(lambda: kernel.warm.is_set() and not app.commands.busy() and "✓" in screen.text())
@@ -285,6 +286,18 @@ def test_no_key_waits_for_a_loop_and_esc_ends_it(hold: Any) -> None:
         await screen.press("n", shows="next: 5. Many heads")
 
     hold(held, step=4)
+
+
+def test_an_answer_does_not_wait_for_the_clock(hold: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Live, "tick", lambda _: None)
+
+    async def held(screen: Screen) -> None:
+        await screen.press("n", shows="next: 1. Softmax")
+        await screen.press("R", shows=TEXT.strip())
+        screen.save("x = (")
+        await screen.until(lambda: "'(' was never closed" in screen.text())
+
+    hold(held)
 
 
 def test_keys_that_come_too_fast_are_done_in_their_order(hold: Any) -> None:

@@ -41,7 +41,7 @@ class Kernel:
         self.process: subprocess.Popen[str] | None = None
         self.answers: queue.Queue[Job | None] = queue.Queue()  # None when the process is gone
         self.number = 0  # of the job that was asked last
-        self.starting = threading.Lock()
+        self.starting, self.sending = threading.Lock(), threading.Lock()
 
     def start(self) -> None:
         """Starts the process, unless it is there; it warms up while other things go on."""
@@ -117,7 +117,7 @@ class Kernel:
     def _send(self, message: Job) -> None:
         assert self.process
         assert self.process.stdin
-        with suppress(OSError, ValueError):  # it is gone: `_listen` says so
+        with self.sending, suppress(OSError, ValueError):  # it is gone: `_listen` says so
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
 

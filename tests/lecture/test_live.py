@@ -88,7 +88,7 @@ def hold(tmp_path: Path, kernel: Kernel) -> Callable[..., None]:
                     await test(screen)
                 finally:
                     app.leave()
-            assert not app.commands.busy()
+            assert not app.commands.busy(), (app.commands.doing, app.commands.waiting)
             assert not app.return_code
 
         asyncio.run(go())
@@ -200,7 +200,7 @@ def test_every_save_is_compiled_and_recorded(hold: Any) -> None:
         whole = screen.file()
         screen.save(whole + "x = (\n")
         await screen.until(lambda: "'(' was never closed" in screen.text())
-        assert screen.states()[-1] == whole + "x = (\n"
+        await screen.until(lambda: screen.states()[-1] == whole + "x = (\n")
         beside = screen.path.with_suffix(".new")
         beside.write_text(whole + "y = 1\n", "utf-8")
         beside.replace(screen.path)  # as many editors save
@@ -237,7 +237,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(hold: Any, monkeypatch: pyt
             screen.save(whole + "x = 1\n")
             await screen.until(lambda: "not noted: No space left" in screen.text())
         await screen.until(lambda: "✓ attention.py" in screen.text())
-        assert screen.states()[-1] == whole + "x = 1\n"
+        await screen.until(lambda: screen.states()[-1] == whole + "x = 1\n")
         await screen.press("n", shows="next: 1. Softmax")
 
     hold(held)

@@ -14,9 +14,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
+ROOT = str(Path(__file__).parents[2])  # where this minigpt is
 SECONDS = 30.0  # that the work on one file may take
 LOST = {"right": False, "lines": ["the process that ran the file ended by itself"], "line": 0}
 
@@ -31,7 +33,7 @@ class Kernel:
     `first` are jobs that it does for itself when it has started: what they load or compute, no file's run has to.
     """
 
-    COMMAND = (sys.executable, "-m", "minigpt.lecture.warm")
+    COMMAND = (sys.executable, "-P", "-m", "minigpt.lecture.warm")  # -P: no file of the lecturer's is a module of ours
 
     def __init__(self) -> None:
         self.first: list[Job] = []
@@ -39,7 +41,7 @@ class Kernel:
         self.process: subprocess.Popen[str] | None = None
         self.answers: queue.Queue[Job | None] = queue.Queue()  # None when the process is gone
         self.number = 0  # of the job that was asked last
-        self.starting = threading.Lock()
+        self.starting, self.sending = threading.Lock(), threading.Lock()
 
     def start(self) -> None:
         """Starts the process, unless it is there; it warms up while other things go on."""
@@ -49,6 +51,7 @@ class Kernel:
             self.warm, self.answers = threading.Event(), queue.Queue()
             self.process = subprocess.Popen(
                 self.COMMAND,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.getenv("PYTHONPATH"))))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -114,7 +117,7 @@ class Kernel:
     def _send(self, message: Job) -> None:
         assert self.process
         assert self.process.stdin
-        with suppress(OSError, ValueError):  # it is gone: `_listen` says so
+        with self.sending, suppress(OSError, ValueError):  # it is gone: `_listen` says so
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
 

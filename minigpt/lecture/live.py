@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
+from textual.actions import parse
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 
 from minigpt.lecture.held import Answer, Held
+from minigpt.lecture.kernel import Job
 from minigpt.lecture.live_commands import Command
 from minigpt.lecture.live_screen import Shown
 from minigpt.lecture.live_view import KEYS, helped
+from minigpt.lecture.live_xray import XrayScreen, job
 
 SCROLL = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
 HABIT = 1.0  # seconds
@@ -37,6 +40,12 @@ class Live(Shown):
 
     peeked = ""  # what the present key has taken away
 
+    def on_mount(self) -> None:
+        """Reads the bindings now: that takes `ast`, which Python before 3.11.9 cannot do in two threads at once."""
+        for binding in self.BINDINGS:
+            assert isinstance(binding, Binding)
+            parse(binding.action)
+
     async def on_event(self, event: Event) -> None:
         """Nothing that is shown until the next key outlives it, whatever key that is; but it may be scrolled."""
         if isinstance(event, Key) and not event.is_forwarded and self.prompt.then is None and event.key not in SCROLL:
@@ -47,6 +56,7 @@ class Live(Shown):
     def action_scroll(self, by: int) -> None:
         """Some rows up or down."""
         self.query_one("#main").scroll_relative(y=by, animate=False)
+        self.call_after_refresh(self.draw)
 
     def action_escape(self) -> None:
         """Leaves the prompt, or ends what is being done."""
@@ -118,23 +128,32 @@ class Live(Shown):
             "X-ray of:", lambda part: self.submit("xray", partial(self.xray, part)), (), self.held.lecture.name
         )
 
-    def xray(self, part: str) -> None:
-        """In the commands' thread: the pass, then its screen."""
-        from minigpt.lecture.live_xray import XrayScreen, pass_through
+    def xray(self, part: str) -> Answer | None:
+        """In the commands' thread: the pass, drawn by the warm process; then its screen, or the same one redrawn."""
+        drawn = self.held.kernel.ask(job(part, *self.size))
+        if not drawn["right"]:
+            return Answer(False, " ".join(drawn["lines"]))
+        self.call_from_thread(self.open_xray, part, drawn)
+        return None
 
-        self.call_from_thread(self.push_screen, XrayScreen(pass_through(part)))
+    def open_xray(self, part: str, drawn: Job) -> None:
+        """Shows an X-ray."""
+        if isinstance(self.screen, XrayScreen):
+            self.screen.redrawn(drawn)
+        else:
+            self.push_screen(XrayScreen(drawn, lambda: self.submit("xray", partial(self.xray, part))))
 
 
 def run(held: Held) -> int:
     """Holds a lecture on the whole screen of the terminal, until q or Ctrl-C. The exit code: 0, or 1 after a crash."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ValueError("lecture live needs a terminal: minigpt lecture next, check, run do the same without one")
-    held.kernel.first = held.trials.rehearsal()
+    held.kernel.first = [*held.trials.rehearsal(), job("attention", 80, 24)]
     held.kernel.start()
     app = Live(held)
     try:
         app.run(mouse=False)
     finally:
-        app.commands.stop()
+        app.leave()
         held.kernel.close()
     return app.return_code or 0

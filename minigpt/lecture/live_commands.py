@@ -25,6 +25,7 @@ class Commands(threading.Thread):
         self.more = threading.Condition()
         self.doing: str | None = None
         self.since = 0.0
+        self.over = False
         self.said: tuple[str, Answer] | None = None
         self.pieces: list[str] = []  # of the text that a run has written so far
 
@@ -46,6 +47,9 @@ class Commands(threading.Thread):
     def stop(self, seconds: float = 2.0) -> None:
         """Ends all, and waits a little for a file that is being written."""
         self.end()
+        with self.more:
+            self.over = True
+            self.more.notify()
         until = time.monotonic() + seconds
         while self.busy() and time.monotonic() < until:
             time.sleep(0.01)
@@ -71,8 +75,9 @@ class Commands(threading.Thread):
         """Does what is submitted."""
         while True:
             with self.more:
-                while not self.waiting:
-                    self.more.wait()
+                self.more.wait_for(lambda: self.waiting or self.over)
+                if not self.waiting:
+                    return
                 name, command = self.waiting.popleft()
                 self.doing, self.since = name, time.monotonic()
             answer = self.answered(name, command)

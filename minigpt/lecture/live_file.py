@@ -30,6 +30,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.file, self.on_change = file, on_change
         self.state = f"… {file.path.name}"
+        self.failing = False  # the last save could not be recorded
         self.over = threading.Event()
 
     def run(self) -> None:
@@ -50,18 +51,22 @@ class Watch(threading.Thread):
     def taken(self) -> bool:
         """Compiles the file as it stands, and records it; False where that must be tried again."""
         try:
+            state = self.state
             with suppress(FileNotFoundError):
-                data = self.file.path.read_bytes()
-                self.say(compiled(data.decode("utf-8-sig", "replace"), self.file.path.name))
-            with self.file.alone():
-                pass
+                state = compiled(self.file.path.read_bytes().decode("utf-8-sig", "replace"), self.file.path.name)
+            if not self.failing:
+                self.say(state)  # at once, whoever has the lock
+            with self.file.recorded():
+                self.failing = False
+            self.say(state)
         except Timeout:
             return False  # a command is at work, and will have recorded it
         except OSError as error:
+            self.failing = True
             self.say(f"✗ not noted: {error.strerror or error}")
             return False
         except ValueError as error:
-            self.say(f"✗ {error}")
+            self.say(f"✗ {error}".replace(str(self.file.path), self.file.path.name))
         except Exception as error:  # it goes on watching, whatever the file holds
             self.say(f"✗ {type(error).__name__}: {error}")
         return True

@@ -59,11 +59,16 @@ class Shown(App[None]):
         self.file.start()
         self.set_interval(0.25, self.tick)
 
+    def leave(self) -> None:
+        """Ends what is being done, and the watching."""
+        self.file.over.set()
+        self.commands.stop()
+
     def changed(self) -> None:
         """Called in any thread when there is something new."""
         self.post_message(self.Changed())
 
-    def on_live_changed(self) -> None:
+    def on_shown_changed(self) -> None:
         """Shows what is new."""
         self.draw()
 

@@ -7,7 +7,6 @@ Where a process cannot be forked, as on Windows, the work is done in the warm pr
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import select
@@ -16,7 +15,7 @@ import sys
 import time
 from collections import deque
 from contextlib import redirect_stdout, suppress
-from typing import Any
+from importlib import import_module
 
 from minigpt.lecture.kernel import LOST, Job
 
@@ -77,14 +76,20 @@ def send(out: int, answer: Job) -> None:
         data = data[os.write(out, data) :]
 
 
+def done(job: Job) -> Job:
+    """What a function makes of a job that names it: one of the stage, or with its module before it."""
+    module, _, name = job["do"].rpartition(".")
+    answer: Job = getattr(import_module(module or "minigpt.lecture.stage"), name)(job)
+    return answer
+
+
 def work(job: Job, out: int) -> None:
     """Does a job here and now, and sends its answer."""
     from minigpt.lecture import stage
 
     sys.stdout = Printed(out, job["number"])
-    module, _, name = job["do"].rpartition(".")
     try:
-        answer = getattr(importlib.import_module(module) if module else stage, name)(job)
+        answer = done(job)
     except stage.Failed as error:
         answer = {"right": False, "lines": error.lines, "line": error.line}
     except Exception as error:  # the lecturer must see that it was not his file
@@ -152,13 +157,12 @@ def warm_up(first: list[Job]) -> None:
 
     torch.set_num_threads(1)  # a forked child has no helpers of its parent's
     import minigpt
-    from minigpt.lecture import stage
 
     for _ in minigpt.load("storyteller", device="cpu", plain=True).stream("Once", max_new_tokens=2):
         pass
-    names: dict[str, Any] = vars(stage)
     for job in first:
-        names[job["do"]](job)
+        with suppress(Exception):  # it is said when it is asked for
+            done(job)
 
 
 def main() -> None:

@@ -56,10 +56,16 @@ class WorkingFile:
         return self.history.present.step
 
     @contextmanager
-    def alone(self) -> Iterator[Sides]:
-        """No other command meanwhile; what is in the file now is in the history first."""
+    def recorded(self) -> Iterator[None]:
+        """No other command meanwhile, and what is in the file now is in the history."""
         with FileLock(self.history.path.with_suffix(".lock"), timeout=10):
             self.record()
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[Sides]:
+        """The same, with what a command needs to know of the file."""
+        with self.recorded():
             present, laid = self.history.present, self.history.laid
             before = {(scope, old): new for scope, old, new in laid.names}
             yield Sides.of(self.lecture, self.step, laid.text.split("\n"), present.text.split("\n"), before)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -79,13 +80,16 @@ def hold(tmp_path: Path, kernel: Kernel) -> Callable[..., None]:
             if step:
                 held.goto(step)
             app = Live(held)
+            kernel.start()
             async with app.run_test(size=size) as pilot:
                 screen = Screen(app, pilot)
                 await screen.until(lambda: kernel.warm.is_set() and not app.commands.busy() and "✓" in screen.text())
-                await test(screen)
-            app.commands.stop()
-            assert not app.commands.busy()
-            assert app.return_code == 0
+                try:
+                    await test(screen)
+                finally:
+                    app.leave()
+            assert not app.commands.busy(), (app.commands.doing, app.commands.waiting)
+            assert not app.return_code
 
         asyncio.run(go())
 
@@ -139,10 +143,10 @@ def test_nothing_of_show_outlives_the_next_key(hold: Any, key: str) -> None:
         await screen.press("s", shows="next: 4. The mask")
         assert "say: A token that could see" in screen.text()
         await screen.press("down", "up", "pagedown", "pageup", shows="next: 4. The mask")
-        await screen.press(key)
-        await screen.pilot.pause()
-        for line in (*step.lines[:3], "say:", "ask:"):
-            assert line.strip() not in screen.text()
+        await screen.pilot.press(key)
+        shown = str(screen.app.drawn["#answer"])
+        assert not [line for line in (*step.lines, "say: A", "ask: Two") if line.strip() and line in shown]
+        await screen.until(lambda: "say: A token" not in screen.text())
 
     hold(held, (40, 20), 3)
 
@@ -151,8 +155,8 @@ def test_what_does_not_fit_can_be_scrolled_to(hold: Any) -> None:
     async def held(screen: Screen) -> None:
         await screen.press("s", shows="↓ more")
         assert "n_slots: int" not in screen.text()
-        await screen.press(*["pagedown"] * 4, shows="return slots")
-        assert "↓ more" not in screen.text()
+        await screen.press(*["pagedown"] * 4, shows="return (slots")
+        await screen.until(lambda: "↓ more" not in screen.text())
 
     hold(held, (40, 20), 3)
 
@@ -172,12 +176,31 @@ def test_two_texts_stand_side_by_side_or_below_each_other(hold: Any) -> None:
     hold(held, step=4)
 
 
+def test_the_x_ray_lies_over_the_lecture_until_q(hold: Any) -> None:
+    async def held(screen: Screen) -> None:
+        await screen.press("x", shows="X-ray of: attention")
+        await screen.press("enter", shows="step 1 at width 80")
+        await screen.press("right", shows="step 2")
+        await screen.press("down", shows="step 3")
+        await screen.press("n", "up", shows="step 1")
+        await screen.press("end", shows="step 3")
+        await screen.pilot.resize_terminal(40, 20)
+        await screen.press(shows="step 3 at width 40")
+        await screen.press("q", shows="step 0 of 5")
+        await screen.press("x", *["backspace"] * 9, *"bpe", "enter", shows="xray: there is no part 'bpe'")
+        await screen.press("x", "enter", "ctrl+c")
+        await screen.until(lambda: not screen.app.is_running)
+        assert screen.held.step == 0
+
+    hold(held)
+
+
 def test_every_save_is_compiled_and_recorded(hold: Any) -> None:
     async def held(screen: Screen) -> None:
         whole = screen.file()
         screen.save(whole + "x = (\n")
         await screen.until(lambda: "'(' was never closed" in screen.text())
-        assert screen.states()[-1] == whole + "x = (\n"
+        await screen.until(lambda: screen.states()[-1] == whole + "x = (\n")
         beside = screen.path.with_suffix(".new")
         beside.write_text(whole + "y = 1\n", "utf-8")
         beside.replace(screen.path)  # as many editors save
@@ -214,7 +237,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(hold: Any, monkeypatch: pyt
             screen.save(whole + "x = 1\n")
             await screen.until(lambda: "not noted: No space left" in screen.text())
         await screen.until(lambda: "✓ attention.py" in screen.text())
-        assert screen.states()[-1] == whole + "x = 1\n"
+        await screen.until(lambda: screen.states()[-1] == whole + "x = 1\n")
         await screen.press("n", shows="next: 1. Softmax")
 
     hold(held)
@@ -265,6 +288,18 @@ def test_no_key_waits_for_a_loop_and_esc_ends_it(hold: Any) -> None:
     hold(held, step=4)
 
 
+def test_an_answer_does_not_wait_for_the_clock(hold: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Live, "tick", lambda _: None)
+
+    async def held(screen: Screen) -> None:
+        await screen.press("n", shows="next: 1. Softmax")
+        await screen.press("R", shows=TEXT.strip())
+        screen.save("x = (")
+        await screen.until(lambda: "'(' was never closed" in screen.text())
+
+    hold(held)
+
+
 def test_keys_that_come_too_fast_are_done_in_their_order(hold: Any) -> None:
     async def held(screen: Screen) -> None:
         await screen.press("n", "n", "n", "u", "c", shows="right so far, 2 of 5")
@@ -297,6 +332,43 @@ def test_rows_are_never_wider_than_the_screen(tmp_path: Path) -> None:
         assert " ".join(key_rows(width)).split() == " ".join(f"{key} {word}" for key, _, word, _ in KEYS).split()
         for name in ("run", "next", "time", "break"):
             assert max(map(cells, rows_of(name, both, width))) <= width
+
+
+def begun(folder: Path) -> tuple[int, int]:
+    """`minigpt lecture live attention FOLDER` on a terminal of 80 × 24: the process, and the terminal's other end."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    process, terminal = pty.fork()
+    if process == 0:
+        words = [sys.executable, "-m", "minigpt", "lecture", "live", "attention", str(folder)]
+        os.execve(sys.executable, words, {**os.environ, "TERM": "xterm-256color"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return process, terminal
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no pty")
+def test_on_a_terminal_ctrl_c_leaves_at_once_and_puts_it_back(tmp_path: Path) -> None:
+    process, terminal = begun(tmp_path)
+    seen = b""
+
+    def until(what: bytes) -> None:
+        nonlocal seen
+        while what not in seen:
+            seen += os.read(terminal, 1 << 16)
+
+    until(b"step 0 of 5")
+    os.write(terminal, b"n")
+    until(b"1. Softmax")
+    os.write(terminal, b"\x03")
+    until(b"\x1b[?1049l")  # the screen that was there before
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    os.close(terminal)
+    file = WorkingFile.open(tmp_path)
+    assert file.path.read_text("utf-8") == file.lecture.text(1) == file.history.present.text
+    assert b"38;2;" not in seen  # the terminal's own colours, whatever they are
 
 
 def test_without_a_terminal_it_names_the_commands_that_need_none(tmp_path: Path) -> None:

@@ -115,3 +115,13 @@ def test_the_first_jobs_are_done_by_the_process_itself(kernel: Kernel, tmp_path:
     assert kernel.warm.wait(10)
     assert kernel.process
     assert (tmp_path / "pid").read_text("utf-8") == str(kernel.process.pid)
+
+
+def test_files_beside_the_lecturers_are_not_taken_for_modules(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "tokenizer", "minigpt"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert kernel.ask(job("fine"))["right"]

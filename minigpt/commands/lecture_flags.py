@@ -32,11 +32,12 @@ def lecture(parser: argparse.ArgumentParser) -> None:
     The file stands in the folder where the command runs, or in FOLDER. Nothing that is typed into it is ever lost:
     every state is kept beside it, in .lecture/.
     """
+    parser.description = (lecture.__doc__ or "").replace("\n    ", "\n").strip()
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     rows = [(f"{name} {words}".strip(), says or "take an undo back") for name, (words, says) in DO.items()]
     parser.epilog = "what to do:\n" + "\n".join(f"  {words:<26} {says}" for words, says in rows)
     parser.add_argument("do", metavar="DO", choices=DO, help="see below")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="what follows it")
+    parser.add_argument("words", nargs="*", default=[], metavar="WORD", help="what follows it")
     parser.set_defaults(check=check_lecture)
 
 

@@ -168,7 +168,7 @@ def test_messages_speak_in_the_flags_of_the_command(message: str, words: dict[st
 
 
 def test_what_writes_text_takes_the_fastest_dtype_and_what_looks_keeps_the_files() -> None:
-    rest = {"eval": ["--text", "f"], "export": ["gpt2", "folder"], "show": ["bars", "x"]}
+    rest = {"eval": ["--text", "f"], "export": ["gpt2", "folder"], "show": ["bars", "x"], "lecture": ["list"]}
     usual = {
         name: Parser(name).read(rest.get(name, [])) for name in COMMANDS if name not in ("download", "train", "check")
     }

@@ -17,6 +17,7 @@ def loaded_once() -> Iterator[list[dict[str, object]]]:
     lm, asked = minigpt.load("storyteller", device="cpu"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minigpt.language_model.load", lambda _, **named: (asked.append(named), lm)[1])
+        patch.setattr(xray_view.XrayApp, "run", lambda _: pytest.fail("a screen was opened"))  # none in a pipe
         yield asked
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from tqdm import tqdm
 
 from minigpt import terminal
+from minigpt.cli import reason
 from minigpt.commands.common import note, stop_requested
 from minigpt.commands.train_begin import Run, continue_run, start_run
 from minigpt.train import processes
@@ -27,6 +29,17 @@ def run(args: argparse.Namespace) -> int:
         tell = note if processes.rank() == 0 else silent
         begun = continue_run(args, device, tell) if args.resume else start_run(args, device, tell)
         return train_in_folder(args, begun)
+
+
+@contextmanager
+def by_name() -> Iterator[None]:
+    """What goes wrong in another process than the first one says in which."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if processes.rank() == 0:
+            raise
+        raise ValueError(f"process {processes.rank() + 1} of {processes.count()}: {reason(error)}") from None
 
 
 def silent(_: str) -> None:
@@ -54,7 +67,8 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
     with bar, stop_requested() as stopping:
         signal = 0
         for progress in steps:
-            show(bar, progress, settings.batch_size * settings.block_size)
+            if first:
+                show(bar, progress, settings.batch_size * settings.block_size)
             signal = int(processes.most(stopping()))
             if signal:
                 break
@@ -93,7 +107,8 @@ def show(bar: "tqdm[None]", progress: Progress, n_tokens: int) -> None:
         validation = f"{progress.scores.loss:.3f} = {progress.scores.bits_per_byte:.3f} bits per byte"
         kept = ", the best so far" if progress.best else ""
         bar.write(f"step {progress.step}: loss {progress.loss:.3f}, validation loss {validation}{kept}", sys.stderr)
-        for line in terminal.wrap(progress.sample.strip(), max(20, terminal.columns() - 2)):
+        sample = " ".join(progress.sample.split())
+        for line in terminal.wrap(sample, max(20, terminal.columns() - 2)) if sample else ():
             bar.write(f"  {line}".rstrip(), sys.stderr)
 
 

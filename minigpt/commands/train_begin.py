@@ -9,6 +9,7 @@ from minigpt.commands.train_flags import MAY_CHANGE, TRAIN_DEFAULTS, flag
 from minigpt.commands.train_texts import BY_HASH, Note, as_list, flags_of, read_texts
 from minigpt.train.checkpoint import FILE, read_run
 from minigpt.train.data import Texts
+from minigpt.train.make import make_texts
 from minigpt.train.new import NewRun, settings_of
 from minigpt.train.record import RunRecord, companions_of
 from minigpt.train.trainer import Trainer, fast_precision
@@ -43,7 +44,7 @@ def start_run(args: argparse.Namespace, device_name: str | None, note: Note) -> 
         tok = choose_tokenizer(asked["tokenizer"], train_text, asked["vocab_size"], asked["plain"])
     if tok is None:
         raise ValueError(f"{args.finetune} has no vocabulary: a text cannot be encoded for it")
-    texts = Texts.of(train_text, validation_text, tok)
+    texts = make_texts(train_text, validation_text, tok, asked)
     new = NewRun(asked, texts, n_bytes, tok.n_vocab, device, base.model if base else None, args.shard)
     if n_bytes < LITTLE and not base:
         note(f"{n_bytes:,} bytes of text are little: about 100,000 give readable words")
@@ -94,4 +95,5 @@ def continue_run(args: argparse.Namespace, device: str | None, note: Note) -> Ru
             raise ValueError(f"{flag(name)} {file} is not {what} ({args.out}): name that text, or begin another run")
     trainer = saved.trainer(settings_of(asked, saved.settings), asked["plain"], args.shard)
     tok = record.tokenizer(asked["plain"])
-    return trainer, tok, Texts.of(train_text, validation_text, tok), saved.log, replace(record, asked=asked)
+    texts = make_texts(train_text, validation_text, tok, asked)
+    return trainer, tok, texts, saved.log, replace(record, asked=asked)

@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -14,8 +15,11 @@ from minigpt.commands.train_begin import Run, continue_run, start_run
 from minigpt.train import processes
 from minigpt.train.card import write_curves
 from minigpt.train.checkpoint import check_space
+from minigpt.train.data import Texts
+from minigpt.train.new import n_parameters
 from minigpt.train.run import Progress, overfits
 from minigpt.train.run import run as train
+from minigpt.train.trainer import Trainer
 from tokenizer.fetch.atomic import exclusive
 
 
@@ -24,11 +28,16 @@ def run(args: argparse.Namespace) -> int:
     for file in [*(args.text or ()), *(args.val or ())]:
         if str(file) != "-" and not file.exists():
             raise ValueError(f"there is no file {file}: name a text of your own, the longer the better")
-    with processes.together(args.device) as device, exclusive(args.out) if processes.rank() == 0 else nullcontext():
+    with processes.together(args.device) as device, by_name(), hold(args.out):
         processes.wait()  # the first one has made the folder, and completed what a killed writer left
         tell = note if processes.rank() == 0 else silent
         begun = continue_run(args, device, tell) if args.resume else start_run(args, device, tell)
         return train_in_folder(args, begun)
+
+
+def hold(folder: Path) -> AbstractContextManager[None]:
+    """Holds the folder for the processes that train together: the first one writes."""
+    return exclusive(folder) if processes.rank() == 0 else nullcontext()
 
 
 @contextmanager
@@ -52,14 +61,7 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
     first, settings = processes.rank() == 0, trainer.settings
     every, patience = int(str(record.asked["evaluate_every"])), int(str(record.asked.get("patience") or 0))
     if first:
-        n = sum(parameter.numel() for parameter in trainer.model.parameters())
-        note(
-            f"{n:,} parameters; {len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate; "
-            f"{settings.steps} steps of {settings.batch_size} x {settings.block_size} tokens in {settings.precision}"
-        )
-        warning = check_space(args.out, trainer) if trainer.step < settings.steps else ""
-        if warning and settings.steps - trainer.step > every:
-            note(warning)
+        announce(args.out, trainer, texts, every)
     steps = train(trainer, tok, texts, args.out, log, every, record, patience)
     bar = tqdm(
         total=settings.steps, initial=trainer.step, unit="step", desc="training", smoothing=0.05, disable=not first
@@ -84,6 +86,17 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
         told(first, f"stopped and saved at step {trainer.step}; the same command with --resume goes on")
         return 128 + signal
     return told(first, found(args))
+
+
+def announce(folder: Path, trainer: Trainer, texts: Texts, every: int) -> None:
+    """Says what is trained on what; an OSError where the disk has no room for it."""
+    settings, n = trainer.settings, n_parameters(trainer.model)
+    read = f"{len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate"
+    batch = f"{settings.batch_size} x {settings.block_size} tokens in {settings.precision}"
+    note(f"{n:,} parameters; {read}; {settings.steps} steps of {batch}")
+    warning = check_space(folder, trainer) if trainer.step < settings.steps else ""
+    if warning and settings.steps - trainer.step > every:
+        note(warning)
 
 
 def told(first: bool, text: str) -> int:

@@ -94,6 +94,10 @@ def continue_run(args: argparse.Namespace, device: str | None, note: Note) -> Ru
             file = ", ".join(as_list((asked | here)[name]))
             raise ValueError(f"{flag(name)} {file} is not {what} ({args.out}): name that text, or begin another run")
     trainer = saved.trainer(settings_of(asked, saved.settings), asked["plain"], args.shard)
+    if asked["steps"] != record.asked["steps"] and trainer.step:
+        now, end = (trainer.settings.rate(step) for step in (trainer.step, asked["steps"]))
+        curve = f"from step {trainer.step} on the learning rate follows the curve for {asked['steps']} steps"
+        note(f"{curve}: {now:.2g} now, {end:.2g} at the end")
     tok = record.tokenizer(asked["plain"])
     texts = make_texts(train_text, validation_text, tok, asked)
     return trainer, tok, texts, saved.log, replace(record, asked=asked)

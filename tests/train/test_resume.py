@@ -94,7 +94,11 @@ def test_a_run_remembers_all_that_it_was_asked_for(begun: Path) -> None:
 def test_resume_alone_repeats_what_was_asked(begun: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Six more steps: evaluated as often, on the same text, with the same settings."""
     assert command(folder, resume=True, steps=12) == 0
-    assert re.findall(r"step (\d+): loss", capsys.readouterr().err) == ["9", "12"]
+    told = capsys.readouterr().err
+    assert re.findall(r"step (\d+): loss", told) == ["9", "12"]
+    rates = [load_run(folder)[0].settings.rate(step) for step in (6, 12)]
+    curve = "from step 6 on the learning rate follows the curve for 12 steps"
+    assert f"{curve}: {rates[0]:.2g} now, {rates[1]:.2g} at the end\n" in told
     trainer, log, record = load_run(folder)
     assert (trainer.step, [entry["step"] for entry in log]) == (12, [3, 6, 9, 12])
     assert trainer.settings == replace(load_run(begun / "run")[0].settings, steps=12)

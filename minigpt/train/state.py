@@ -42,3 +42,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = {i: processes.spread_like(parameters[i], values) for i, values in saved["state"].items()}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, held in optimizer.state.items():  # fused kernels take for granted that both lie in memory alike
+        alike = {name: value for name, value in held.items() if value.shape == parameter.shape}
+        held.update({name: torch.empty_like(parameter).copy_(value) for name, value in alike.items()})

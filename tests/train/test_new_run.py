@@ -16,8 +16,9 @@ from minigpt.train import plan
 from minigpt.train.checkpoint import load_run, resume
 from minigpt.train.data import Texts, hold_out
 from minigpt.train.losses import read_log
-from minigpt.train.trainer import Trainer, TrainSettings
+from minigpt.train.trainer import Trainer, TrainSettings, evaluate
 from tokenizer import train as train_tokenizer
+from weights import load_checkpoint
 
 TEXT = "The cat sat on the mat.\nThe dog sat on the log.\nA bird sang in the tree.\n" * 60
 SMALL = [
@@ -136,10 +137,15 @@ def test_a_run_ends_where_it_overfits_and_keeps_its_best(
     out, flags = tmp_path / "m", ["--steps", 60, "--evaluate-every", 5, "--learning-rate", 0.05, "--patience", 2]
     assert command(out, "--text", text, "--val", tmp_path / "val.txt", *flags, *SMALL) == 0
     told = capsys.readouterr().err
-    trainer, log, _ = load_run(out)
+    trainer, log, record = load_run(out)
     losses = [entry["validation"] for entry in log]
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < 12
+    texts = Texts.of(TEXT, "zqxj kvwp 0918 " * 9, record.tokenizer())
+    kept = load_checkpoint(out, "cpu").model
+    assert isinstance(kept, GPT2)
+    scores = evaluate(kept, texts.validation, texts.validation_bytes, trainer.settings)
+    assert scores.loss == pytest.approx(min(losses), abs=1e-6)
     why = "2 evaluations were no better than the one after step"
     assert f"stopped at step {trainer.step}: {why} {log[best]['step']}, the model overfits" in told
     assert command(out, "--resume") == 0  # by its own patience there is nothing left to do

@@ -92,7 +92,7 @@ def test_what_cannot_be_shared_is_refused_by_name(found: dict[str, Any]) -> None
     assert found["many"].startswith("accumulate (--accumulate) is 3, more than the 2 blocks of each of the 2 processes")
     assert re.match(r"the loss of step \d is (nan|inf): choose a smaller learning rate", found["wild"])
     mean, first = found["dropout"]
-    assert mean != first  # each process drops others
+    assert abs(mean - first) > 1e-4  # each process drops others
 
 
 def test_sharding_wants_several_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,6 @@ TRAIN_DEFAULTS: dict[str, Any] = {  # of a new run; one that is resumed has its 
     "patience": 5,
     "precision": "auto",
     "compile": False,
-    "shard": False,
     "seed": 0,
     "device": "auto",
     "plain": False,
@@ -38,7 +37,7 @@ def train(parser: argparse.ArgumentParser) -> None:
     add_training(parser.add_argument_group("training"))
     flags.add_device(parser, dtype=False)
     flags.add_plain(parser)
-    parser.set_defaults(compile=None, shard=None, device=None, plain=None, check=check_train)  # None: not given
+    parser.set_defaults(compile=None, device=None, plain=None, check=check_train)  # None: not given
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:

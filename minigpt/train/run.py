@@ -117,4 +117,4 @@ def sample(trainer: Trainer, tokenizer: Tokenizer) -> str:
     ids = generate(
         model, [end], max_new_tokens=n, temperature=0.7, top_p=0.9, seed=1, eos_token_id=end, plain=trainer.plain
     )
-    return tokenizer.decode(ids)
+    return tokenizer.decode([i for i in ids if i != end])

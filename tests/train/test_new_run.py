@@ -163,6 +163,7 @@ def test_every_evaluation_shows_what_the_model_writes(
     shown = [line for line in re.split(r"[\r\n]", capsys.readouterr().err) if line.startswith("  ") and line.strip()]
     assert len(shown) >= 2
     assert re.search(r"cat|dog|bird|sat|the", shown[-1])
+    assert "<|endoftext|>" not in "".join(shown)
     monkeypatch.setattr("minigpt.train.run.sample", lambda *_: "")
     assert command(tmp_path / "b", *flags) == 0  # and draws no number that the training draws
     assert (tmp_path / "a" / "training.jsonl").read_bytes() == (tmp_path / "b" / "training.jsonl").read_bytes()

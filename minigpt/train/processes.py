@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.utils._pytree import tree_map_only
 
 X = TypeVar("X")
@@ -110,9 +111,10 @@ def spread(model: nn.Module, loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
         from torch.distributed.fsdp import fully_shard
     except ImportError:
         raise ImportError("--shard needs torch 2.6 or newer: pip install -U torch, or leave it out") from None
+    mesh = init_device_mesh(next(model.parameters()).device.type, (count(),))
     for block in getattr(model, "h", None) or model.layers:  # type: ignore[union-attr]
-        fully_shard(block)
-    fully_shard(whole)
+        fully_shard(block, mesh=mesh)
+    fully_shard(whole, mesh=mesh)
     return whole
 
 

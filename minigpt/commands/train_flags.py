@@ -75,7 +75,7 @@ def add_training(group: argparse._ArgumentGroup) -> None:
     add("--steps", type=whole(1), metavar="N", help="so many steps instead")
     add("--batch-size", type=whole(1), metavar="N", help=f"blocks a step ({usual('batch_size')})")
     add("--accumulate", type=whole(1), metavar="N", help=f"parts of a batch, for less memory ({usual('accumulate')})")
-    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: by the text; --finetune 128)")
+    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: by the text)")
     add("--learning-rate", type=above, metavar="R", help="peak (default: 2e-3, with --finetune 1e-4)")
     add("--warmup", type=whole(0), metavar="N", help="steps (default: a tenth, at most 100)")
     add("--evaluate-every", type=whole(1), metavar="N", help="steps (default: a twentieth)")

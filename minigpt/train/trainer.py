@@ -4,7 +4,10 @@ B batch, T tokens in a block.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +16,10 @@ from minigpt.fast.choose import fast_form
 from minigpt.fast.training import fast_parts
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
-from minigpt.train.data import Ids, draw_batch
+from minigpt.train import processes
+from minigpt.train.data import Ids, Texts, draw_batch
 from minigpt.train.simple import train_step
+from minigpt.train.state import state_of
 from minigpt.train.step import TrainSettings, autocast, make_optimizer
 
 __all__ = ["Scores", "TrainSettings", "Trainer", "evaluate", "fast_precision"]
@@ -24,37 +29,85 @@ class Trainer:
     """A model, its optimizer, and the number of steps done.
 
     A step's batch and dropout follow from the seed and the step's number alone, so a resumed run draws the same. With
-    `plain` the model runs as it is read, without its fast form.
+    `plain` the model runs as it is read, without its fast form. Where torchrun has started several processes, each
+    computes its share of every batch, see `processes`; with `shard` each also holds a part of the model only.
+    Raises ValueError where a batch has no equal shares.
     """
 
-    def __init__(self, model: GPT2 | Llama, settings: TrainSettings, plain: bool = False) -> None:
+    def __init__(self, model: GPT2 | Llama, settings: TrainSettings, plain: bool = False, shard: bool = False) -> None:
         self.model, self.settings, self.plain, self.step = model, settings, plain, 0
         self.device = next(model.parameters()).device
-        self.optimizer = make_optimizer(model, settings, plain)
         self.parts = fast_parts(plain)
         self.loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
+        self.n_processes, self.shard = processes.count(), shard
+        check_shares(settings, self.n_processes, shard)
+        self.all: nn.Module | None = None
+        if self.n_processes > 1:
+            self.all = processes.spread(model, self.loss_of_form, shard)
+        self.optimizer = make_optimizer(model, settings, plain)
 
-    def do_step(self, ids: Ids) -> float:
+    def do_step(self, data: Ids) -> float:
         """One step on a batch drawn from ids (N,): returns its loss, in nats per token."""
         settings, seed = self.settings, self.settings.step_seed(self.step)
-        torch.manual_seed(seed)  # for dropout
-        x, y = draw_batch(ids, settings.block_size, settings.batch_size, torch.Generator().manual_seed(seed))
+        torch.manual_seed(seed + processes.rank())  # for dropout, which is another in each process
+        x, y = (processes.share(part) for part in self.draw(data, torch.Generator().manual_seed(seed)))
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
-        model, batch = fast_form(self.model.train(), self.plain), (x.to(self.device), y.to(self.device))
+        batch = (x.to(self.device), y.to(self.device))
+        model = self.model.train()
         loss = train_step(
             model, self.optimizer, *batch, settings.clip, settings.accumulate, self.checked_loss, self.parts.clip
         )
         self.step += 1
-        return loss
+        return processes.mean(loss)
+
+    def draw(self, data: Ids, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The batch of a step, x and y, (B, T) each."""
+        return draw_batch(data, self.settings.block_size, self.settings.batch_size, generator)
 
     def checked_loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """The loss, in the settings' precision; a ValueError where it is no number, before any weight has moved."""
         with autocast(self.device, self.settings.precision):
-            loss = self.loss(model, x, y)
-        if not loss.isfinite():
+            loss: Tensor = self.all(x, y) if self.all else self.loss_of_form(model, x, y)
+        value = processes.mean(loss.item()) if self.all else loss.detach()
+        if not math.isfinite(value):
             raise ValueError(f"the loss of step {self.step + 1} is {loss.item()}: choose a smaller learning rate")
         return loss
+
+    def loss_of_form(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of the model in its fastest form; with FSDP2, whose hooks have no other, as it is read."""
+        return self.loss(fast_form(model, self.plain), x, y)  # type: ignore[type-var]
+
+    def evaluate(self, texts: Texts) -> "Scores":
+        """How well the model predicts the validation text: the same in every process."""
+        ids, n_bytes = texts.validation, texts.validation_bytes
+        scores = evaluate(self.model, ids, n_bytes, self.settings, self.plain, self.all if self.shard else None)
+        return Scores(processes.mean(scores.loss), processes.mean(scores.bits_per_byte))
+
+    def state(self) -> dict[str, Any]:
+        """What goes on with the run, see `state_of`. All processes call this."""
+        return state_of(self.model, self.optimizer, self.step)
+
+    def whole(self) -> GPT2 | Llama:
+        """The model as it is written: all of it, where each process holds a part. All processes call this."""
+        if not self.shard:
+            return self.model
+        with torch.device("meta"):
+            model = type(self.model)(self.model.config)  # type: ignore[arg-type]
+        model.load_state_dict(processes.gathered(self.model.state_dict()), assign=True)
+        return model
+
+
+def check_shares(settings: TrainSettings, n: int, shard: bool) -> None:
+    """Whether n processes can share each batch; a ValueError where they cannot."""
+    if shard and n == 1:
+        raise ValueError("--shard spreads a model over processes: start torchrun --nproc-per-node N, or leave it out")
+    if settings.batch_size % n:
+        told = f"a batch of {settings.batch_size} blocks (--batch-size) has no {n} equal shares for {n} processes"
+        raise ValueError(f"{told}: give a multiple of {n}")
+    if settings.accumulate * n > settings.batch_size:
+        blocks = f"the {settings.batch_size // n} blocks of each of the {n} processes"
+        raise ValueError(f"accumulate (--accumulate) is {settings.accumulate}, more than {blocks}: give less")
 
 
 @dataclass(frozen=True)
@@ -66,9 +119,17 @@ class Scores:
 
 
 @torch.no_grad()
-def evaluate(model: GPT2 | Llama, ids: Tensor, n_bytes: int, settings: TrainSettings, plain: bool = False) -> Scores:
+def evaluate(
+    model: GPT2 | Llama,
+    ids: Tensor,
+    n_bytes: int,
+    settings: TrainSettings,
+    plain: bool = False,
+    loss_of: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Scores:
     """The loss over all of ids (N,), cut into blocks of at most T tokens; n_bytes is the length of their text."""
-    form, loss_of = fast_form(model.eval(), plain), fast_parts(plain).loss
+    model.eval()
+    loss_of = loss_of or partial(fast_parts(plain).loss, fast_form(model, plain))
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1
     whole = n_tokens - n_tokens % settings.block_size
@@ -79,7 +140,7 @@ def evaluate(model: GPT2 | Llama, ids: Tensor, n_bytes: int, settings: TrainSett
         for x, y in zip(all_x.split(settings.batch_size), all_y.split(settings.batch_size), strict=True):
             if y.numel():
                 with autocast(device, settings.precision):
-                    loss = loss_of(form, x.to(device), y.to(device))
+                    loss = loss_of(x.to(device), y.to(device))
                 nats += loss.item() * y.numel()
     return Scores(nats / n_tokens, nats / math.log(2) / n_bytes)
 

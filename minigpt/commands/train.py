@@ -11,8 +11,9 @@ import torch
 from tqdm import tqdm
 
 import tokenizer
-from minigpt.commands.common import note, note_fetch, stop_requested
+from minigpt.commands.common import note, stop_requested
 from minigpt.commands.train_flags import TRAIN_DEFAULTS
+from minigpt.commands.train_tuning import load_base, read_chat_files, with_template
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.train.checkpoint import FILE, RunRecord, check_space, companions_of, load_run
@@ -20,24 +21,23 @@ from minigpt.train.data import Texts, check_length, hold_out, read_text, sha256_
 from minigpt.train.run import run as train
 from minigpt.train.state import restore_optimizer
 from minigpt.train.trainer import Trainer, TrainSettings, fast_precision
+from minigpt.train.tuning import prepare
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive
-from weights import load_checkpoint
-from weights.checkpoint import Checkpoint
 from weights.devices import pick_device
 from weights.export import MODEL_FILES
-from weights.fetch.locate import obtain
 
 Run = tuple[Trainer, Tokenizer, Texts, list[dict[str, float]], RunRecord]
 MAY_CHANGE = (  # by --resume
     *("steps", "learning_rate", "evaluate_every", "accumulate", "precision", "compile", "device", "plain"),
 )
-BY_HASH = ("text", "val", "encoding")  # compared by what is in the files, not by their names
+FILES = ("text", "chat", "val")
+BY_HASH = (*FILES, "encoding")  # compared by what is in the files, not by their names
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, with a progress bar on stderr, and say where the model is."""
-    for file in filter(None, (args.text, args.val)):
+    for file in filter(None, (args.text, args.chat, args.val)):
         if not file.exists():
             raise ValueError(f"there is no file {file}: name a text of your own, the longer the better")
     with exclusive(args.out):
@@ -90,20 +90,23 @@ def start_run(args: argparse.Namespace) -> Run:
     }
     device = pick_device(asked["device"])
     if asked["block_size"] is None:
-        asked["block_size"] = min(128, base.model.config.n_ctx) if base else 128
+        usual = 512 if asked["chat"] else 128
+        asked["block_size"] = min(usual, base.model.config.n_ctx) if base else usual
     if base and asked["block_size"] > base.model.config.n_ctx:
         held = f"the {base.model.config.n_ctx} positions of {args.finetune}"
         raise ValueError(f"--block-size {asked['block_size']} exceeds {held}: give less")
     if asked["learning_rate"] is None:
-        asked["learning_rate"] = 1e-4 if base else 1e-3
+        asked["learning_rate"] = 1e-4 if base and not asked["lora"] else 1e-3
     if asked["precision"] == "auto":
         asked["precision"] = fast_precision(device)
     settings = settings_of(asked, TrainSettings())
-    train_text, validation_text, hashes = read_texts([*filter(None, (args.text, args.val))], asked["encoding"])
+    files = [*filter(None, (args.chat or args.text, args.val))]
+    train_text, validation_text, hashes = ("", "", ()) if args.chat else read_texts(files, asked["encoding"])
     if base:
         model, tok = base.model, base.tokenizer
         if tok is None:
             raise ValueError(f"{args.finetune} has no vocabulary: a text cannot be encoded for it")
+        prepare(model, asked)
     else:
         usual_size = min(4096, max(512, len(train_text) // 250))
         tok = tokenizer.train(split_documents(train_text), asked["vocab_size"] or usual_size, plain=asked["plain"])
@@ -111,27 +114,17 @@ def start_run(args: argparse.Namespace) -> Run:
         sizes = {name: asked[name] for name in ("n_layer", "n_head", "n_embd", "dropout")}
         model = GPT2(GPT2Config(vocab_size=tok.n_vocab, n_ctx=settings.block_size, **sizes)).to(device)
         asked["vocab_size"] = asked["vocab_size"] or tok.n_vocab
-    texts = Texts.of(train_text, validation_text, tok)
-    check_length(texts.train, settings.block_size)
+    record = RunRecord(asked, hashes, companions_of(tok, base))
+    if args.chat:
+        record = with_template(record, tok)
+        texts, hashes = read_chat_files(files, record, tok)
+        record = replace(record, texts=hashes)
+    else:
+        texts = Texts.of(train_text, validation_text, tok)
+        check_length(texts.train, settings.block_size)  # type: ignore[arg-type]
     if any(file for pattern in ("config.json", *MODEL_FILES) for file in args.out.glob(pattern)):
         note(f"{args.out} holds a model: it stays until the first one of this run is whole, and is then replaced")
-    record = RunRecord(asked, hashes, companions_of(tok, base))
     return Trainer(model, settings, asked["plain"]), tok, texts, [], record
-
-
-def load_base(args: argparse.Namespace) -> Checkpoint:
-    """The checkpoint to start from; a ValueError where it would be overwritten, or is not of the sizes asked for."""
-    note_fetch(args.finetune)
-    source = obtain(args.finetune).path
-    if args.out.samefile(source if source.is_dir() else source.parent):
-        raise ValueError(f"--out {args.out} is the folder of --finetune {args.finetune}: name another one")
-    base = load_checkpoint(args.finetune, pick_device(args.device or "auto"), "float32")
-    for name in ("vocab_size", "n_layer", "n_head", "n_embd", "dropout"):
-        given, found = getattr(args, name), getattr(base.model.config, name, 0.0)
-        if given is not None and given != found:
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag} {given} is for a new model, and {args.finetune} has {found}: leave it out")
-    return base
 
 
 def continue_run(args: argparse.Namespace) -> Run:
@@ -150,9 +143,20 @@ def continue_run(args: argparse.Namespace) -> Run:
     asked: dict[str, Any] = record.asked | given
     if asked["steps"] < saved.step:
         raise ValueError(f"--steps {asked['steps']}: the run in {args.out} has done {saved.step} steps: give more")
-    named = (("--text", args.text or asked["text"]), ("--val", args.val or asked["val"]))
+    kind, other = ("chat", "text") if asked.get("chat") else ("text", "chat")
+    if getattr(args, other):
+        refused = f"--{other} {getattr(args, other)} is not wanted"
+        raise ValueError(
+            f"{refused}, the run in {args.out} was begun with --{kind}: leave it out, or begin another run"
+        )
+    named = [(f"--{name}", getattr(args, name) or asked[name]) for name in (kind, "val")]
     files = {flag: Path(str(file)) for flag, file in named if file}
-    train_text, validation_text, hashes = read_texts([*files.values()], args.encoding or asked["encoding"])
+    tok, encoding = record.tokenizer(asked["plain"]), args.encoding or asked["encoding"]
+    if kind == "chat":
+        texts, hashes = read_chat_files([*files.values()], replace(record, asked=asked | {"encoding": encoding}), tok)
+    else:
+        train_text, validation_text, hashes = read_texts([*files.values()], encoding)
+        texts = Texts.of(train_text, validation_text, tok)
     for (flag, file), found, begun in zip(files.items(), hashes, (*record.texts, ""), strict=False):
         if found != begun:
             what = "what the run was begun with, by its SHA-256" if begun else "wanted, its run was begun without"
@@ -160,14 +164,13 @@ def continue_run(args: argparse.Namespace) -> Run:
     trainer = Trainer(saved.model, settings_of(asked, saved.settings), asked["plain"])
     trainer.step = saved.step
     restore_optimizer(trainer.optimizer, saved.optimizer.state_dict())
-    tok = record.tokenizer(asked["plain"])
-    return trainer, tok, Texts.of(train_text, validation_text, tok), log, replace(record, asked=asked)
+    return trainer, tok, texts, log, replace(record, asked=asked)
 
 
 def flags_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the run is asked for, by the flags' Python names; None where a flag was not given."""
     values = {name: value for name, value in vars(args).items() if name not in ("out", "resume", "check")}
-    return values | {name: value and str(value.resolve()) for name, value in values.items() if name in ("text", "val")}
+    return values | {name: value and str(value.resolve()) for name, value in values.items() if name in FILES}
 
 
 def settings_of(asked: dict[str, Any], settings: TrainSettings) -> TrainSettings:

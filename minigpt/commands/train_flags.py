@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from minigpt.commands import flags
+from minigpt.commands.train_tuning_flags import add_tuning, check_tuning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def train(parser: argparse.ArgumentParser) -> None:
     resume = "go on with the run in the --out folder by its own settings; --steps, --learning-rate, --evaluate-every, "
     anew = "--accumulate, --precision, --compile, --device and --plain may be given anew"
     add("--resume", action="store_true", help=resume + anew)
-    add("--finetune", metavar="MODEL", help="start from this model and its tokenizer instead of from nothing")
+    add_tuning(parser)
     add = parser.add_argument_group("size of a new model").add_argument
     add("--vocab-size", type=whole(257), metavar="N", help="tokens (default: by the text's length, 512 to 4096)")
     add("--n-layer", type=whole(1), metavar="N", help=f"blocks ({usual('n_layer')})")
@@ -61,8 +62,8 @@ def train(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=whole(1), metavar="N", help=usual("steps"))
     add("--batch-size", type=whole(1), metavar="N", help=f"blocks a step ({usual('batch_size')})")
     add("--accumulate", type=whole(1), metavar="N", help=f"parts of a batch, for less memory ({usual('accumulate')})")
-    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: 128)")
-    add("--learning-rate", type=above, metavar="R", help="peak (default: 1e-3, with --finetune 1e-4)")
+    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: 128; of --chat 512)")
+    add("--learning-rate", type=above, metavar="R", help="peak (default: 1e-3, with --finetune 1e-4, with --lora 1e-3)")
     add("--warmup", type=whole(0), metavar="N", help=f"steps ({usual('warmup')})")
     add("--evaluate-every", type=whole(1), metavar="N", help=f"steps ({usual('evaluate_every')})")
     add("--precision", choices=("auto", "float32", "bfloat16"), help=usual("precision"))
@@ -84,7 +85,8 @@ def usual(name: str) -> str:
 
 def check_train(args: argparse.Namespace) -> None:
     """Whether the flags of `train` go together; a UsageError where they do not."""
-    if args.text is None and not args.resume:
+    check_tuning(args)
+    if args.text is None and args.chat is None and not args.resume:
         raise flags.UsageError("the following arguments are required: --text")
     sizes = {name: getattr(args, name) or TRAIN_DEFAULTS[name] for name in ("n_embd", "n_head")}
     if sizes["n_embd"] % sizes["n_head"] and not (args.resume or args.finetune):

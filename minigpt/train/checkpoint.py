@@ -22,6 +22,7 @@ from minigpt.train.data import END
 from minigpt.train.state import restore_optimizer, save_state
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
+from minigpt.train.tuning import prepare
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files
 from weights.checkpoint import Checkpoint
@@ -144,6 +145,7 @@ def load_run(
         check_sizes(config, state["model"])
         model = family.build(config)
         assert isinstance(model, GPT2 | Llama)
+        prepare(model, record.asked)
         model.load_state_dict(state["model"])
     except Exception as error:  # whatever torch makes of bytes that are none of ours
         raise damaged(file, error) from None

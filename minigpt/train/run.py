@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minigpt.train.checkpoint import RunRecord, companions_of, fingerprint, save
 from minigpt.train.data import Texts
+from minigpt.train.lora import merged
 from minigpt.train.losses import FILE, log_lines, log_until
 from minigpt.train.trainer import Scores, Trainer, evaluate
 from tokenizer import Tokenizer
@@ -52,7 +53,7 @@ def run(
         with replacing_files(folder, MODEL_FILES if best else ()) as part:  # model and state change together
             if best:
                 with own.files() as companions:
-                    save_checkpoint(trainer.model, part, generation_config=defaults, source=companions)
+                    save_checkpoint(merged(trainer.model), part, generation_config=defaults, source=companions)
                 own = replace(own, model=fingerprint(part))
             save(part, trainer, log, own)
             (part / FILE).write_text(log_lines(steps), encoding="utf-8", newline="\n")

@@ -13,6 +13,7 @@ from minigpt.fast.choose import fast_form
 from minigpt.fast.training import fast_parts
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
+from minigpt.train.answers import Chats, answer_loss, score_answers
 from minigpt.train.data import Ids, draw_batch
 from minigpt.train.simple import train_step
 from minigpt.train.step import TrainSettings, autocast, make_optimizer
@@ -32,13 +33,18 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.optimizer = make_optimizer(model, settings, plain)
         self.parts = fast_parts(plain)
-        self.loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
+        self.loss = self.text_loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
 
-    def do_step(self, ids: Ids) -> float:
-        """One step on a batch drawn from ids (N,): returns its loss, in nats per token."""
+    def do_step(self, ids: Ids | Chats) -> float:
+        """One step on a batch drawn from ids (N,), or from chats: returns its loss, in nats per token."""
         settings, seed = self.settings, self.settings.step_seed(self.step)
         torch.manual_seed(seed)  # for dropout
-        x, y = draw_batch(ids, settings.block_size, settings.batch_size, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        if isinstance(ids, Chats):
+            x, y = ids.draw(settings.batch_size, generator)
+        else:
+            x, y = draw_batch(ids, settings.block_size, settings.batch_size, generator)
+        self.loss = answer_loss if isinstance(ids, Chats) else self.text_loss
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
         model, batch = fast_form(self.model.train(), self.plain), (x.to(self.device), y.to(self.device))
@@ -66,9 +72,15 @@ class Scores:
 
 
 @torch.no_grad()
-def evaluate(model: GPT2 | Llama, ids: Tensor, n_bytes: int, settings: TrainSettings, plain: bool = False) -> Scores:
-    """The loss over all of ids (N,), cut into blocks of at most T tokens; n_bytes is the length of their text."""
+def evaluate(
+    model: GPT2 | Llama, ids: Tensor | Chats, n_bytes: int, settings: TrainSettings, plain: bool = False
+) -> Scores:
+    """The loss over all of ids (N,), cut into blocks of at most T tokens, or over all chats; n_bytes is the length of
+    their text, or of the answers'."""
     form, loss_of = fast_form(model.eval(), plain), fast_parts(plain).loss
+    if isinstance(ids, Chats):
+        mean, sum_of_nats = score_answers(form, ids, settings)
+        return Scores(mean, sum_of_nats / math.log(2) / n_bytes)
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1
     whole = n_tokens - n_tokens % settings.block_size

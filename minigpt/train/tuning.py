@@ -1,0 +1,42 @@
+"""What --finetune adds to a run: LoRA beside the model's matrices, and chats in a text's place."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from minigpt.models.gpt2 import GPT2
+from minigpt.models.llama import Llama
+from minigpt.train.chats import format_of, read_chats
+from minigpt.train.data import Texts, sha256_of
+from minigpt.train.lora import add_lora
+from minigpt.train.turns import encode_chats, n_bytes
+from tokenizer import Tokenizer
+
+
+def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
+    """Adds LoRA where the run is asked for it; before the weights of a saved run are loaded."""
+    if asked.get("lora"):
+        targets = asked.get("lora_targets")
+        named = None if targets is None else [name.strip() for name in targets.split(",")]
+        add_lora(model, asked["lora"], asked.get("lora_alpha"), named, asked["seed"])
+
+
+def chat_texts(
+    files: Sequence[Path], folder: Path, tokenizer: Tokenizer, asked: Mapping[str, Any]
+) -> tuple[Texts, tuple[str, ...], str]:
+    """The chats of one or two files in the place of texts, the SHA-256 of each file's text, and what became of those
+    to train on, in words. The template is that of a folder with a model's companions.
+
+    Where there is one file, the last 5 % of its chats are held out to validate on.
+    """
+    chat, read = format_of(folder, tokenizer), [read_chats(file, asked["encoding"]) for file in files]
+    train, validation = read[0][0], read[-1][0]
+    if len(files) == 1:
+        n_held = max(1, len(train) // 20)
+        train, validation = dict([*train.items()][:-n_held]), dict([*train.items()][-n_held:])
+    if not train:
+        raise ValueError(f"{files[0]} holds one chat, and one to validate on is wanted too: give more, or --val FILE")
+    chats, counts = encode_chats(train, chat, asked["block_size"], files[0])
+    held, _ = encode_chats(validation, chat, asked["block_size"], files[-1])
+    hashes = tuple(sha256_of(text) for _, text in read)
+    return Texts(chats, held, n_bytes(held, tokenizer)), hashes, f"{files[0]}: {counts}"

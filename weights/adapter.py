@@ -3,19 +3,31 @@ tuned model in the hundredth part of its size, for whoever has its base."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from minigpt.models.gpt2 import GPT2
 from tokenizer.fetch.atomic import exclusive, replacing_files, write_text
+from weights.checkpoint import Checkpoint, load_checkpoint
+from weights.companions import read_chat_template
 from weights.families.family import Family, field, refuse_unless
+from weights.families.gpt2 import GPT2_FAMILY
+from weights.families.llama import LLAMA_FAMILY
+from weights.fetch import locate
 from weights.formats.folder import read_json
 from weights.formats.safetensors import read
 from weights.formats.safetensors_writer import write
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base_model_name_or_path"
+BESIDE = (
+    "chat_template.jinja",
+    "tokenizer_config.json",
+    "generation_config.json",
+)  # what a tuned model may have of its own
 WRAPPER = "base_model.model."  # what peft puts before the names of transformers
 NEUTRAL: dict[str, tuple[Any, ...]] = {  # what changes the product or adds to it, with the values that do not
     "peft_type": ("LORA",),
@@ -28,15 +40,15 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {  # what changes the product or adds to i
 
 def save_adapter(
     factors: Mapping[str, tuple[Tensor, Tensor]],
-    family: Family,
     alpha: float,
+    family: Family,
     folder: Path,
     base: str,
     companions: Mapping[str, str],
     dtype: torch.dtype | None = None,
 ) -> None:
     """Writes A (r, in) and B (out, r) of the matrices named, h.0.attn.c_attn and so on; `base` is the model that they
-    belong to, by its name or folder. `companions` are texts to lie beside them: the vocabulary, the chat template."""
+    belong to, by its name or folder. `companions` are texts to lie beside them, such as a chat template, by name."""
     tensors = {}
     for name, pair in factors.items():
         for letter, factor in zip("AB", pair, strict=True):
@@ -44,7 +56,7 @@ def save_adapter(
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base,
+        BASE: base,
         "r": len(next(iter(factors.values()))[0]),
         "lora_alpha": alpha,
         "target_modules": sorted({name.split(".", 2)[2] for name in factors}),
@@ -55,18 +67,32 @@ def save_adapter(
     with exclusive(folder), replacing_files(folder) as part:
         write(part / WEIGHTS, tensors, dtype)
         write_text(part / CONFIG, json.dumps(config, indent=2) + "\n")
-        for file, text in companions.items():
-            (part / Path(file).name).write_bytes(text.encode())
+        for file in companions.keys() & {*BESIDE}:
+            write_text(part / file, companions[file])
 
 
-def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds LoRA's matrices and no whole model."""
-    return (folder / CONFIG).exists() and not (folder / "config.json").exists()
+def adapter_in(name_or_path: str | Path) -> Path | None:
+    """The folder of that name where it holds LoRA's matrices and no whole model, else None."""
+    found = locate.local(name_or_path)
+    folder = found.path if found else Path()
+    return folder if found and (folder / CONFIG).exists() and not (folder / "config.json").exists() else None
 
 
-def base_of(folder: Path) -> str:
-    """The name or the folder of the model that an adapter belongs to."""
-    return str(field(read_json(folder / CONFIG), "base_model_name_or_path", kind=str))
+def load_adapted(folder: Path, device: torch.device | str, dtype: torch.dtype | str | None, force: bool) -> Checkpoint:
+    """The base of an adapter with it merged, and with the adapter's own chat template and settings where it has some.
+
+    Raises ValueError where the adapter does not fit, and whatever loading its base does.
+    """
+    base = load_checkpoint(str(field(read_json(folder / CONFIG), BASE, kind=str)), device, dtype, force)
+    merge_adapter(base.model, GPT2_FAMILY if isinstance(base.model, GPT2) else LLAMA_FAMILY, folder)
+    settings = folder / "generation_config.json"
+    return replace(
+        base,
+        name=str(folder),
+        path=folder if (folder / "tokenizer_config.json").exists() else base.path,
+        chat_template=read_chat_template(folder) or base.chat_template,
+        generation_config=read_json(settings) if settings.exists() else base.generation_config,
+    )
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,11 @@ from minigpt.models.layers import Linear
 from minigpt.models.llama import Llama
 from tokenizer.suggest import did_you_mean
 
-M = TypeVar("M", GPT2, Llama, GPT2 | Llama)
-
 
 class LoRALinear(Linear):
     """y = x (W + s B A)ᵀ + b with s = alpha / r: W (out, in) and b are another layer's own and do not learn.
 
-    A (r, in) begins with random numbers and B (out, r) with zeros: at first nothing is changed, and yet B has a
-    gradient. Twice the rank with the same alpha learns at about the same pace, so alpha need not be tuned with it.
+    A (r, in) begins with random numbers and B (out, r) with zeros: at first nothing is changed, yet B has a gradient.
 
     >>> base, x = Linear(4, 2), torch.ones(3, 4)
     >>> _ = base.weight.detach().normal_()
@@ -63,9 +60,9 @@ def add_lora(
     Raises ValueError for a name that no matrix has, and for a rank that is no saving.
     """
     layers = matrices(model)
-    if not layers:
+    if lora_layers(model):
         raise ValueError("this model has LoRA's matrices already: merge them first")
-    chosen = choose(layers, targets) if targets is not None else layers
+    chosen = choose(layers, targets) if targets else layers
     most = min(min(layer.weight.shape) for layer in chosen.values())
     if not 1 <= rank <= most:
         raise ValueError(f"a LoRA rank of {rank} (--lora): give 1 to {most}, the smallest side of the matrices")
@@ -79,14 +76,12 @@ def add_lora(
 
 def matrices(model: nn.Module) -> dict[str, Linear]:
     """The matrices of a model's blocks by their names; not the output matrix, which may be the embedding."""
-    found = {name: part for name, part in model.named_modules() if type(part) is Linear}
-    return {name: part for name, part in found.items() if name.split(".")[0] in ("h", "layers")}
+    parts = model.named_modules()
+    return {name: part for name, part in parts if type(part) is Linear and name.startswith(("h.", "layers."))}
 
 
 def choose(layers: dict[str, Linear], targets: Sequence[str]) -> dict[str, Linear]:
     """The layers whose names end in one of the targets; a ValueError for a target that is none's."""
-    if not targets:
-        raise ValueError("no targets for LoRA (--lora-targets): name one, or leave them out for all matrices")
     known = sorted({name.rpartition(".")[2] for name in layers})
     for target in targets:
         if not any(f".{name}".endswith(f".{target}") for name in layers):
@@ -96,10 +91,15 @@ def choose(layers: dict[str, Linear], targets: Sequence[str]) -> dict[str, Linea
     return {name: layer for name, layer in layers.items() if f".{name}".endswith(tuple(f".{t}" for t in targets))}
 
 
-def merged(model: M) -> M:
+def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
+    """The matrices with A and B beside them, by their names."""
+    return {name: part for name, part in model.named_modules() if isinstance(part, LoRALinear)}
+
+
+def merged(model: GPT2 | Llama) -> GPT2 | Llama:
     """The model with plain matrices, its other parameters shared; itself where it has no LoRA."""
-    added = {name: part for name, part in model.named_modules() if isinstance(part, LoRALinear)}
-    twin = fused(model, kinds={}) if added else model
+    added = lora_layers(model)
+    twin: Any = fused(model, kinds={}) if added else model
     for name, layer in added.items():
         twin.set_submodule(name, layer.merged())
-    return twin  # type: ignore[return-value]
+    return twin

@@ -11,6 +11,7 @@ from minigpt.train.data import Texts
 from minigpt.train.lora import merged
 from minigpt.train.losses import FILE, log_lines, log_until
 from minigpt.train.trainer import Scores, Trainer, evaluate
+from minigpt.train.tuning import keep_adapter
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing_files
 from weights import save_checkpoint
@@ -57,6 +58,8 @@ def run(
                 own = replace(own, model=fingerprint(part))
             save(part, trainer, log, own)
             (part / FILE).write_text(log_lines(steps), encoding="utf-8", newline="\n")
+        if best:
+            keep_adapter(trainer.model, folder, own.asked, own.companions)
         saved = trainer.step
 
     try:

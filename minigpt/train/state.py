@@ -33,3 +33,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
         for mine, group in zip(own, saved["param_groups"], strict=True)
     ]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+    for parameter, held in optimizer.state.items():  # fused kernels take for granted that both lie in memory alike
+        alike = {name: value for name, value in held.items() if value.shape == parameter.shape}
+        held.update({name: torch.empty_like(parameter).copy_(value) for name, value in alike.items()})

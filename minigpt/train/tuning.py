@@ -4,13 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.train.chats import format_of, read_chats
 from minigpt.train.data import Texts, sha256_of
-from minigpt.train.lora import add_lora
+from minigpt.train.lora import add_lora, lora_layers
 from minigpt.train.turns import encode_chats, n_bytes
 from tokenizer import Tokenizer
+from weights.adapter import save_adapter
+from weights.families.gpt2 import GPT2_FAMILY
+from weights.families.llama import LLAMA_FAMILY
 
 
 def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
@@ -19,6 +24,16 @@ def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
         targets = asked.get("lora_targets")
         named = None if targets is None else [name.strip() for name in targets.split(",")]
         add_lora(model, asked["lora"], asked.get("lora_alpha"), named, asked["seed"])
+
+
+def keep_adapter(model: nn.Module, folder: Path, asked: Mapping[str, Any], companions: Mapping[str, str]) -> None:
+    """Writes LoRA's matrices by themselves into `adapter` in the run's folder; nothing where there are none."""
+    layers = lora_layers(model)
+    if layers:
+        factors = {name: (layer.lora_A, layer.lora_B) for name, layer in layers.items()}
+        family = GPT2_FAMILY if isinstance(model, GPT2) else LLAMA_FAMILY
+        alpha = next(iter(layers.values())).alpha
+        save_adapter(factors, alpha, family, folder / "adapter", str(asked["finetune"]), companions)
 
 
 def chat_texts(

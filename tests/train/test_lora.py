@@ -1,4 +1,4 @@
-"""LoRA: the paper's and peft's product, a start that changes nothing, only A and B learn, merged it is the same model."""
+"""LoRA: the paper's and peft's product, a start that changes nothing, only A and B learn, merged it is the same."""
 
 import json
 import math
@@ -18,6 +18,7 @@ from minigpt.models.layers import Linear
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.train.lora import LoRALinear, add_lora, merged
+from minigpt.train.lora import lora_layers as layers
 from minigpt.train.trainer import Trainer, TrainSettings
 from weights import load_checkpoint, save_checkpoint
 
@@ -46,10 +47,6 @@ def tuned(kind: str, dtype: torch.dtype = torch.float32, **more: Any) -> GPT2 | 
             if name.endswith("lora_B"):
                 parameter.normal_(std=0.3)
     return model
-
-
-def layers(model: GPT2 | Llama) -> dict[str, LoRALinear]:
-    return {name: part for name, part in model.named_modules() if isinstance(part, LoRALinear)}
 
 
 # --- The product ----------------------------------------------------------------------------------------------------
@@ -162,7 +159,6 @@ def test_the_matrices_are_chosen_by_the_ends_of_their_names(targets: list[str] |
         ({"targets": ["c_attn", "wte"]}, r"no matrix of the blocks is called 'wte' \(--lora-targets\)"),
         ({"targets": ["attn"]}, "called 'attn'"),
         ({"targets": [""]}, "called ''"),
-        ({"targets": []}, "no targets"),
         ({"rank": 0}, r"LoRA rank of 0 \(--lora\): give 1 to 16"),
         ({"rank": 17}, "rank of 17"),
         ({"alpha": 0.0}, r"LoRA alpha of 0.0 \(--lora-alpha\): give a number above 0, such as 4"),

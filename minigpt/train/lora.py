@@ -1,6 +1,6 @@
 """LoRA by hand (Hu et al. 2021, section 4.1): a matrix stays as it is, and what it learns is a product of thin ones.
 
-`...` is any shape in front; r is the rank, from 1 to a few dozen where a matrix has hundreds of rows and columns.
+`...` is any shape in front; r is the rank, from 1 to a few dozen where a matrix has hundreds of rows.
 """
 
 import math
@@ -22,11 +22,9 @@ class LoRALinear(Linear):
 
     A (r, in) begins with random numbers and B (out, r) with zeros: at first nothing is changed, yet B has a gradient.
 
-    >>> base, x = Linear(4, 2), torch.ones(3, 4)
-    >>> _ = base.weight.detach().normal_()
-    >>> layer = LoRALinear(base, rank=1, alpha=2)
-    >>> layer(x).shape, torch.equal(layer(x), base(x))
-    (torch.Size([3, 2]), True)
+    >>> layer = LoRALinear(Linear(4, 2), rank=1, alpha=2)
+    >>> layer(torch.ones(3, 4)).shape, layer.lora_A.shape, layer.lora_B.shape
+    (torch.Size([3, 2]), torch.Size([1, 4]), torch.Size([2, 1]))
     """
 
     def __init__(self, base: Linear, rank: int, alpha: float, generator: torch.Generator | None = None) -> None:
@@ -44,9 +42,8 @@ class LoRALinear(Linear):
 
     def merged(self) -> Linear:
         """One matrix that does the same: a tuned model is as fast as its base."""
-        layer = object.__new__(Linear)
-        nn.Module.__init__(layer)
-        layer.weight = nn.Parameter(self.weight.detach() + self.scale * (self.lora_B @ self.lora_A).detach())
+        layer = Linear(0, 0)
+        layer.weight = nn.Parameter((self.weight + self.scale * (self.lora_B @ self.lora_A)).detach())
         layer.bias = self.bias
         return layer
 
@@ -56,7 +53,6 @@ def add_lora(
 ) -> None:
     """Put A and B beside the matrices of all blocks, or of those whose names end in one of `targets` ("c_attn",
     "mlp.c_proj"); from now on nothing else of the model learns. Without alpha it is twice the rank.
-
     Raises ValueError for a name that no matrix has, and for a rank that is no saving.
     """
     layers = matrices(model)
@@ -76,15 +72,14 @@ def add_lora(
 
 def matrices(model: nn.Module) -> dict[str, Linear]:
     """The matrices of a model's blocks by their names; not the output matrix, which may be the embedding."""
-    parts = model.named_modules()
-    return {name: part for name, part in parts if type(part) is Linear and name.startswith(("h.", "layers."))}
+    return {n: part for n, part in model.named_modules() if type(part) is Linear and n.startswith(("h.", "layers."))}
 
 
 def choose(layers: dict[str, Linear], targets: Sequence[str]) -> dict[str, Linear]:
     """The layers whose names end in one of the targets; a ValueError for a target that is none's."""
-    known = sorted({name.rpartition(".")[2] for name in layers})
     for target in targets:
         if not any(f".{name}".endswith(f".{target}") for name in layers):
+            known = sorted({name.rpartition(".")[2] for name in layers})
             told = f"no matrix of the blocks is called {target!r:.60} (--lora-targets); there are {', '.join(known)}"
             hint = did_you_mean(target, known)
             raise ValueError(f"{told}: {hint}" if hint else told)

@@ -77,10 +77,11 @@ def evaluate(
 ) -> Scores:
     """The loss over all of ids (N,), cut into blocks of at most T tokens, or over all chats; n_bytes is the length of
     their text, or of the answers'."""
-    form, loss_of = fast_form(model.eval(), plain), fast_parts(plain).loss
+    form = fast_form(model.eval(), plain)
     if isinstance(ids, Chats):
         mean, sum_of_nats = score_answers(form, ids, settings)
         return Scores(mean, sum_of_nats / math.log(2) / n_bytes)
+    loss_of = fast_parts(plain).loss
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1
     whole = n_tokens - n_tokens % settings.block_size

@@ -48,9 +48,11 @@ def train_in_folder(args: argparse.Namespace) -> int:
     """Train in the folder, which no other process writes to."""
     trainer, tok, texts, log, record = continue_run(args) if args.resume else start_run(args)
     settings, every = trainer.settings, int(str(record.asked["evaluate_every"]))
-    n_parameters = sum(p.numel() for p in trainer.model.parameters())
+    sizes = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
+    learning = "" if all(learns for _, learns in sizes) else f" ({sum(n for n, learns in sizes if learns):,} learn)"
     note(
-        f"{n_parameters:,} parameters; {len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate; "
+        f"{sum(n for n, _ in sizes):,} parameters{learning}; "
+        f"{len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate; "
         f"{settings.steps} steps of {settings.batch_size} x {settings.block_size} tokens in {settings.precision}"
     )
     if trainer.step < settings.steps:
@@ -76,7 +78,8 @@ def train_in_folder(args: argparse.Namespace) -> int:
     if trainer.step < settings.steps:
         note(f"stopped and saved at step {trainer.step}; the same command with --resume goes on")
         return 128 + signal
-    note(f'the best model is in {args.out}: minigpt generate "…" -m {args.out}')
+    use = "chat" if record.asked.get("chat") else 'generate "…"'
+    note(f"the best model is in {args.out}: minigpt {use} -m {args.out}")
     return 0
 
 

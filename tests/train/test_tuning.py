@@ -254,7 +254,15 @@ def test_what_became_of_the_chats_is_said(home: Path, tmp_path: Path, capsys: py
     assert train(tmp_path / "out", *words, flags=FLAGS.replace("6", "1")) == 0
     error = capsys.readouterr().err
     assert "c.jsonl: 30 chats with 30 answers; 1 cut after a whole turn, being longer than a block" in error
+    assert f"minigpt chat -m {tmp_path / 'out'}" in error
+    assert "parameters; " in error
     assert load_run(tmp_path / "out")[0].settings.block_size == 64  # what the model holds
+
+
+def test_how_many_parameters_learn_is_said(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*files(home, "text"), "--lora", 1, "--lora-targets", "c_attn"]
+    assert train(tmp_path / "out", *words, flags=FLAGS.replace("6", "1")) == 0
+    assert "parameters (128 learn); " in capsys.readouterr().err  # in each of two blocks A 1 x 16 and B 48 x 1
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])

@@ -24,7 +24,9 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
 def check_tuning(args: argparse.Namespace) -> None:
     """Whether the flags go together; a UsageError where they do not."""
     if args.chat is not None and args.text is not None:
-        raise flags.UsageError(f"--text {args.text} and --chat {args.chat}: give one, a run learns from one kind")
+        raise flags.UsageError(
+            f"--text {' '.join(map(str, args.text))} and --chat {args.chat}: give one, a run learns from one kind"
+        )
     for name in ("chat", "lora"):
         if getattr(args, name) is not None and not (args.finetune or args.resume):
             raise flags.UsageError(f"--{name} tunes a model: name it, as in --finetune storyteller")
@@ -32,5 +34,10 @@ def check_tuning(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and not (args.lora or args.resume):
             flag = f"--{name.replace('_', '-')}"
             raise flags.UsageError(f"{flag} {getattr(args, name)} belongs to LoRA: give --lora R too, such as --lora 8")
+    for name in ("chat", "lora"):
+        if getattr(args, name) is not None and args.shard:
+            raise flags.UsageError(f"--shard spreads a model that is trained on a text, all of it: leave out --{name}")
+    if args.chat is not None and args.val is not None and len(args.val) > 1:
+        raise flags.UsageError(f"--val {' '.join(map(str, args.val))}: with --chat give one file of chats")
     if args.chat is not None and args.compile:
         raise flags.UsageError("--compile wants batches of one shape, and those of --chat are not: leave it out")

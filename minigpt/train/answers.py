@@ -34,6 +34,17 @@ class Chats:
     def __len__(self) -> int:
         return sum(len(chat.ids) for chat in self.chats)
 
+    @property
+    def mean_length(self) -> int:
+        """How many tokens of a batch's row are a chat's."""
+        return max(1, round(len(self) / len(self.chats)))
+
+    def first(self) -> tuple[list[int], int]:
+        """The ids of the first chat up to its first answer, and the end token of that."""
+        ids, learnt = self.chats[0].ids, self.chats[0].learnt
+        start = learnt.index(True)
+        return ids[:start], ids[[*learnt, False].index(False, start) - 1]
+
     def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """x and y of B chats, see `batch_of`: neighbours by their length among SPREAD times as many, so that little of
         the batch is padding. One may be among them twice."""

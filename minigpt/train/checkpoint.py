@@ -1,14 +1,11 @@
 """Checkpoints that resume exactly: one file holds all that a run needs to go on as if it had never stopped."""
 
-import hashlib
 import shutil
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,79 +15,31 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import Config
-from minigpt.train.data import END
-from minigpt.train.state import restore_optimizer, save_state
+from minigpt.train.make import make_trainer, prepare
+from minigpt.train.record import RunRecord, companions_of, fingerprint
+from minigpt.train.state import restore_optimizer
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
-from minigpt.train.tuning import prepare
-from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files
-from weights.checkpoint import Checkpoint
 from weights.devices import pick_device
-from weights.export import write_companions
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.known import FAMILIES
 from weights.families.llama import LLAMA_FAMILY
 from weights.report import size_text
 
+__all__ = ["FILE", "RunRecord", "SavedRun", "check_space", "companions_of", "load_run", "read_run", "resume", "save"]
+
 FILE = "training.pt"
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """What a run was begun with, so that it can be repeated, and what it has made so far."""
-
-    asked: dict[str, str | int | float | bool | None] = field(default_factory=dict)  # by the flags' Python names
-    texts: tuple[str, ...] = ()  # the SHA-256 of each text, in the order in which they were given
-    companions: dict[str, str] = field(default_factory=dict)  # what lies beside the weights: vocabulary, template, …
-    model: str | None = None  # the fingerprint of the model that it has written beside, None before the first
-
-    @contextmanager
-    def files(self) -> Iterator[Path]:
-        """A folder with the run's own companions, whatever lies in the folder that it writes to."""
-        with TemporaryDirectory() as folder:
-            for name, text in self.companions.items():
-                Path(folder, Path(name).name).write_bytes(text.encode())
-            yield Path(folder)
-
-    def tokenizer(self, plain: bool = False) -> Tokenizer:
-        """The run's own tokenizer."""
-        with self.files() as folder:
-            return Tokenizer.load(folder, plain=plain)
-
-
-def companions_of(tokenizer: Tokenizer, base: Checkpoint | None = None) -> dict[str, str]:
-    """The files that lie beside the weights of a run, by their names: those of the model that it starts from, or of a
-    new one with this tokenizer. What is no text, SentencePiece's own file beside a tokenizer.json, is left out."""
-    source = base.path if base and base.path.is_dir() else None
-    config = base.generation_config if base else sampling_defaults(tokenizer)
-    with TemporaryDirectory() as name:
-        write_companions(Path(name), source, tokenizer, config, base.chat_template if base else None)
-        files = [file for file in sorted(Path(name).iterdir()) if file.suffix in (".json", ".txt", ".jinja", ".bpe")]
-        return {file.name: file.read_bytes().decode() for file in files}
-
-
-def sampling_defaults(tokenizer: Tokenizer) -> dict[str, int | float]:
-    """The generation_config.json of a model trained from nothing."""
-    end = tokenizer.special_tokens[END]
-    return {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
-
-
-def fingerprint(folder: Path) -> str:
-    """The SHA-256 of what tells a folder's model: the weights' headers, each with its numbers' SHA-256, and the
-    vocabulary."""
-    found = hashlib.sha256()
-    for file in sorted(folder.glob("model*.safetensors")):
-        with file.open("rb") as weights:
-            size = weights.read(8)
-            found.update(size + weights.read(min(int.from_bytes(size, "little"), 1 << 28)))
-    for file in sorted(folder.glob("tokenizer.json")):
-        found.update(file.read_bytes())
-    return found.hexdigest()
-
-
-def save(folder: Path, trainer: Trainer, log: list[dict[str, float]], record: RunRecord | None = None) -> None:
-    """Writes the run's state; a crash leaves the old one or the new one, whole.
+def save(
+    folder: Path,
+    trainer: Trainer,
+    log: list[dict[str, float]],
+    record: RunRecord | None = None,
+    state: dict[str, Any] | None = None,
+) -> None:
+    """Writes the run's state, the trainer's unless it is given; a crash leaves the old one or the new one, whole.
 
     Raises OSError where the disk is full, BlockingIOError where another process writes into the folder.
     """
@@ -104,7 +53,7 @@ def save(folder: Path, trainer: Trainer, log: list[dict[str, float]], record: Ru
     }
     with exclusive(folder), replacing_files(folder) as part:
         try:
-            save_state(trainer.model, trainer.optimizer, trainer.step, part / FILE, **more)
+            torch.save((state or trainer.state()) | more, part / FILE)
         except RuntimeError as error:  # what torch makes of a full disk
             free = size_text(shutil.disk_usage(folder).free)
             raise OSError(
@@ -119,10 +68,42 @@ def resume(folder: Path, device: torch.device | str = "cpu") -> tuple[Trainer, l
     return trainer, log
 
 
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as it was saved: the model with its weights, and what a trainer needs to go on."""
+
+    file: Path
+    model: GPT2 | Llama
+    settings: TrainSettings
+    plain: bool
+    step: int
+    log: list[dict[str, float]]
+    record: RunRecord
+    optimizer: dict[str, Any]  # its state
+
+    def trainer(self, settings: TrainSettings | None = None, plain: bool | None = None, shard: bool = False) -> Trainer:
+        """The trainer that goes on, with the run's own settings unless others are given; made once."""
+        asked = self.record.asked | {"shard": shard}
+        plain = self.plain if plain is None else plain
+        trainer = make_trainer(self.model, settings or self.settings, plain, asked)
+        try:
+            restore_optimizer(trainer.optimizer, self.optimizer)
+        except Exception as error:
+            raise damaged(self.file, error) from None
+        trainer.step = self.step
+        return trainer
+
+
 def load_run(
     folder: Path, device: torch.device | str | None = None
 ) -> tuple[Trainer, list[dict[str, float]], RunRecord]:
-    """The trainer as it was saved, its log and its record; without a device it is the one that the run was asked for.
+    """The trainer as it was saved, its log and its record. Raises as `read_run` does."""
+    saved = read_run(folder, device)
+    return saved.trainer(), saved.log, saved.record
+
+
+def read_run(folder: Path, device: torch.device | str | None = None) -> SavedRun:
+    """The run in a folder; without a device its model is on the one that the run was asked for.
 
     Raises FileNotFoundError where there is no run, ValueError where the file is damaged, none of ours, or belongs to
     another model than the one in the folder.
@@ -147,18 +128,13 @@ def load_run(
         assert isinstance(model, GPT2 | Llama)
         prepare(model, record.asked)
         model.load_state_dict(state["model"])
+        settings, own = TrainSettings(**state["settings"]), (state["plain"], state["step"], state["log"])
+        moments = state["optimizer"]
     except Exception as error:  # whatever torch makes of bytes that are none of ours
-        raise damaged(file, error) from None
-    model = model.to(pick_device(place))
-    try:
-        trainer = Trainer(model, TrainSettings(**state["settings"]), state["plain"])
-        restore_optimizer(trainer.optimizer, state["optimizer"])
-        trainer.step, log = state["step"], state["log"]
-    except Exception as error:
         raise damaged(file, error) from None
     if record.model is not None and fingerprint(folder) != record.model:
         raise ValueError(f"{file} belongs to another model than the one in {folder}: restore the one that it goes with")
-    return trainer, log, record
+    return SavedRun(file, model.to(pick_device(place)), settings, *own, record, moments)
 
 
 def damaged(file: Path, error: Exception) -> ValueError:

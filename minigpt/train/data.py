@@ -15,33 +15,43 @@ from torch import Tensor
 
 from minigpt.train.answers import Chats
 from tokenizer import Tokenizer
-from tokenizer.formats import text as formats
 
 END = "<|endoftext|>"
 Ids = Tensor | np.ndarray[tuple[int], np.dtype[np.integer]]  # of one text, (N,); np.memmap is such an array
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
-    """The text of a file, with line ends as \\n and without a byte-order mark.
-
-    Raises ValueError where there is no such file, or its bytes are no text in the encoding, naming the place and the
-    way out.
-    """
+    """The text of a file, see `text_of`; a ValueError where there is no such file, naming the way out."""
     path = Path(path)
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a stream, which --resume could not read again"
         raise ValueError(f"{path} is {what}: give the path of a text file")
     try:
-        text = formats.read_text(path, encoding)
+        return text_of(path.read_bytes(), str(path), encoding)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; give the path of a text, as in --text my.txt") from None
-    except ValueError as error:
-        with path.open("rb") as file:
-            marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def text_of(data: bytes, name: str, encoding: str = "utf-8") -> str:
+    """The text of bytes, with line ends as \\n and without a byte-order mark.
+
+    Raises ValueError where they are no text in the encoding, with the place and the way out; `name` is where they are.
+    """
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode(encoding)
+    except LookupError:
+        raise ValueError(f"unknown encoding {encoding!r}: common ones are utf-8, cp1252, latin-1, utf-16") from None
+    except UnicodeDecodeError as error:
+        what = "UTF-8 text" if encoding == "utf-8" else encoding
+        place = f"byte {error.object[error.start]:#04x} at offset {error.start} ({error.reason})"
+        marked = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         likely = "utf-16" if marked and encoding != "utf-16" else "cp1252"
-        raise ValueError(f"{error}; name the right one, as in encoding {likely} (--encoding {likely})") from None
+        way_out = f"name the right one, as in encoding {likely} (--encoding {likely})"
+        if b"\0" in data and not marked:
+            way_out = "with NUL bytes in it this is no text but a binary file, name another"
+        raise ValueError(f"{name} is not {what}: {place}; {way_out}") from None
     if "\0" in text:
-        raise ValueError(f"{path} holds NUL characters: it is no text, or in another encoding (--encoding utf-16)")
+        raise ValueError(f"{name} holds NUL characters: it is no text, or in another encoding (--encoding utf-16)")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

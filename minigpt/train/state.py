@@ -7,13 +7,20 @@ from typing import IO, Any
 import torch
 from torch import nn
 
+from minigpt.train import processes
+
 
 def save_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, step: int, file: str | Path | IO[bytes], **more: Any
 ) -> None:
     """Write what a training needs to go on, and whatever else is given by name, to a path or an open file."""
+    torch.save(state_of(module, optimizer, step) | more, file)
+
+
+def state_of(module: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> dict[str, Any]:
+    """What a training needs to go on. Where several processes share a model, all of them call this."""
     state = {"model": module.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    torch.save(state | more, file)
+    return processes.gathered(state)
 
 
 def load_state(file: str | Path | IO[bytes], module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
@@ -32,7 +39,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
         mine | {name: value for name, value in group.items() if name in mine}
         for mine, group in zip(own, saved["param_groups"], strict=True)
     ]
-    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {i: processes.spread_like(parameters[i], values) for i, values in saved["state"].items()}
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
     for parameter, held in optimizer.state.items():  # fused kernels take for granted that both lie in memory alike
         alike = {name: value for name, value in held.items() if value.shape == parameter.shape}
         held.update({name: torch.empty_like(parameter).copy_(value) for name, value in alike.items()})

@@ -1,4 +1,4 @@
-"""What --finetune adds to a run: LoRA beside the model's matrices, and chats in a text's place."""
+"""What --finetune adds to a run: LoRA's matrices in a folder of their own, and chats in a text's place."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,23 +7,14 @@ from typing import Any
 from torch import nn
 
 from minigpt.models.gpt2 import GPT2
-from minigpt.models.llama import Llama
 from minigpt.train.chats import format_of, read_chats
 from minigpt.train.data import Texts, sha256_of
-from minigpt.train.lora import add_lora, lora_layers
+from minigpt.train.lora import lora_layers
 from minigpt.train.turns import encode_chats, n_bytes
 from tokenizer import Tokenizer
 from weights.adapter import save_adapter
 from weights.families.gpt2 import GPT2_FAMILY
 from weights.families.llama import LLAMA_FAMILY
-
-
-def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
-    """Adds LoRA where the run is asked for it; before the weights of a saved run are loaded."""
-    if asked.get("lora"):
-        targets = asked.get("lora_targets")
-        named = None if targets is None else [name.strip() for name in targets.split(",")]
-        add_lora(model, asked["lora"], asked.get("lora_alpha"), named, asked["seed"])
 
 
 def keep_adapter(model: nn.Module, folder: Path, asked: Mapping[str, Any], companions: Mapping[str, str]) -> None:

@@ -47,6 +47,9 @@ BEGUN = {
 }
 
 
+OF_THE_RUN = ("training.pt", "training.jsonl", "training.csv", "training.png", "README.md")
+
+
 def words(flags: dict[str, Any]) -> list[str]:
     """A command's words: None leaves a flag out, True is a flag without a value."""
     given = [(flag, value) for flag, value in flags.items() if value is not None]
@@ -81,7 +84,7 @@ def test_a_run_remembers_all_that_it_was_asked_for(begun: Path) -> None:
     trainer, log, record = load_run(begun / "run")
     asked = {f"--{name.replace('_', '-')}": value for name, value in record.asked.items()}
     assert asked.items() >= BEGUN.items()
-    assert asked["--text"] == str((begun / "a.txt").resolve())
+    assert asked["--text"] == [str((begun / "a.txt").resolve())]
     assert (asked["--compile"], asked["--plain"], asked["--finetune"], asked["--val"]) == (False, False, None, None)
     assert [entry["step"] for entry in log] == [3, 6]
     assert trainer.settings.seed == 5
@@ -91,7 +94,11 @@ def test_a_run_remembers_all_that_it_was_asked_for(begun: Path) -> None:
 def test_resume_alone_repeats_what_was_asked(begun: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Six more steps: evaluated as often, on the same text, with the same settings."""
     assert command(folder, resume=True, steps=12) == 0
-    assert re.findall(r"step (\d+): loss", capsys.readouterr().err) == ["9", "12"]
+    told = capsys.readouterr().err
+    assert re.findall(r"step (\d+): loss", told) == ["9", "12"]
+    rates = [load_run(folder)[0].settings.rate(step) for step in (6, 12)]
+    curve = "from step 6 on the learning rate follows the curve for 12 steps"
+    assert f"{curve}: {rates[0]:.2g} now, {rates[1]:.2g} at the end\n" in told
     trainer, log, record = load_run(folder)
     assert (trainer.step, [entry["step"] for entry in log]) == (12, [3, 6, 9, 12])
     assert trainer.settings == replace(load_run(begun / "run")[0].settings, steps=12)
@@ -381,7 +388,7 @@ def test_a_step_that_fails_overwrites_no_good_state(folder: Path, monkeypatch: p
     for rate in (1e30, 1e38):
         assert command(folder, resume=True, steps=30, learning_rate=rate) == 1
         assert (folder / "training.pt").read_bytes() == before
-    monkeypatch.setattr("minigpt.train.run.evaluate", lambda *_: Scores(float("nan"), 1.0))
+    monkeypatch.setattr("minigpt.train.trainer.evaluate", lambda *_: Scores(float("nan"), 1.0))
     assert command(folder, resume=True, steps=30) == 1
     assert (folder / "training.pt").read_bytes() == before
 
@@ -440,10 +447,12 @@ def test_a_disk_without_room_is_said_before_the_first_step(
         (bytes(range(256)) * 20, [], "is not UTF-8 text"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", [], "is not UTF-8 text"),
         (b"a\0b" * 500, [], "holds NUL characters"),
-        (b"", [], "there is no text to validate on"),
-        (b" \n" * 3, [], "at least 17"),
-        (b"<|endoftext|>" * 50, [], "at least 17"),
-        (None, [], "is a folder"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", [], "with NUL bytes in it this is no text but a binary file"),
+        (b"", [], "is empty, there is no text to train on"),
+        (b" \n" * 3, [], "is empty"),
+        (b"<|endoftext|>" * 50, [], "is empty"),
+        (b"too short", [], "at least 17"),
+        (None, [], "holds no text files (.txt, .text, .md): name files"),
         (TEXT.encode(), ["--encoding", "base64"], "base64"),
     ],
 )
@@ -464,10 +473,9 @@ def test_texts_that_are_none_are_one_line(
 
 
 def test_a_text_given_twice_or_as_a_stream(begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    both = ["--text", str(begun / "a.txt"), "--text", str(begun / "b.txt")]
-    with pytest.raises(SystemExit, match="2"):
-        main(["train", *both])
-    assert re.search(r"argument --text: given twice, .*a\.txt and .*b\.txt", capsys.readouterr().err)
+    twice = ["--text", str(begun / "a.txt"), "--text", str(begun / ".." / begun.name / "a.txt")]
+    assert main(["train", *twice, "--out", str(tmp_path / "m")]) == 1
+    assert re.search(r"a\.txt is named twice: name it once", capsys.readouterr().err)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         assert main(["train", "--text", str(tmp_path / "pipe"), "--out", str(tmp_path / "m")]) == 1
@@ -492,7 +500,8 @@ def test_finetuning_keeps_what_lies_beside_the_weights(begun: Path, tmp_path: Pa
     """The chat template, the names of special tokens and the defaults are those of the model tuned, also after
     --resume; none of the base's is lost, and none is made up."""
     base = Path(shutil.copytree(begun / "run", tmp_path / "base"))
-    (base / "training.pt").unlink(), (base / "training.jsonl").unlink()
+    for name in OF_THE_RUN:
+        (base / name).unlink()
     template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
     mine = {"eos_token": "<|endoftext|>", "chat_template": template, "model_max_length": 16}
     (base / "tokenizer_config.json").write_text(json.dumps(mine), encoding="utf-8")
@@ -516,5 +525,6 @@ def test_finetuning_keeps_what_lies_beside_the_weights(begun: Path, tmp_path: Pa
         for file in base.iterdir():  # a run does not need them any more
             file.unlink()
         base = Path(shutil.copytree(out, tmp_path / f"kept{steps}"))
-        (base / "training.pt").unlink(), (base / "training.jsonl").unlink()
+        for name in OF_THE_RUN:
+            (base / name).unlink()
         assert command(out, resume=True, steps=4, learning_rate=1e-3) == 0

@@ -308,7 +308,7 @@ def test_command_refuses_to_overwrite_a_run(
     ("content", "flags", "message"),
     [
         (b"too short", [], "a block of 16 needs at least 17"),
-        (b"", [], "there is no text to validate on"),
+        (b"", [], "my.txt is empty, there is no text to train on"),
         ("caf\u00e9".encode("cp1252") * 100, [], "is not UTF-8 text: byte 0xe9 at offset 3"),
         (TEXT.encode(), ["--vocab-size", "100"], "argument --vocab-size: must be a whole number, 257 or more, not 100"),
         (TEXT.encode(), ["--n-embd", "15"], "--n-embd 15 does not divide into --n-head 2"),

@@ -44,7 +44,7 @@ NEEDS = {"chat": "smollm2-135m-instruct", "compare": "smollm2-135m-instruct", "g
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the commands run one after the other, with the text of which they speak."""
     folder = tmp_path_factory.mktemp("desk")
-    (folder / "my.txt").write_text("The cat sat on the mat. " * 400, encoding="utf-8")
+    (folder / "my.txt").write_text("The cat sat on the mat. " * 100, encoding="utf-8")
     return folder
 
 

@@ -79,8 +79,8 @@ class Trainer:
         return loss
 
     def loss_of_form(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """The loss of the model in its fastest form; FSDP2's parts are known only to the model as it is read."""
-        return self.loss(fast_form(model, self.plain or self.shard), x, y)  # type: ignore[type-var]
+        """The loss of the model in its fastest form; with FSDP2, whose hooks have no other, as it is read."""
+        return self.loss(fast_form(model, self.plain), x, y)  # type: ignore[type-var]
 
     def evaluate(self, texts: Texts) -> "Scores":
         """How well the model predicts the validation text: the same in every process."""

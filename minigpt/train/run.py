@@ -124,5 +124,7 @@ def sample(trainer: Trainer, tokenizer: Tokenizer, texts: Texts) -> str:
     ids = generate(
         model, start, max_new_tokens=n, temperature=0.7, top_p=0.9, seed=1, eos_token_id=end, plain=trainer.plain
     )
-    control = set(tokenizer.special_tokens.values())
-    return tokenizer.decode([i for i in (*start, *ids) if i not in control])
+    known = tokenizer.tokens.keys() - {
+        *tokenizer.special_tokens.values()
+    }  # a model may have more ids than its tokenizer
+    return tokenizer.decode([i for i in (*start, *ids) if i in known])

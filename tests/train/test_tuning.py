@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tok = tokenizer.train(TEXT, 320)
     torch.manual_seed(0)
     end = tok.special_tokens["<|endoftext|>"]
-    model = GPT2(GPT2Config(vocab_size=320, n_ctx=64, n_layer=2, n_head=2, n_embd=16, dropout=0.1))
+    model = GPT2(GPT2Config(vocab_size=400, n_ctx=64, n_layer=2, n_head=2, n_embd=16, dropout=0.1))
     config = {"bos_token_id": end, "eos_token_id": end}
     save_checkpoint(model, home / "base", tok, generation_config=config)
     (home / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in CHATS), encoding="utf-8")

@@ -13,6 +13,7 @@ from minigpt.cli import reason
 from minigpt.commands.common import note, stop_requested
 from minigpt.commands.train_begin import Run, continue_run, start_run
 from minigpt.train import processes
+from minigpt.train.answers import Chats
 from minigpt.train.card import write_curves
 from minigpt.train.checkpoint import check_space
 from minigpt.train.data import Texts
@@ -25,7 +26,7 @@ from tokenizer.fetch.atomic import exclusive
 
 def run(args: argparse.Namespace) -> int:
     """Train, with a progress bar on stderr, and say where the model is."""
-    for file in [*(args.text or ()), *(args.val or ())]:
+    for file in [*(args.text or ()), *(args.val or ()), *([args.chat] if args.chat else ())]:
         if str(file) != "-" and not file.exists():
             raise ValueError(f"there is no file {file}: name a text of your own, the longer the better")
     with processes.together(args.device) as device, by_name(), hold(args.out):
@@ -62,6 +63,7 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
     every, patience = int(str(record.asked["evaluate_every"])), int(str(record.asked.get("patience") or 0))
     if first:
         announce(args.out, trainer, texts, every)
+    row = texts.train.mean_length if isinstance(texts.train, Chats) else settings.block_size
     steps = train(trainer, tok, texts, args.out, log, every, record, patience)
     bar = tqdm(
         total=settings.steps, initial=trainer.step, unit="step", desc="training", smoothing=0.05, disable=not first
@@ -70,7 +72,7 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
         signal = 0
         for progress in steps:
             if first:
-                show(bar, progress, settings.batch_size * settings.block_size)
+                show(bar, progress, settings.batch_size * row)
             signal = int(processes.most(stopping()))
             if signal:
                 break
@@ -81,19 +83,22 @@ def train_in_folder(args: argparse.Namespace, begun: Run) -> int:
     if overfits(log, patience):
         best = min(log, key=lambda entry: entry["validation"])["step"]
         why = f"{patience} evaluations were no better than the one after step {best:.0f}, the model overfits"
-        return told(first, f"stopped at step {trainer.step}: {why} (--resume --patience N goes on)\n{found(args)}")
+        told(first, f"stopped at step {trainer.step}: {why} (--resume --patience N goes on)")
+        return told(first, found(args.out, record.asked.get("chat")))
     if trainer.step < settings.steps:
         told(first, f"stopped and saved at step {trainer.step}; the same command with --resume goes on")
         return 128 + signal
-    return told(first, found(args))
+    return told(first, found(args.out, record.asked.get("chat")))
 
 
 def announce(folder: Path, trainer: Trainer, texts: Texts, every: int) -> None:
     """Says what is trained on what; an OSError where the disk has no room for it."""
     settings, n = trainer.settings, n_parameters(trainer.model)
+    n_learning = sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad)
+    learning = "" if n_learning == n else f" ({n_learning:,} learn)"
     read = f"{len(texts.train):,} tokens to train on, {len(texts.validation):,} to validate"
     batch = f"{settings.batch_size} x {settings.block_size} tokens in {settings.precision}"
-    note(f"{n:,} parameters; {read}; {settings.steps} steps of {batch}")
+    note(f"{n:,} parameters{learning}; {read}; {settings.steps} steps of {batch}")
     warning = check_space(folder, trainer) if trainer.step < settings.steps else ""
     if warning and settings.steps - trainer.step > every:
         note(warning)
@@ -106,9 +111,10 @@ def told(first: bool, text: str) -> int:
     return 0
 
 
-def found(args: argparse.Namespace) -> str:
+def found(folder: Path, chats: object) -> str:
     """Where the model is."""
-    return f'the best model is in {args.out}: minigpt generate "…" -m {args.out}'
+    use = "chat" if chats else 'generate "…"'
+    return f"the best model is in {folder}: minigpt {use} -m {folder}"
 
 
 def show(bar: "tqdm[None]", progress: Progress, n_tokens: int) -> None:

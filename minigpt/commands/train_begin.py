@@ -7,6 +7,7 @@ from typing import Any
 from minigpt.commands.common import note_fetch
 from minigpt.commands.train_flags import MAY_CHANGE, TRAIN_DEFAULTS, flag
 from minigpt.commands.train_texts import BY_HASH, Note, as_list, flags_of, read_texts
+from minigpt.commands.train_tuning import USUAL_BLOCK, read_chat_files, with_template
 from minigpt.train.checkpoint import FILE, read_run
 from minigpt.train.data import Texts
 from minigpt.train.make import make_texts
@@ -36,7 +37,7 @@ def start_run(args: argparse.Namespace, device_name: str | None, note: Note) -> 
     device = pick_device(device_name or asked["device"])
     if asked["precision"] == "auto":
         asked["precision"] = fast_precision(device)
-    train_text, validation_text, hashes = read_texts(asked, note)
+    train_text, validation_text, hashes = ("", "", ()) if args.chat else read_texts(asked, note)
     n_bytes = len(train_text.encode())
     if base:
         tok = base.tokenizer
@@ -44,14 +45,20 @@ def start_run(args: argparse.Namespace, device_name: str | None, note: Note) -> 
         tok = choose_tokenizer(asked["tokenizer"], train_text, asked["vocab_size"], asked["plain"])
     if tok is None:
         raise ValueError(f"{args.finetune} has no vocabulary: a text cannot be encoded for it")
-    texts = make_texts(train_text, validation_text, tok, asked)
+    companions = companions_of(tok, base)
+    if base and args.chat:
+        companions = with_template(companions, tok)
+        asked["block_size"] = asked["block_size"] or min(USUAL_BLOCK, base.model.config.n_ctx)
+        texts, hashes = read_chat_files(asked, companions, tok, note)
+    else:
+        texts = make_texts(train_text, validation_text, tok, asked)
     new = NewRun(asked, texts, n_bytes, tok.n_vocab, device, base.model if base else None, args.shard)
     if n_bytes < LITTLE and not base:
         note(f"{n_bytes:,} bytes of text are little: about 100,000 give readable words")
     trainer = new.trainer(note)
     if any(file for pattern in ("config.json", *MODEL_FILES) for file in args.out.glob(pattern)):
         note(f"{args.out} holds a model: it stays until the first one of this run is whole, and is then replaced")
-    return trainer, tok, texts, [], RunRecord(new.asked, hashes, companions_of(tok, base))
+    return trainer, tok, texts, [], RunRecord(new.asked, hashes, companions)
 
 
 def load_base(args: argparse.Namespace, device: str | None) -> Checkpoint:
@@ -87,8 +94,17 @@ def continue_run(args: argparse.Namespace, device: str | None, note: Note) -> Ru
     if asked["steps"] < saved.step:
         raise ValueError(f"--steps {asked['steps']}: the run in {args.out} has done {saved.step} steps: give more")
     here = {name: value for name, value in flags_of(args).items() if name in BY_HASH and value is not None}
-    train_text, validation_text, hashes = read_texts(asked | here, note, args.text is None)
-    for name, found, begun in zip(BY_HASH, hashes, (*record.texts, ""), strict=False):
+    tok, kind = record.tokenizer(asked["plain"]), "chat" if asked.get("chat") else "text"
+    other = "text" if kind == "chat" else "chat"
+    if other in here:
+        refused = f"{flag(other)} {', '.join(as_list(here[other]))} is not wanted"
+        raise ValueError(f"{refused}, the run in {args.out} was begun with {flag(kind)}: begin another run")
+    if kind == "chat":
+        texts, hashes = read_chat_files(asked | here, record.companions, tok, note)
+    else:
+        train_text, validation_text, hashes = read_texts(asked | here, note, args.text is None)
+        texts = make_texts(train_text, validation_text, tok, asked)
+    for name, found, begun in zip((kind, "val"), hashes, (*record.texts, ""), strict=False):
         if found != begun:
             what = "what the run was begun with, by its SHA-256" if begun else "wanted, its run was begun without"
             file = ", ".join(as_list((asked | here)[name]))
@@ -98,6 +114,4 @@ def continue_run(args: argparse.Namespace, device: str | None, note: Note) -> Ru
         now, end = (trainer.settings.rate(step) for step in (trainer.step, asked["steps"]))
         curve = f"from step {trainer.step} on the learning rate follows the curve for {asked['steps']} steps"
         note(f"{curve}: {now:.2g} now, {end:.2g} at the end")
-    tok = record.tokenizer(asked["plain"])
-    texts = make_texts(train_text, validation_text, tok, asked)
     return trainer, tok, texts, saved.log, replace(record, asked=asked)

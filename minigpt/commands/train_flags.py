@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from minigpt.commands import flags
+from minigpt.commands.train_tuning_flags import add_tuning, check_tuning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def train(parser: argparse.ArgumentParser) -> None:
     given is chosen by the amount of text and the minutes; one line on stderr says what. Several processes train
     together by `torchrun --nproc-per-node N -m minigpt train …`."""
     add_files(parser)
+    add_tuning(parser)
     add_sizes(parser.add_argument_group("size of a new model (default: by the amount of text)"))
     add_training(parser.add_argument_group("training"))
     flags.add_device(parser, dtype=False)
@@ -52,7 +54,6 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     resume = "go on with the run in the --out folder by its own settings; --steps N gives it more, on the curve of the "
     resume += f"learning rate for N; {', '.join(flag(name) for name in MAY_CHANGE[:-1])} and --plain may be given anew"
     add("--resume", action="store_true", help=resume)
-    add("--finetune", metavar="MODEL", help="start from this model and its tokenizer instead of from nothing")
     known = "gpt2, storyteller, char (single characters), a folder or a file (default: one is trained on the text)"
     add("--tokenizer", metavar="NAME", help=known)
 
@@ -75,8 +76,8 @@ def add_training(group: argparse._ArgumentGroup) -> None:
     add("--steps", type=whole(1), metavar="N", help="so many steps instead")
     add("--batch-size", type=whole(1), metavar="N", help=f"blocks a step ({usual('batch_size')})")
     add("--accumulate", type=whole(1), metavar="N", help=f"parts of a batch, for less memory ({usual('accumulate')})")
-    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: by the text)")
-    add("--learning-rate", type=above, metavar="R", help="peak (default: 2e-3, with --finetune 1e-4)")
+    add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: by the text; of --chat at most 512)")
+    add("--learning-rate", type=above, metavar="R", help="peak (default: 2e-3, with --finetune 1e-4, with --lora 1e-3)")
     add("--warmup", type=whole(0), metavar="N", help="steps (default: a tenth, at most 100)")
     add("--evaluate-every", type=whole(1), metavar="N", help="steps (default: a twentieth)")
     patience = "evaluations without a better one, after which the run ends, since it overfits; 0: never"
@@ -104,7 +105,8 @@ def flag(name: str) -> str:
 
 def check_train(args: argparse.Namespace) -> None:
     """Whether the flags of `train` go together; a UsageError where they do not."""
-    if args.text is None and not args.resume and not getattr(args, "chat", None):
+    check_tuning(args)
+    if args.text is None and args.chat is None and not args.resume:
         raise flags.UsageError("the following arguments are required: --text")
     if args.steps and args.minutes and not args.resume:
         raise flags.UsageError(f"--steps {args.steps} and --minutes {args.minutes:g} both say how long: give one")

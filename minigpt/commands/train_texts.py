@@ -11,7 +11,7 @@ from minigpt.train.sources import STDIN, read_sources
 
 Note = Callable[[str], object]
 NOT_ASKED = ("out", "resume", "check", "shard")  # flags of the command, not of the run
-BY_HASH = ("text", "val", "encoding")  # compared by what is in the files, not by their names
+BY_HASH = ("text", "chat", "val", "encoding")  # compared by what is in the files, not by their names
 
 
 def flags_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def flags_of(args: argparse.Namespace) -> dict[str, Any]:
     values = {name: value for name, value in vars(args).items() if name not in NOT_ASKED}
     for name in ("text", "val"):
         values[name] = values[name] and [resolved(file) for file in values[name]]
-    return values
+    return values | {"chat": values["chat"] and resolved(values["chat"])}
 
 
 def resolved(file: Path) -> str:

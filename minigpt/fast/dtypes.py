@@ -19,6 +19,7 @@ from minigpt.generation.sequences import plan
 from minigpt.generation.settings import Settings
 from minigpt.models.interface import Model
 from minigpt.prompts import as_prompt, start_of
+from weights.adapter import adapter_in, load_adapted
 from weights.checkpoint import Checkpoint, load_checkpoint
 from weights.devices import pick_device
 from weights.fetch import locate
@@ -51,7 +52,9 @@ def load_in(
     force: bool = False,
     plain: bool = False,
 ) -> Checkpoint:
-    """`weights.load_checkpoint` with two more dtypes: "int8", whose matrices are rounded to 8 bits, and "auto"."""
+    """`weights.load_checkpoint` with two more dtypes: "int8", matrices rounded to 8 bits, and "auto"; and of LoRA's."""
+    if (folder := adapter_in(name)) is not None:
+        return load_adapted(folder, device, None if str(dtype) == "auto" else dtype, force)
     if str(dtype) == "auto":
         return load_fastest(name, pick_device(device), force, plain)
     if str(dtype).removeprefix("torch.") != "int8":

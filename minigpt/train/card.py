@@ -37,7 +37,7 @@ def card(
     n = sum(parameter.numel() for parameter in model.parameters())
     base = record.asked.get("finetune")
     begun = f"tuned from {Path(str(base)).name}" if base else "trained from nothing"
-    texts = record.asked.get("text") or []
+    texts = record.asked.get("text") or record.asked.get("chat") or []
     named = ", ".join(Path(str(text)).name for text in texts) if isinstance(texts, list) else Path(str(texts)).name
     hashes = " ".join(record.texts)
     return f"""{HEAD}# {name}

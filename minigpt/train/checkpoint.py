@@ -160,11 +160,12 @@ def check_bytes(file: Path) -> None:
 
 
 def check_space(folder: Path, trainer: Trainer) -> str:
-    """Refuses a disk that has no room for one checkpoint: the weights, and the state with them and two moments each.
+    """Refuses a disk that has no room for one checkpoint: the weights, and the state with them and two moments of each
+    that learns.
 
     Returns a warning where there is none for two, which a later one needs, as the last stays until the next is whole.
     """
-    needed = 4 * sum(parameter.nbytes for parameter in trainer.model.parameters())
+    needed = sum(weight.nbytes * (4 if weight.requires_grad else 2) for weight in trainer.model.parameters())
     free = shutil.disk_usage(folder).free
     told = f"a checkpoint takes {size_text(needed)}, {size_text(free)} are free on the disk of {folder}"
     if free < needed:

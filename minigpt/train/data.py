@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minigpt.train.answers import Chats
 from tokenizer import Tokenizer
 
 END = "<|endoftext|>"
@@ -87,8 +88,8 @@ def sha256_of(text: str) -> str:
 class Texts:
     """The texts to train on and to validate on, each as one row of ids (N,), with the second's length in bytes."""
 
-    train: Tensor
-    validation: Tensor
+    train: Tensor | Chats
+    validation: Tensor | Chats
     validation_bytes: int
 
     @classmethod

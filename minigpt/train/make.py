@@ -6,13 +6,18 @@ from typing import Any
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.train.data import Texts
+from minigpt.train.lora import add_lora
 from minigpt.train.step import TrainSettings
 from minigpt.train.trainer import Trainer
 from tokenizer import Tokenizer
 
 
 def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
-    """What a model is given before the weights of a saved run are, or before it is trained; by itself nothing."""
+    """What a model is given before the weights of a saved run are, or before it is trained: LoRA where asked for."""
+    if asked.get("lora"):
+        targets = asked.get("lora_targets")
+        named = None if targets is None else [name.strip() for name in targets.split(",")]
+        add_lora(model, asked["lora"], asked.get("lora_alpha"), named, asked["seed"])
 
 
 def make_trainer(model: GPT2 | Llama, settings: TrainSettings, plain: bool, asked: Mapping[str, Any]) -> Trainer:

@@ -10,6 +10,7 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.train import plan
+from minigpt.train.answers import Chats
 from minigpt.train.data import Texts, check_length
 from minigpt.train.make import make_trainer, prepare
 from minigpt.train.step import TrainSettings
@@ -35,9 +36,10 @@ class NewRun:
         if asked["steps"] is None and asked["minutes"] is None:
             self.asked["minutes"] = plan.MINUTES
         if asked["learning_rate"] is None:
-            self.asked["learning_rate"] = 1e-4 if base else 2e-3
+            self.asked["learning_rate"] = (1e-3 if asked.get("lora") else 1e-4) if base else 2e-3
         self.asked["block_size"] = self.block_size(n_bytes)
-        check_length(texts.train, self.asked["block_size"])
+        if not isinstance(texts.train, Chats):
+            check_length(texts.train, self.asked["block_size"])
         self.candidates = [{}] if base else plan.sizes_for(n_bytes, asked)
 
     def block_size(self, n_bytes: int) -> int:
@@ -73,9 +75,10 @@ class NewRun:
     def choose_steps(self, trainer: Trainer, speed: plan.Speed, note: Callable[[str], object]) -> None:
         """As many as fit into the minutes, but no more passes through the text than help."""
         settings, minutes = trainer.settings, self.asked["minutes"]
-        n_tokens, per_step = len(self.texts.train), settings.batch_size * settings.block_size
-        fit = speed.steps(minutes)
-        steps = min(fit, plan.most_steps(n_tokens, settings.batch_size, settings.block_size, self.base is not None))
+        data = self.texts.train
+        n_tokens, row = len(data), data.mean_length if isinstance(data, Chats) else settings.block_size
+        per_step, fit = settings.batch_size * row, speed.steps(minutes)
+        steps = min(fit, plan.most_steps(n_tokens, settings.batch_size, row, self.base is not None))
         size = f"{n_parameters(trainer.model) / 1e6:.1f} M parameters"
         short = f": {steps * per_step / n_tokens:.0f} passes, more would only learn so short a text by heart"
         took = minutes * steps / fit

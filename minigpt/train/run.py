@@ -8,12 +8,14 @@ from pathlib import Path
 
 from minigpt.generation.generate import generate
 from minigpt.train import processes
+from minigpt.train.answers import Chats
 from minigpt.train.card import CARD, card, is_ours
 from minigpt.train.checkpoint import save
 from minigpt.train.data import END, Texts
 from minigpt.train.losses import FILE, log_lines, log_until
 from minigpt.train.record import RunRecord, companions_of, fingerprint
 from minigpt.train.trainer import Scores, Trainer
+from minigpt.train.tuning import keep_adapter
 from tokenizer import Tokenizer
 from tokenizer.fetch.atomic import replacing_files
 from weights import save_checkpoint
@@ -72,6 +74,8 @@ def run(
                     (part / CARD).write_text(card(folder.resolve().name, model, trainer.settings, log, own), "utf-8")
             save(part, trainer, log, own, state)
             (part / FILE).write_text(log_lines(steps), encoding="utf-8", newline="\n")
+        if best:
+            keep_adapter(trainer.model, folder, own.asked, own.companions)
 
     try:
         while trainer.step < trainer.settings.steps and not overfits(log, patience):
@@ -90,7 +94,7 @@ def run(
             log.append({"step": trainer.step, "train": loss, "validation": scores.loss, "bpb": scores.bits_per_byte})
             steps[-1] = {**steps[-1], "validation": scores.loss, "bpb": scores.bits_per_byte}
             keep(best)
-            yield Progress(trainer.step, loss, scores, best, sample(trainer, tokenizer))
+            yield Progress(trainer.step, loss, scores, best, sample(trainer, tokenizer, texts))
     except GeneratorExit:
         if trainer.step != saved:
             keep()
@@ -108,13 +112,19 @@ def overfits(log: Sequence[Mapping[str, float]], patience: int | None) -> bool:
     return bool(patience and losses) and len(losses) - 1 - losses.index(min(losses)) >= (patience or 0)
 
 
-def sample(trainer: Trainer, tokenizer: Tokenizer) -> str:
-    """What the model writes of itself, by the same random numbers at every step; nothing where it is in parts."""
+def sample(trainer: Trainer, tokenizer: Tokenizer, texts: Texts) -> str:
+    """What the model writes of itself, or to the first chat's question, by the same random numbers at every step;
+    nothing where it is in parts."""
     if trainer.shard or processes.rank():
         return ""
-    model, end = trainer.model.eval(), tokenizer.special_tokens[END]
-    n = max(1, min(SAMPLE_TOKENS, model.config.n_ctx - 1))
+    model = trainer.model.eval()
+    asked = texts.validation.first() if isinstance(texts.validation, Chats) else None
+    start, end = asked or ([tokenizer.special_tokens[END]], tokenizer.special_tokens[END])
+    n = max(1, min(SAMPLE_TOKENS, model.config.n_ctx - len(start)))
     ids = generate(
-        model, [end], max_new_tokens=n, temperature=0.7, top_p=0.9, seed=1, eos_token_id=end, plain=trainer.plain
+        model, start, max_new_tokens=n, temperature=0.7, top_p=0.9, seed=1, eos_token_id=end, plain=trainer.plain
     )
-    return tokenizer.decode([i for i in ids if i != end])
+    known = tokenizer.tokens.keys() - {
+        *tokenizer.special_tokens.values()
+    }  # a model may have more ids than its tokenizer
+    return tokenizer.decode([i for i in (*start, *ids) if i in known])

@@ -17,7 +17,9 @@ from minigpt.fast.training import fast_parts
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.train import processes
+from minigpt.train.answers import Chats, answer_loss, score_answers
 from minigpt.train.data import Ids, Texts, draw_batch
+from minigpt.train.lora import merged
 from minigpt.train.simple import train_step
 from minigpt.train.state import state_of
 from minigpt.train.step import TrainSettings, autocast, make_optimizer
@@ -38,7 +40,7 @@ class Trainer:
         self.model, self.settings, self.plain, self.step = model, settings, plain, 0
         self.device = next(model.parameters()).device
         self.parts = fast_parts(plain)
-        self.loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
+        self.loss = self.text_loss = torch.compile(self.parts.loss) if settings.compile else self.parts.loss
         self.n_processes, self.shard = processes.count(), shard
         check_shares(settings, self.n_processes, shard)
         self.all: nn.Module | None = None
@@ -46,23 +48,25 @@ class Trainer:
             self.all = processes.spread(model, self.loss_of_form, shard)
         self.optimizer = make_optimizer(model, settings, plain)
 
-    def do_step(self, data: Ids) -> float:
-        """One step on a batch drawn from ids (N,): returns its loss, in nats per token."""
+    def do_step(self, data: Ids | Chats) -> float:
+        """One step on a batch drawn from ids (N,), or from chats: returns its loss, in nats per token."""
         settings, seed = self.settings, self.settings.step_seed(self.step)
         torch.manual_seed(seed + processes.rank())  # for dropout, which is another in each process
         x, y = (processes.share(part) for part in self.draw(data, torch.Generator().manual_seed(seed)))
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
         batch = (x.to(self.device), y.to(self.device))
-        model = self.model.train()
+        model, self.loss = self.model.train(), answer_loss if isinstance(data, Chats) else self.text_loss
         loss = train_step(
             model, self.optimizer, *batch, settings.clip, settings.accumulate, self.checked_loss, self.parts.clip
         )
         self.step += 1
         return processes.mean(loss)
 
-    def draw(self, data: Ids, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, data: Ids | Chats, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The batch of a step, x and y, (B, T) each."""
+        if isinstance(data, Chats):
+            return data.draw(self.settings.batch_size, generator)
         return draw_batch(data, self.settings.block_size, self.settings.batch_size, generator)
 
     def checked_loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -89,9 +93,10 @@ class Trainer:
         return state_of(self.model, self.optimizer, self.step)
 
     def whole(self) -> GPT2 | Llama:
-        """The model as it is written: all of it, where each process holds a part. All processes call this."""
+        """The model as it is written: LoRA merged; all of it, where each process holds a part. All processes call
+        this."""
         if not self.shard:
-            return self.model
+            return merged(self.model)
         with torch.device("meta"):
             model = type(self.model)(self.model.config)  # type: ignore[arg-type]
         model.load_state_dict(processes.gathered(self.model.state_dict()), assign=True)
@@ -121,14 +126,18 @@ class Scores:
 @torch.no_grad()
 def evaluate(
     model: GPT2 | Llama,
-    ids: Tensor,
+    ids: Tensor | Chats,
     n_bytes: int,
     settings: TrainSettings,
     plain: bool = False,
     loss_of: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Scores:
-    """The loss over all of ids (N,), cut into blocks of at most T tokens; n_bytes is the length of their text."""
+    """The loss over all of ids (N,), cut into blocks of at most T tokens, or over all chats; n_bytes is the length of
+    their text, or of the answers'."""
     model.eval()
+    if isinstance(ids, Chats):
+        mean, sum_of_nats = score_answers(fast_form(model, plain), ids, settings)
+        return Scores(mean, sum_of_nats / math.log(2) / n_bytes)
     loss_of = loss_of or partial(fast_parts(plain).loss, fast_form(model, plain))
     device = next(model.parameters()).device
     nats, n_tokens = 0.0, len(ids) - 1

@@ -38,6 +38,7 @@ class Rehearsal:
     n_steps: int = 0
     answers: dict[str, float] = field(default_factory=dict)  # seconds that a check took, by step
     seconds: float = 0.0
+    warm: float = 0.0  # seconds until the process was
     memory: int = 0  # bytes
     wrong: list[str] = field(default_factory=list)
 

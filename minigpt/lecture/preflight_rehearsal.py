@@ -88,7 +88,7 @@ def ran(held: Held) -> list[str]:
 def wrong_at(where: str, says: str, lines: Sequence[str]) -> str:
     """A problem in one line, with the way out.
 
-    >>> wrong_at("gpt2, run", "it does not run", ["NetworkOff: it asks for huggingface.co"])[-69:]
+    >>> wrong_at("gpt2, run", "it does not run", ["NetworkOff: it asks for huggingface.co"])[-70:]
     'it asks for huggingface.co: fetch it beforehand, minigpt download NAME'
     """
     text = ": ".join([where, says, *(line.strip() for line in lines[:2])])

@@ -70,11 +70,9 @@ def talk(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> SimpleName
         now.minutes = 125
         held.next()
         part = handout.gathered(held)
-        now.minutes = 126
-        for _ in range(2):
+        for now.minutes in (126, 127):
             held.break_("mask")
             held.undo()
-        now.minutes = 127
         held.history.note("xray", "softmax The cat")
         typed(
             path, "# next: 5", "def split_heads(x:\n    return x * 2\n\n\n# next: 5"
@@ -213,6 +211,7 @@ def test_a_break_shows_the_line_and_both_texts(talk: SimpleNamespace) -> None:
     ]
     assert event.right == talk.held.trials.expected()
     assert event.wrote != event.right
+    assert talk.whole.at(event) == "16 min", "when it came for the first time"
     assert event.wrote.startswith("Once upon a time")
     page, book = talk.page.read_text("utf-8"), json.loads(talk.book.read_text("utf-8"))
     (cell,) = [cell["source"] for cell in book["cells"] if "Broken on purpose" in cell["source"]]

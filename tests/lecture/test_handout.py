@@ -278,6 +278,15 @@ def test_an_xray_is_drawn_where_the_package_can(monkeypatch: pytest.MonkeyPatch)
     assert code["outputs"][0]["data"]["text/html"] == "<table>"
 
 
+def test_the_imports_are_one_cell_that_compiles() -> None:
+    head = ["from __future__ import annotations", "import torch", "from torch import Tensor"]
+    plan = SimpleNamespace(title="A lecture", about="", steps=[])
+    told = SimpleNamespace(lecture=plan, day="today", parts=[], head=head, before=[])
+    cell = [*handout_notebook.opening(told)][-1]["source"]  # type: ignore[arg-type]
+    compile(cell, "<cell>", "exec")
+    assert cell.split("\n") == [*head, "import minigpt", "import tokenizer"]
+
+
 def test_numbers_as_pictures() -> None:
     drawing = handout_pictures.heat_map([[1.0, -0.5], [float("-inf"), 0.0]], "four numbers")
     assert drawing.table[1] == [["0", "1.00", "-0.50"], ["1", "-inf", "0.00"]]

@@ -18,7 +18,7 @@ from minigpt.lecture.handout_pictures import heat_map
 from minigpt.lecture.handout_record import Event, Handout, Part, Row, Value
 
 Cell = dict[str, Any]
-NAMES = "import minigpt\nimport tokenizer\nimport torch"  # what tries and runs may use
+NAMES = ("import minigpt", "import tokenizer", "import torch")  # what tries and runs may use
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 
@@ -37,7 +37,7 @@ def opening(told: Handout) -> Iterator[Cell]:
     yield text(f"# {plain(told.lecture.title)}", plain(told.lecture.about), f"Held on {told.day}: {held}.")
     rows = [f"| {p.step.number}. {plain(p.step.title)} | {p.planned:.0f} | {p.reached:.0f} |" for p in told.parts]
     yield text("\n".join(["| step | planned, min | reached, min |", "|:--|--:|--:|", *rows]))
-    yield code("\n".join([NAMES, *(line for line in told.head if line not in NAMES.split("\n"))]))
+    yield code("\n".join(dict.fromkeys([*told.head, *NAMES])))  # an import from the future comes first
     yield from (cell for event in told.before for cell in of_event(told, event))
 
 

@@ -11,14 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from minigpt.lecture.kernel import LOST, Kernel
+from minigpt.lecture.kernel import LOST
 from minigpt.lecture.plan import NAMES, lecture
 from minigpt.lecture.preflight_machine import Seen, encodable, library, machine, place, terminal, workshop
 from minigpt.lecture.preflight_rehearsal import CHANGED, NOTHING, Rehearsal, Watched, rehearse
+from minigpt.lecture.trials import Trials
 from minigpt.terminal import columns, wrap
 from tokenizer.display import BOLD, clip, paint, use_color
 
@@ -35,16 +36,17 @@ def run(names: Sequence[str] = (), folder: Path = Path()) -> int:
         if name not in NAMES:
             lecture(name)
     begun, kernel = time.monotonic(), Watched()
-    kernel.start()
     try:
-        wrong = [*map(reported, [place(folder), terminal(sys.stdout), library(), warm(kernel)])]
-        held = [] if wrong[-1] else [*rehearsals(names or NAMES, folder, kernel)]
+        wrong = [*map(reported, [place(folder), terminal(sys.stdout), library()])]
+        held = [*rehearsals(names or NAMES, folder, kernel)]
     finally:
         kernel.close()
     wrong += [line for one in held for line in one.wrong]
     memory = max([one.memory for one in held], default=0)
     answers = {where: seconds for one in held for where, seconds in one.answers.items()}
-    wrong += [reported(machine(memory)), reported(answering(answers))] if answers else []
+    if answers:
+        reported(Seen("process", f"warm after {max(one.warm for one in held):.1f} s, the network off"))
+        wrong += [reported(machine(memory)), reported(answering(answers))]
     reported(Seen("editor", EDITOR))
     todo = [line for line in wrong if line]
     n_steps = sum(one.n_steps for one in held)
@@ -69,31 +71,41 @@ def count(n: int, what: str) -> str:
 
 
 def rehearsals(names: Sequence[str], folder: Path, kernel: Watched) -> Iterator[Rehearsal]:
-    """Each lecture typed through, one after the other, with a line for each. Where the folder cannot be written into,
-    as was said by then, it is done in the system's own for such things."""
+    """Each lecture typed through, one after the other, with a line for each; none after one whose process does not
+    start. Where the folder cannot be written into, as was said by then, it is done in the system's own for such things.
+    """
     room = folder if not place(folder).wrong else Path(tempfile.gettempdir())
     with workshop(room) as made:
         for name in names:
+            seconds, why = started(name, kernel)
+            if why:
+                wrong = f"the process that runs the files does not start: {why}: {CHANGED}"
+                reported(Seen(name, "not tried", wrong))
+                yield Rehearsal(name, wrong=[wrong])
+                return
             one = rehearse(name, made, kernel, progress)
+            one.warm = seconds
             steps = count(one.n_steps, "step")
             says = f"{steps:<8} {one.seconds:5.1f} s  {one.memory / 1e6:5.0f} MB"
             reported(Seen(name, says, one.wrong[0] if one.wrong else ""))
             yield one
 
 
-def warm(kernel: Kernel) -> Seen:
-    """Waits until the warm process answers."""
-    progress("the warm process starts")
-    begun = time.monotonic()
-    told: dict[str, Any] = kernel.ask(NOTHING)
-    says = f"warm after {time.monotonic() - begun:.1f} s, the network off"
-    if told["right"]:
-        return Seen("process", says)
-    why = "; ".join(told["lines"])
-    if told == LOST:
-        started = subprocess.run(kernel.COMMAND, input='{"first": []}\n', capture_output=True, text=True)
-        why = (started.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
-    return Seen("process", "does not start", f"the process that runs the files does not start: {why}: {CHANGED}")
+def started(name: str, kernel: Watched) -> tuple[float, str]:
+    """Starts the warm process anew, as `lecture live` does for this lecture: the seconds until it answers, and why it
+    does not, "" where it does."""
+    progress(f"{name}, the warm process starts")
+    kernel.close()
+    begun, kernel.first = time.monotonic(), []
+    with suppress(ValueError):  # a plan that does not fit has its own line
+        kernel.first = Trials(lecture(name), f"{name}.py", kernel).rehearsal()
+    if kernel.ask(NOTHING) != LOST:
+        return time.monotonic() - begun, ""
+    kernel.first = []
+    if kernel.ask(NOTHING) != LOST:  # it was the lecture's own: typed through, it says which step
+        return time.monotonic() - begun, ""
+    alone = subprocess.run(kernel.COMMAND, input='{"first": []}\n', capture_output=True, text=True, check=False)
+    return 0.0, (alone.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
 
 
 def answering(answers: Mapping[str, float]) -> Seen:

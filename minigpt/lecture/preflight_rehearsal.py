@@ -38,6 +38,7 @@ class Rehearsal:
     n_steps: int = 0
     answers: dict[str, float] = field(default_factory=dict)  # seconds that a check took, by step
     seconds: float = 0.0
+    warm: float = 0.0  # seconds until the process was
     memory: int = 0  # bytes
     wrong: list[str] = field(default_factory=list)
 
@@ -87,7 +88,7 @@ def ran(held: Held) -> list[str]:
 def wrong_at(where: str, says: str, lines: Sequence[str]) -> str:
     """A problem in one line, with the way out.
 
-    >>> wrong_at("gpt2, run", "it does not run", ["NetworkOff: it asks for huggingface.co"])[-69:]
+    >>> wrong_at("gpt2, run", "it does not run", ["NetworkOff: it asks for huggingface.co"])[-70:]
     'it asks for huggingface.co: fetch it beforehand, minigpt download NAME'
     """
     text = ": ".join([where, says, *(line.strip() for line in lines[:2])])

@@ -70,11 +70,9 @@ def talk(kernel: Kernel, tmp_path_factory: pytest.TempPathFactory) -> SimpleName
         now.minutes = 125
         held.next()
         part = handout.gathered(held)
-        now.minutes = 126
-        for _ in range(2):
+        for now.minutes in (126, 127):
             held.break_("mask")
             held.undo()
-        now.minutes = 127
         held.history.note("xray", "softmax The cat")
         typed(
             path, "# next: 5", "def split_heads(x:\n    return x * 2\n\n\n# next: 5"
@@ -213,6 +211,7 @@ def test_a_break_shows_the_line_and_both_texts(talk: SimpleNamespace) -> None:
     ]
     assert event.right == talk.held.trials.expected()
     assert event.wrote != event.right
+    assert talk.whole.at(event) == "16 min", "when it came for the first time"
     assert event.wrote.startswith("Once upon a time")
     page, book = talk.page.read_text("utf-8"), json.loads(talk.book.read_text("utf-8"))
     (cell,) = [cell["source"] for cell in book["cells"] if "Broken on purpose" in cell["source"]]
@@ -277,6 +276,15 @@ def test_an_xray_is_drawn_where_the_package_can(monkeypatch: pytest.MonkeyPatch)
     assert text["source"] == "**X-ray, 3 min:** mlp The cat sat"
     assert code["source"].endswith("'mlp', 'The cat sat')")
     assert code["outputs"][0]["data"]["text/html"] == "<table>"
+
+
+def test_the_imports_are_one_cell_that_compiles() -> None:
+    head = ["from __future__ import annotations", "import torch", "from torch import Tensor"]
+    plan = SimpleNamespace(title="A lecture", about="", steps=[])
+    told = SimpleNamespace(lecture=plan, day="today", parts=[], head=head, before=[])
+    cell = [*handout_notebook.opening(told)][-1]["source"]  # type: ignore[arg-type]
+    compile(cell, "<cell>", "exec")
+    assert cell.split("\n") == [*head, "import minigpt", "import tokenizer"]
 
 
 def test_numbers_as_pictures() -> None:

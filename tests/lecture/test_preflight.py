@@ -12,9 +12,8 @@ import pytest
 
 from minigpt.lecture import preflight, preflight_kernel, preflight_machine, preflight_rehearsal, working_file
 from minigpt.lecture.held import Answer
-from minigpt.lecture.kernel import LOST, Job, Kernel
+from minigpt.lecture.kernel import LOST, Job
 from minigpt.lecture.plan import Lecture, cut, lecture, text_of
-from minigpt.lecture.preflight_machine import Seen
 from minigpt.lecture.preflight_rehearsal import Rehearsal, Watched, rehearse
 
 TOML = (Path(working_file.__file__).parent / "plans" / "attention.toml").read_text("utf-8")
@@ -85,7 +84,7 @@ def test_a_lecture_that_is_well_is_one_green_line(
     assert last.startswith(f"ready: 1 lecture, {steps} steps in ")
     assert last.endswith(f"with the network off, {memory} MB at most")
     assert [line.split()[0] for line in lines if line.split()[1] == "✓"] == [
-        *("folder", "terminal", "screens", "process", "attention", "machine", "answers", "editor"),
+        *("folder", "terminal", "screens", "attention", "process", "machine", "answers", "editor"),
     ]
     assert not [*tmp_path.iterdir()]
 
@@ -184,11 +183,10 @@ def test_all_problems_are_listed_and_the_exit_code_says_so(
 ) -> None:
     def gone(name: str, folder: Path, *_: object) -> Rehearsal:
         assert folder.is_dir()
-        return Rehearsal(name, 4, {"a": 0.1}, 1.5, 10**9, [f"{name}: torn: mend it"] * (name != "gpt2"))
+        return Rehearsal(name, 4, {"a": 0.1}, memory=10**9, wrong=[f"{name}: torn: mend it"] * (name != "gpt2"))
 
     monkeypatch.setattr(preflight, "rehearse", gone)
-    monkeypatch.setattr(preflight, "warm", lambda _: Seen("process", "warm"))
-    monkeypatch.setattr(preflight.Watched, "start", lambda _: None)
+    monkeypatch.setattr(preflight, "started", lambda *_: (2.5, ""))
     monkeypatch.setattr(preflight, "NAMES", ("attention", "gpt2", "bpe"))
     assert preflight.run([], tmp_path) == 1
     out = capsys.readouterr().out.splitlines()
@@ -198,18 +196,36 @@ def test_all_problems_are_listed_and_the_exit_code_says_so(
         preflight.run(["atention"], tmp_path)
 
 
-def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_process_that_does_not_start_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "torn.py"
     broken.write_text("raise SystemExit('storyteller: its logits are not those stored')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    class Lost(Kernel):
+    class Lost(Watched):
         COMMAND = (sys.executable, "-m", "torn")
 
         def ask(self, *_: object) -> Job:  # type: ignore[override]
             return LOST
 
-    assert "its logits are not those stored" in preflight.warm(Lost()).wrong
+    monkeypatch.setattr(preflight, "Watched", Lost)
+    assert preflight.run(["bpe", "attention"], tmp_path) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[-2] == "not ready, 1 thing to do:"
+    assert "does not start: storyteller: its logits are not those stored: if the source was changed" in out[-1]
+
+
+def test_a_lecture_that_the_process_cannot_rehearse_is_typed_through_all_the_same() -> None:
+    asked: list[list[str]] = []
+
+    class Picky(Watched):
+        def ask(self, *_: object) -> Job:  # type: ignore[override]
+            asked.append([job["do"] for job in self.first])
+            return LOST if self.first else {"right": True}
+
+    assert preflight.started("attention", Picky())[1] == ""
+    assert asked == [["try_out", "examine"], []]
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from minigpt.exercises.catalog import exercise
 from minigpt.exercises.checker import report_on
 from minigpt.language_model import LanguageModel
 from minigpt.lecture import plan
+from minigpt.lecture.cuts import complete, step_starts
 from minigpt.lecture.form import Source
 from minigpt.lecture.plan import NAMES, Break, Lecture, cut, lecture, text_of
 from minigpt.models import gpt2
@@ -292,11 +293,17 @@ def test_a_break_stands_once() -> None:
         cut("attention", twice)
 
 
-def test_a_check_waits_for_all_that_it_needs() -> None:
-    held = LECTURES["attention"]
-    assert [check.step for check in held.checks] == [4], "Softmax and softmax come before, split_heads is not needed"
-    (first, second) = LECTURES["bpe"].checks
-    assert (first.step, second.step) == (2, 6)
+def test_a_check_waits_until_its_part_is_typed() -> None:
+    steps = {name: [check.step for check in LECTURES[name].checks] for name in NAMES}
+    assert steps["attention"] == [4], "what comes after is not needed"
+    assert steps["layers"] == [1, 3, 4]
+    assert steps["bpe"] == [2, 6]
+    assert complete("(a, b)", ["a = 1", "b = 2"], [0, 1]) == 2
+
+
+def test_a_line_that_comes_twice_begins_two_steps_and_blank_lines_go_with_the_second() -> None:
+    planned = [{"title": "one", "starts": "x = 1"}, {"title": "two", "starts": "x = 1"}]
+    assert step_starts(planned, ["x = 1", "", "x = 1"]) == [0, 1]
 
 
 def test_every_plan_is_a_lecture() -> None:

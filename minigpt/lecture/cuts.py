@@ -35,14 +35,9 @@ def step_at(line: int, starts: Sequence[int]) -> int:
 
 
 def complete(part: str, body: Sequence[str], starts: Sequence[int]) -> int:
-    """The step after which an expression has all that it needs: what it names, what that names, and so on."""
-    nodes = {}
+    """The step after which all that an expression names is typed."""
+    ends: dict[str, int] = {}
     for node in ast.parse("\n".join(body)).body:
         name = getattr(node, "name", None) or next(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-        nodes[name] = node
-    needed: set[str] = set()
-    todo = used_names(ast.parse(part)) & nodes.keys()
-    while todo:
-        needed |= todo
-        todo = {name for one in todo for name in used_names(nodes[one])} & nodes.keys() - needed
-    return max(step_at(end(nodes[name]) - 1, starts) for name in needed)
+        ends[name] = step_at(end(node) - 1, starts)
+    return max(ends[name] for name in used_names(ast.parse(part)) & ends.keys())

@@ -42,8 +42,8 @@ def so_far(function: Callable[..., Any], *args: Any) -> Any:
 def filled(module: Module, weights: Mapping[str, Any] | None = None) -> Module:
     """A module with the weights that are given by their names, as lists or tensors, and zeros for the rest.
 
-    >>> filled(nn.Linear(2, 1), {"weight": [[2, 3]]})(torch.tensor([10.0, 1.0]))
-    tensor([23.], grad_fn=<ViewBackward0>)
+    >>> filled(nn.Linear(2, 1), {"weight": [[2, 3]]})(torch.tensor([10.0, 1.0])).tolist()
+    [23.0]
     """
     for name, parameter in module.named_parameters():
         parameter.copy_(torch.as_tensor((weights or {}).get(name, 0.0)))

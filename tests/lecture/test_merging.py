@@ -72,6 +72,10 @@ def test_a_name_changed_in_two_ways_is_not_carried_on() -> None:
     assert renames(base, mine) == {}
 
 
+def test_an_attribute_with_another_name_is_no_name_to_carry_on() -> None:
+    assert renames(["def f(self):", "    self.y = y", "    ..."], ["def f(self):", "    self.z = y", "    ..."]) == {}
+
+
 def test_what_was_typed_stands_as_a_comment_above_the_step() -> None:
     found = sides(3, (blank(3), "        scores = scores.masked_fi"))
     assert found.typed

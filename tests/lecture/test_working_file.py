@@ -54,6 +54,8 @@ def test_what_an_undo_left_stays_in_the_history(tmp_path: Path) -> None:
     lecture.next()
     assert "mine\n" in [state.text for state in lecture.history.states]
     assert lecture.step == 2
+    lecture.undo()
+    assert lecture.file.path.read_text("utf-8") == lecture.lecture.text(1)
 
 
 def test_goto_back_is_the_file_as_it_was_there_and_forward_the_steps(tmp_path: Path) -> None:

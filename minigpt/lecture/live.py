@@ -55,7 +55,7 @@ class Live(Shown):
 
     def action_scroll(self, by: int) -> None:
         """Some rows up or down."""
-        self.query_one("#main").scroll_relative(y=by, animate=False)
+        self.main.scroll_relative(y=by, animate=False)
         self.call_after_refresh(self.draw)
 
     def action_escape(self) -> None:
@@ -124,9 +124,9 @@ class Live(Shown):
 
     def ask_xray(self) -> None:
         """Through which part?"""
-        self.prompt.ask(
-            "X-ray of:", lambda part: self.submit("xray", partial(self.xray, part)), (), self.held.lecture.name
-        )
+        name = self.held.lecture.name
+        question = f"X-ray of (Enter: {name}):"
+        self.prompt.ask(question, lambda part: self.submit("xray", partial(self.xray, part)), default=name)
 
     def xray(self, part: str) -> Answer | None:
         """In the commands' thread: the pass, drawn by the warm process; then its screen, or the same one redrawn."""

@@ -5,12 +5,14 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from minigpt.lecture import live, live_file, working_file
@@ -18,6 +20,7 @@ from minigpt.lecture.held import Held
 from minigpt.lecture.history import History
 from minigpt.lecture.kernel import Kernel
 from minigpt.lecture.live import Live
+from minigpt.lecture.live_commands import Commands
 from minigpt.lecture.live_view import KEYS, PART, head, key_rows, rows_of
 from minigpt.lecture.moves import Answer
 from minigpt.lecture.working_file import WorkingFile
@@ -300,11 +303,29 @@ def test_an_answer_does_not_wait_for_the_clock(hold: Any, monkeypatch: pytest.Mo
     hold(held)
 
 
-def test_keys_that_come_too_fast_are_done_in_their_order(hold: Any) -> None:
+def test_what_is_typed_fast_after_a_goes_into_the_question(hold: Any) -> None:
     async def held(screen: Screen) -> None:
-        await screen.press("n", "n", "n", "u", "c", shows="right so far, 2 of 5")
+        for key in "anq":
+            screen.app.post_message(Key(key, key))
+        await screen.press(shows="question: nq")
+        assert screen.held.step == 0
 
     hold(held)
+
+
+def test_commands_that_wait_are_done_in_their_order(tmp_path: Path) -> None:
+    commands = Commands(Held(WorkingFile.start("attention", tmp_path), Light()), lambda: None)
+    gate, done = threading.Event(), []
+    commands.submit("gate", lambda: gate.wait(10) and None)
+    for n in range(3):
+        commands.submit(str(n), lambda n=n: done.append(n))
+    commands.start()
+    gate.set()
+    end = time.monotonic() + 10
+    while commands.busy() and time.monotonic() < end:
+        time.sleep(0.01)
+    commands.stop()
+    assert done == [0, 1, 2]
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])

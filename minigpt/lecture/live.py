@@ -10,10 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
 
-from textual.actions import parse
-from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 
 from minigpt.lecture.held import Answer, Held
@@ -24,55 +21,58 @@ from minigpt.lecture.live_view import KEYS, helped
 from minigpt.lecture.live_xray import XrayScreen, job
 
 SCROLL = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
+COMMANDS = {"enter": "run", **{key: name for key, name, _, _ in KEYS}}
 HABIT = 1.0  # seconds
 
 
 class Live(Shown):
     """The screen over a lecture that is held, with its keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding("question_mark" if key == "?" else key, f"press('{name}')") for key, name, _, _ in KEYS),
-        *(Binding(key, f"scroll({by})") for key, by in SCROLL.items()),
-        Binding("enter", "enter"),
-        Binding("escape", "escape", priority=True),
-        Binding("ctrl+c", "press('quit')", priority=True),
-    ]
-
     peeked = ""  # what the present key has taken away
 
-    def on_mount(self) -> None:
-        """Reads the bindings now: that takes `ast`, which Python before 3.11.9 cannot do in two threads at once."""
-        for binding in self.BINDINGS:
-            assert isinstance(binding, Binding)
-            parse(binding.action)
-
     async def on_event(self, event: Event) -> None:
-        """Nothing that is shown until the next key outlives it, whatever key that is; but it may be scrolled."""
-        if isinstance(event, Key) and not event.is_forwarded and self.prompt.then is None and event.key not in SCROLL:
-            self.peeked, self.peek = self.peek[0] if self.peek else "", None
-            self.draw()
-        await super().on_event(event)
+        """Keys are obeyed here and at once, so that the next one finds it done: what follows "a" is a question."""
+        taken = False
+        if isinstance(event, Key) and not event.is_forwarded:
+            taken = self.pressed(event.character if event.is_printable and event.character else event.key)
+        if not taken:
+            await super().on_event(event)
 
-    def action_scroll(self, by: int) -> None:
+    def pressed(self, key: str) -> bool:
+        """Does what a key says; False for a key of the prompt or of the X-ray, which have keys of their own."""
+        if key == "ctrl+c":
+            self.exit()
+        elif isinstance(self.screen, XrayScreen):
+            return False
+        elif key in SCROLL:
+            self.scroll_by(SCROLL[key])
+        elif key == "escape":
+            self.escape()
+        elif self.prompt.then is not None:
+            return False
+        else:  # nothing that is shown until the next key outlives it, whatever key that is
+            self.peeked, self.peek = self.peek[0] if self.peek else "", None
+            habit = key == "enter" and time.monotonic() - self.prompt.chosen < HABIT  # after the digit of a choice
+            if key in COMMANDS and not habit:
+                self.do(COMMANDS[key])
+            self.draw()
+        return True
+
+    def scroll_by(self, by: int) -> None:
         """Some rows up or down."""
-        self.query_one("#main").scroll_relative(y=by, animate=False)
+        self.main.scroll_relative(y=by, animate=False)
         self.call_after_refresh(self.draw)
 
-    def action_escape(self) -> None:
+    def escape(self) -> None:
         """Leaves the prompt, or ends what is being done."""
         if self.prompt.then is not None:
             self.prompt.close()
-            self.peek = None
         else:
             self.commands.end()
+        self.peek = None
         self.draw()
 
-    def action_enter(self) -> None:
-        """Runs the file; but not if it only follows the digit of a choice, out of habit."""
-        if time.monotonic() - self.prompt.chosen > HABIT:
-            self.action_press("run")
-
-    def action_press(self, name: str) -> None:
+    def do(self, name: str) -> None:
         """Does what a key says; what a key shows, it takes away again."""
         if name == "quit":
             self.exit()
@@ -124,9 +124,9 @@ class Live(Shown):
 
     def ask_xray(self) -> None:
         """Through which part?"""
-        self.prompt.ask(
-            "X-ray of:", lambda part: self.submit("xray", partial(self.xray, part)), (), self.held.lecture.name
-        )
+        name = self.held.lecture.name
+        question = f"X-ray of (Enter: {name}):"
+        self.prompt.ask(question, lambda part: self.submit("xray", partial(self.xray, part)), default=name)
 
     def xray(self, part: str) -> Answer | None:
         """In the commands' thread: the pass, drawn by the warm process; then its screen, or the same one redrawn."""

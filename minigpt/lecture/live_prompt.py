@@ -21,6 +21,7 @@ class Prompt(Horizontal):
 
     then: Callable[[str], None] | None = None  # takes what was typed; None while the line is closed
     choices: Collection[str] = ()
+    default = ""
     chosen = -math.inf  # when a choice was taken without Enter
 
     def compose(self) -> ComposeResult:
@@ -28,12 +29,12 @@ class Prompt(Horizontal):
         yield Static(markup=False)
         yield Input(compact=True)
 
-    def ask(self, question: str, then: Callable[[str], None], choices: Collection[str] = (), value: str = "") -> None:
-        """Opens the line, with a value that stands in it already."""
-        self.then, self.choices, self.display = then, choices, True
+    def ask(self, question: str, then: Callable[[str], None], choices: Collection[str] = (), default: str = "") -> None:
+        """Opens the line; Enter alone takes the default, if there is one."""
+        self.then, self.choices, self.default, self.display = then, choices, default, True
         self.query_one(Static).update(f"{question} ")
         typed = self.query_one(Input)
-        typed.value = value
+        typed.value = ""
         self.screen.set_focus(typed)  # at once: the next key is for this line
 
     def close(self) -> str:
@@ -53,5 +54,5 @@ class Prompt(Horizontal):
     def on_input_submitted(self) -> None:
         """What was typed is taken, unless it is nothing."""
         then, typed = self.then, self.close()
-        if then is not None and typed:
-            then(typed)
+        if then is not None and (typed or self.default):
+            then(typed or self.default)

@@ -41,16 +41,13 @@ class Shown(App[None]):
         self.peek: tuple[str, Answer] | None = None  # stands in the place of the last answer until the next key
         self.prompt = Prompt()
         self.ahead: object = None  # the warm process for which the reference's text was computed
-        self.drawn: dict[str, object] = {}
+        self.parts = {name: Static(id=name, markup=False) for name in ("head", "answer", "status", "keys")}
+        self.main = VerticalScroll(self.parts["answer"], id="main", can_focus=False)
+        self.drawn: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """Head, answer, prompt or what is being done, keys."""
-        yield Static(id="head", markup=False)
-        with VerticalScroll(id="main", can_focus=False):
-            yield Static(id="answer", markup=False)
-        yield self.prompt
-        yield Static(id="status", markup=False)
-        yield Static(id="keys", markup=False)
+        yield from (self.parts["head"], self.main, self.prompt, self.parts["status"], self.parts["keys"])
 
     def on_mount(self) -> None:
         """Begins to watch and to work."""
@@ -94,26 +91,26 @@ class Shown(App[None]):
     def draw(self) -> None:
         """Everything, from what is known now."""
         width = self.size.width - 2
-        self.put("#head", "\n".join(f" {row} " for row in head(self.held, self.file.state, width)))
-        self.put("#keys", "\n".join(f" {row:{width}} " for row in key_rows(width)))
+        self.put("head", "\n".join(f" {row} " for row in head(self.held, self.file.state, width)))
+        self.put("keys", "\n".join(f" {row:{width}} " for row in key_rows(width)))
         name, mark, answer = self.shown()
         said = "\n".join(wrap(f"{mark}{answer.says}", width - 2, indent=2))
         rows = "\n".join(["\n", *rows_of(name, answer, width - 2)])
-        main = self.query_one("#main")
-        if self.put("#answer", said + rows, Content.assemble((said, "bold"), rows)):
+        main = self.main
+        if self.put("answer", said + rows, Content.assemble((said, "bold"), rows)):
             main.scroll_to(y=main.max_scroll_y if self.commands.pieces else 0, animate=False)
             self.call_after_refresh(self.draw)  # how many rows there are is known only then
         more = "↓ more" if main.max_scroll_y > main.scroll_y else ""
         warming = "" if self.held.kernel.warm.is_set() else "warming up: check and run wait for it"
-        self.put("#status", self.commands.status() or more or warming)
-        self.query_one("#status").display = self.prompt.then is None
+        self.put("status", self.commands.status() or more or warming)
+        self.parts["status"].display = self.prompt.then is None
 
-    def put(self, where: str, text: str, content: Content | None = None) -> bool:
+    def put(self, name: str, text: str, content: Content | None = None) -> bool:
         """Some text in its place; whether it is another than before."""
-        if self.drawn.get(where) == text:
+        if self.drawn.get(name) == text:
             return False
-        self.drawn[where] = text
-        self.query_one(where, Static).update(content or text)
+        self.drawn[name] = text
+        self.parts[name].update(content or text)
         return True
 
     def shown(self) -> tuple[str, str, Answer]:

@@ -39,7 +39,6 @@ class XrayScreen(ModalScreen[None]):
         Binding("home", "first"),
         Binding("end", "last"),
         Binding("q,escape", "close"),
-        Binding("ctrl+c", "app.quit", priority=True),
     ]
 
     def __init__(self, drawn: Job, again: Callable[[], None]) -> None:

@@ -5,12 +5,14 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from minigpt.lecture import live, live_file, working_file
@@ -18,6 +20,7 @@ from minigpt.lecture.held import Held
 from minigpt.lecture.history import History
 from minigpt.lecture.kernel import Kernel
 from minigpt.lecture.live import Live
+from minigpt.lecture.live_commands import Commands
 from minigpt.lecture.live_view import KEYS, PART, head, key_rows, rows_of
 from minigpt.lecture.moves import Answer
 from minigpt.lecture.working_file import WorkingFile
@@ -144,7 +147,7 @@ def test_nothing_of_show_outlives_the_next_key(hold: Any, key: str) -> None:
         assert "say: A token that could see" in screen.text()
         await screen.press("down", "up", "pagedown", "pageup", shows="next: 4. The mask")
         await screen.pilot.press(key)
-        shown = str(screen.app.drawn["#answer"])
+        shown = str(screen.app.drawn["answer"])
         assert not [line for line in (*step.lines, "say: A", "ask: Two") if line.strip() and line in shown]
         await screen.until(lambda: "say: A token" not in screen.text())
 
@@ -178,7 +181,7 @@ def test_two_texts_stand_side_by_side_or_below_each_other(hold: Any) -> None:
 
 def test_the_x_ray_lies_over_the_lecture_until_q(hold: Any) -> None:
     async def held(screen: Screen) -> None:
-        await screen.press("x", shows="X-ray of: attention")
+        await screen.press("x", shows="X-ray of (Enter: attention):")
         await screen.press("enter", shows="step 1 at width 80")
         await screen.press("right", shows="step 2")
         await screen.press("down", shows="step 3")
@@ -187,7 +190,7 @@ def test_the_x_ray_lies_over_the_lecture_until_q(hold: Any) -> None:
         await screen.pilot.resize_terminal(40, 20)
         await screen.press(shows="step 3 at width 40")
         await screen.press("q", shows="step 0 of 5")
-        await screen.press("x", *["backspace"] * 9, *"bpe", "enter", shows="xray: there is no part 'bpe'")
+        await screen.press("x", *"bpe", "enter", shows="xray: there is no part 'bpe'")
         await screen.press("x", "enter", "ctrl+c")
         await screen.until(lambda: not screen.app.is_running)
         assert screen.held.step == 0
@@ -300,11 +303,29 @@ def test_an_answer_does_not_wait_for_the_clock(hold: Any, monkeypatch: pytest.Mo
     hold(held)
 
 
-def test_keys_that_come_too_fast_are_done_in_their_order(hold: Any) -> None:
+def test_what_is_typed_fast_after_a_goes_into_the_question(hold: Any) -> None:
     async def held(screen: Screen) -> None:
-        await screen.press("n", "n", "n", "u", "c", shows="right so far, 2 of 5")
+        for key in "anq":
+            screen.app.post_message(Key(key, key))
+        await screen.press(shows="question: nq")
+        assert screen.held.step == 0
 
     hold(held)
+
+
+def test_commands_that_wait_are_done_in_their_order(tmp_path: Path) -> None:
+    commands = Commands(Held(WorkingFile.start("attention", tmp_path), Light()), lambda: None)
+    gate, done = threading.Event(), []
+    commands.submit("gate", lambda: gate.wait(10) and None)
+    for n in range(3):
+        commands.submit(str(n), lambda n=n: done.append(n))
+    commands.start()
+    gate.set()
+    end = time.monotonic() + 10
+    while commands.busy() and time.monotonic() < end:
+        time.sleep(0.01)
+    commands.stop()
+    assert done == [0, 1, 2]
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])

@@ -22,7 +22,8 @@ def run(args: argparse.Namespace) -> int:
     if args.do == "preflight":
         from minigpt.lecture import preflight
 
-        return preflight.run(args.words, Path())
+        folders = [word for word in args.words if word not in NAMES and Path(word).is_dir()]
+        return preflight.run([word for word in args.words if word not in folders], Path(*folders[:1]))
     from minigpt.lecture.held import Held
 
     if args.do == "start":

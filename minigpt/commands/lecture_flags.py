@@ -8,7 +8,7 @@ from minigpt.commands import flags
 
 DO = {  # what there is to do, the words that follow, and what it does
     "list": ("", "the lectures, with their steps and minutes"),
-    "preflight": ("[LECTURE …]", "the evening before: every step on this machine, without a network"),
+    "preflight": ("[LECTURE …] [FOLDER]", "the evening before: every step on this machine, without a network"),
     "start": ("LECTURE [FOLDER]", "lay down the working file, with a blank where the first step goes"),
     "live": ("[LECTURE] [FOLDER]", "all of the following in a screen beside the editor, one key each"),
     "show": ("[FOLDER]", "what comes next, for the lecturer's eyes: what to say, what to ask"),
@@ -35,7 +35,7 @@ def lecture(parser: argparse.ArgumentParser) -> None:
     parser.description = (lecture.__doc__ or "").replace("\n    ", "\n").strip()
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     rows = [(f"{name} {words}".strip(), says or "take an undo back") for name, (words, says) in DO.items()]
-    parser.epilog = "what to do:\n" + "\n".join(f"  {words:<26} {says}" for words, says in rows)
+    parser.epilog = "what to do:\n" + "\n".join(f"  {words:<30} {says}" for words, says in rows)
     parser.add_argument("do", metavar="DO", choices=DO, help="see below")
     parser.add_argument("words", nargs="*", default=[], metavar="WORD", help="what follows it")
     parser.set_defaults(check=check_lecture)

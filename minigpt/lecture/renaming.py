@@ -94,15 +94,25 @@ def given(lines: list[str]) -> list[str]:
 
 
 def changed_lines(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
-    """Lines that stand in each other's place, between two that both have: as many here as there."""
+    """Lines that stand in each other's place, between two that both have: where there are as many here as there, in
+    order; else those that are alike but for their names."""
     ends = [(-1, -1), *anchors(base, mine), (len(base), len(mine))]
     found: list[tuple[int, int]] = []
     for (a, b), (c, d) in pairwise(ends):
         old = [i for i in range(a + 1, c) if base[i].strip()]
         new = [i for i in range(b + 1, d) if mine[i].strip()]
-        if len(old) == len(new):
-            found += zip(old, new, strict=True)
+        if len(old) != len(new):
+            kinds = (kinds_of(base, old), kinds_of(mine, new))
+            blocks = SequenceMatcher(None, *kinds, autojunk=False).get_matching_blocks()
+            same = [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
+            old, new = [old[i] for i, _ in same], [new[i] for _, i in same]
+        found += zip(old, new, strict=True)
     return found
+
+
+def kinds_of(lines: list[str], numbers: list[int]) -> list[tuple[str, ...]]:
+    """What lines are but for the names in them."""
+    return [tuple(kind for kind, _ in tokens(lines[i])) for i in numbers]
 
 
 def tokens(line: str) -> list[tuple[str, str]]:

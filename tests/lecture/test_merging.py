@@ -53,6 +53,13 @@ def test_the_names_chosen_are_carried_into_the_next_steps() -> None:
     assert found.whole() != ATTENTION.text(LAST).split("\n")
 
 
+def test_names_are_found_beside_lines_of_ones_own() -> None:
+    found = sides(3, ("        scores = q @", "        print(q.shape)\n        pairs = q @"))
+    assert found.changes == {("Attention.forward", "scores"): "pairs"}
+    found = sides(3, (blank(3), f"        print(1)\n{blank(3)}"))
+    assert found.changes == {}
+
+
 def test_a_function_renamed_is_renamed_wherever_it_is_called() -> None:
     found = sides(1, ("def softmax(", "def share_out("))
     assert found.changes == {("", "softmax"): "share_out"}

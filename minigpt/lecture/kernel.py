@@ -33,7 +33,7 @@ class Kernel:
     `first` are jobs that it does for itself when it has started: what they load or compute, no file's run has to.
     """
 
-    COMMAND = (sys.executable, "-P", "-m", "minigpt.lecture.warm")  # -P: no file of the lecturer's is a module of ours
+    COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "minigpt.lecture.warm")  # -P: no file of the lecturer's is a module of ours
 
     def __init__(self) -> None:
         self.first: list[Job] = []

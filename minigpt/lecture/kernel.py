@@ -33,7 +33,7 @@ class Kernel:
     `first` are jobs that it does for itself when it has started: what they load or compute, no file's run has to.
     """
 
-    COMMAND: tuple[str, ...] = (sys.executable, "-P", "-m", "minigpt.lecture.warm")  # -P: no file of the lecturer's is a module of ours
+    MODULE = "minigpt.lecture.warm"
 
     def __init__(self) -> None:
         self.first: list[Job] = []
@@ -50,7 +50,7 @@ class Kernel:
                 return
             self.warm, self.answers = threading.Event(), queue.Queue()
             self.process = subprocess.Popen(
-                self.COMMAND,
+                self.command(),
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (ROOT, os.getenv("PYTHONPATH"))))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -62,6 +62,10 @@ class Kernel:
             )
             threading.Thread(target=self._listen, args=(self.process, self.answers, self.warm), daemon=True).start()
             self._send({"first": self.first})
+
+    def command(self) -> list[str]:
+        """How it is started: no file that lies beside the lecturer's is taken for a module (-P)."""
+        return [sys.executable, "-P", "-m", self.MODULE]
 
     @staticmethod
     def _listen(process: subprocess.Popen[str], answers: queue.Queue[Job | None], warm: threading.Event) -> None:

@@ -104,7 +104,7 @@ def started(name: str, kernel: Watched) -> tuple[float, str]:
     kernel.first = []
     if kernel.ask(NOTHING) != LOST:  # it was the lecture's own: typed through, it says which step
         return time.monotonic() - begun, ""
-    alone = subprocess.run(kernel.COMMAND, input='{"first": []}\n', capture_output=True, text=True, check=False)
+    alone = subprocess.run(kernel.command(), input='{"first": []}\n', capture_output=True, text=True, check=False)
     return 0.0, (alone.stderr.strip().split("\n")[-1] or "it ends by itself").strip()
 
 

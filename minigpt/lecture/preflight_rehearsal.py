@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ CHANGED = "if the source was changed, git diff shows where and git stash takes i
 class Watched(Kernel):
     """A warm process with the network off, and the most memory that a file took in it."""
 
-    COMMAND = (sys.executable, "-m", "minigpt.lecture.preflight_kernel")
+    MODULE = "minigpt.lecture.preflight_kernel"
     memory = 0  # bytes
 
     def ask(self, job: Job, on_text: Callable[[str], None] = lambda _: None, seconds: float = 30.0) -> Job:

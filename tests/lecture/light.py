@@ -20,7 +20,7 @@ TEXT = "Once upon a time there was a ship. "
 class Light(Kernel):
     """A kernel that is warm at once."""
 
-    COMMAND = (*Kernel.COMMAND[:-1], "tests.lecture.light")
+    MODULE = "tests.lecture.light"
 
 
 def judge(job: Job) -> Job:

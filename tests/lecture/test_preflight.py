@@ -204,7 +204,7 @@ def test_a_process_that_does_not_start_says_why(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     class Lost(Watched):
-        COMMAND = (sys.executable, "-m", "torn")
+        MODULE = "torn"
 
         def ask(self, *_: object) -> Job:  # type: ignore[override]
             return LOST

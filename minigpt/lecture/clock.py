@@ -25,7 +25,7 @@ def against_the_plan(lecture: Lecture, history: History) -> tuple[float, str, li
     for each in lecture.steps:
         so_far += each.minutes
         at = reached.get(each.number) if each.number <= step else None
-        lines.append(f"{so_far:4.0f}  {'   –' if at is None else f'{at:5.0f}'}  {each.number}. {each.title}")
+        lines.append(f"{so_far:4.0f}  {'    –' if at is None else f'{at:5.0f}'}  {each.number}. {each.title}")
     n, left = len(lecture.steps) - step, lecture.minutes - planned
     return late, f"{passed:.0f} min, {where}: {n} step{'s' * (n != 1)}, {left:.0f} min to go", lines
 

@@ -25,7 +25,6 @@ from minigpt.lecture.merging import BLANK
 from minigpt.lecture.working_file import WorkingFile
 
 PRESSES = 20
-NAMES = {"?": "question_mark"}
 
 
 async def until(true: Callable[[], Any]) -> None:
@@ -48,7 +47,7 @@ class Timed(Live):
         """Seconds from the last key until its answer is shown; the others lead there. Ends when all is done."""
         for key in keys:
             self.before, self.at, begun = self.commands.said, 0.0, time.perf_counter()
-            self.post_message(Key(NAMES.get(key, key), key if len(key) == 1 else None))
+            self.post_message(Key(key, key if len(key) == 1 else None))
             await until(lambda: self.at or (self.prompt.then and key != keys[-1]))  # noqa: B023
         took = self.at - begun
         await until(lambda: not self.commands.busy())

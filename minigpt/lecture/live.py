@@ -6,6 +6,7 @@ Source: https://textual.textualize.io, guides "Input", "Events and Messages" and
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +54,7 @@ class Live(Shown):
         else:  # nothing that is shown until the next key outlives it, whatever key that is
             self.peeked, self.peek = self.peek[0] if self.peek else "", None
             habit = key == "enter" and time.monotonic() - self.prompt.chosen < HABIT  # after the digit of a choice
+            self.prompt.chosen = -math.inf
             if key in COMMANDS and not habit:
                 self.do(COMMANDS[key])
             self.draw()

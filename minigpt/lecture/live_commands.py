@@ -34,8 +34,9 @@ class Commands(threading.Thread):
         with self.more:
             if self.doing == AHEAD:
                 self.held.kernel.end()
-            self.waiting.append((name, command))
-            self.more.notify()
+            if not self.over:
+                self.waiting.append((name, command))
+                self.more.notify()
 
     def end(self) -> None:
         """Ends the command that is being done, and forgets those that wait."""

@@ -57,6 +57,10 @@ class Held(Moves):
 
     def ask(self, question: str) -> Answer:
         """Writes down a question from the hall, for the handout."""
-        with self.file.alone():
-            self.history.note("question", question)
+        self.note("question", question)
         return Answer(True, f"noted: {question}")
+
+    def note(self, kind: str, text: str) -> None:
+        """Writes down what the handout is to show: a "question", or an "xray", whose part and prompt are the text."""
+        with self.file.recorded():
+            self.history.note(kind, text)

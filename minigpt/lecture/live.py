@@ -19,7 +19,7 @@ from minigpt.lecture.kernel import Job
 from minigpt.lecture.live_commands import Command
 from minigpt.lecture.live_screen import Shown
 from minigpt.lecture.live_view import KEYS, helped
-from minigpt.lecture.live_xray import XrayScreen, job
+from minigpt.lecture.live_xray import PROMPT, XrayScreen, job
 
 SCROLL = {"up": -1, "down": 1, "pageup": -8, "pagedown": 8}
 COMMANDS = {"enter": "run", **{key: name for key, name, _, _ in KEYS}}
@@ -135,6 +135,8 @@ class Live(Shown):
         drawn = self.held.kernel.ask(job(part, *self.size))
         if not drawn["right"]:
             return Answer(False, " ".join(drawn["lines"]))
+        if not isinstance(self.screen, XrayScreen):
+            self.held.note("xray", f"{part} {PROMPT}")
         self.call_from_thread(self.open_xray, part, drawn)
         return None
 

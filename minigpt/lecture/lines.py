@@ -6,8 +6,9 @@ import ast
 import textwrap
 from difflib import SequenceMatcher
 
-from minigpt.lecture.merging import BLANK
-from minigpt.lecture.renaming import given
+from minigpt.lecture.renaming import given, words
+
+BLANK = "# next: "  # what a plan's blanks hold
 
 
 def trouble(text: str) -> list[str]:
@@ -39,6 +40,26 @@ def harmless(own: list[str], rest: list[str]) -> bool:
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     ends = (ast.Return, ast.Yield, ast.YieldFrom, ast.Raise, ast.FunctionDef, ast.ClassDef)
     return not names & {*given(rest)} and not any(isinstance(node, ends) for node in nodes)
+
+
+def counts(own: list[str], rest: list[str]) -> bool:
+    """Whether every value that some lines give is read before its name gets another one: else the rest, which follows,
+    would be right whatever they say.
+
+    >>> counts(["y = x"], ["z = y + 1"]), counts(["y = x"], ["y = 2 * x", "return y"]), counts(["y = x"], ["return x"])
+    (True, False, False)
+    """
+    lines = [*own, *rest]
+    for i, line in enumerate(own):
+        for name in given([line]):
+            for later in lines[i + 1 :]:
+                if name in words([later.partition("=")[2] if name in given([later]) else later]):
+                    break  # it is read
+                if name in given([later]):
+                    return False
+            else:
+                return False
+    return True
 
 
 def new_lines(before: list[str], after: list[str]) -> str:

@@ -15,12 +15,13 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from minigpt.lecture.lines import BLANK as BLANK
+from minigpt.lecture.lines import counts
 from minigpt.lecture.renaming import Renames, anchors, composed, paired, renamed, renames
 
 if TYPE_CHECKING:
     from minigpt.lecture.plan import Lecture
 
-BLANK = "# next: "  # what a plan's blanks hold
 YOURS = "# yours: "  # before the lecturer's lines where the reference's had to go
 
 
@@ -149,7 +150,9 @@ class Sides:
         reference = self.reference(self.step + 1)
         for line in range(self.end(self.step + 1) - 1, self.end(self.step), -1):
             if reference[line].strip() and begins_statement(reference, line):
-                yield self.taken(self.step, line - self.end(self.step))
+                way = self.taken(self.step, line - self.end(self.step))
+                if counts(self.own, way.whole[self.spot.start + len(self.own) :]):
+                    yield way
         if any(line.strip() and BLANK not in line for line in self.spot.base):  # an earlier line, the lecturer's way
             yield self.plain()
 

@@ -26,7 +26,7 @@ class Trials:
     def wrong(self, way: Way) -> Job:
         """What is wrong with a file, by its steps so far: the checker's name for it, or the try that differs."""
         told = self._ask("try_out", "\n".join(way.whole), tries=self._tries(way.step))
-        named = self._ask("examine", "\n".join(way.whole), checks=self._checks(way.step))
+        named = self._ask("examine", "\n".join(way.whole), checks=self._checks())
         return told if named["right"] or not (named.get("bug") or told["right"]) else named
 
     def perform(self, way: Way, on_text: Callable[[str], None]) -> Job:
@@ -48,15 +48,14 @@ class Trials:
     def _tries(self, until: int) -> list[tuple[int, str]]:
         return [(step.number, source) for step in self.lecture.steps[:until] for source in step.tries]
 
-    def _checks(self, until: int) -> list[dict[str, str]]:
-        checks = [check for check in self.lecture.checks if check.step <= until]
-        return [{"exercise": check.exercise, "part": check.part} for check in checks]
+    def _checks(self) -> list[dict[str, str]]:
+        return [{"exercise": check.exercise, "part": check.part} for check in self.lecture.checks]
 
     def rehearsal(self) -> list[Job]:
         """What the warm process may do once for itself, so that no run has to: the reference tried and checked."""
         reference = self.lecture.text(self.steps)
         tried = self._job("try_out", reference, tries=self._tries(self.steps))
-        return [tried, self._job("examine", reference, checks=self._checks(self.steps))]
+        return [tried, self._job("examine", reference, checks=self._checks())]
 
     def _job(self, do: str, text: str, **more: Any) -> Job:
         reference = self.lecture.text(self.steps)

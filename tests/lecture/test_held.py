@@ -98,6 +98,16 @@ def test_the_beginning_of_a_step_is_kept_and_the_rest_filled_in(tmp_path: Path, 
     assert YOURS not in text
 
 
+@pytest.mark.parametrize("name", ["pairs", "scores"])
+def test_a_slip_that_the_rest_of_the_step_would_hide_is_seen(name: str, tmp_path: Path, kernel: Kernel) -> None:
+    mine = held(tmp_path, kernel, 2)
+    lines = list(mine.lecture.steps[2].lines[1:-1])
+    over_the_blank(mine, *lines, f"        {name} = q @ k.transpose(-2, -1)")
+    assert mine.check().says == "not right yet: no_scale"
+    replace(mine, "k.transpose(-2, -1)", "k.transpose(-2, -1) / math.sqrt(q.shape[-1])")
+    assert mine.check().says == "right so far, 3 of 5 steps; step 3 is yours"
+
+
 def test_two_steps_typed_at_once(tmp_path: Path, kernel: Kernel) -> None:
     mine = held(tmp_path, kernel, 3)
     lines = [line for step in mine.lecture.steps[3:] for line in step.lines]

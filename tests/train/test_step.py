@@ -229,6 +229,16 @@ def test_the_fast_parts_serve(heard: pytest.CaptureFixture[str]) -> None:
     assert heard.readouterr().err == ""
 
 
+@pytest.mark.parametrize("predicting", [torch.no_grad, torch.inference_mode])
+def test_the_fast_parts_are_compared_for_whoever_predicts_too(
+    predicting: Any, heard: pytest.CaptureFixture[str]
+) -> None:
+    training.agrees.cache_clear()
+    with predicting():
+        assert training.fast_parts() is training.FAST
+    assert heard.readouterr().err == ""
+
+
 class NoDecay(torch.optim.AdamW):
     def __init__(self, params: Any, lr: float) -> None:
         super().__init__([group | {"weight_decay": 0.0} for group in params], lr)

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import torch
@@ -76,21 +76,32 @@ class Watch(threading.Thread):
             self.begun[thread] = (time.monotonic(), time.process_time(), seconds)
             self.busy.set()
 
-    def end(self, thread: int) -> None:
-        """A thread has all the time again; an error that is on its way no longer counts."""
+    def end(self, thread: int) -> bool:
+        """A thread has all the time again. Whether it was sent an error, which may still be on its way."""
         with self.lock:
             self.begun.pop(thread, None)
-            if thread in self.sent:  # else Python 3.11 would look for an error at every step, under a tracer for ever
-                self.sent.discard(thread)
-                put(thread, None)
+            sent = thread in self.sent
+            self.sent.discard(thread)
             if not self.begun:
                 self.busy.clear()
+            return sent
 
 
-def put(thread: int, error: type[BaseException] | None) -> None:
-    """Raises an error in another thread, between two steps of Python's: one long step of torch's is not cut short."""
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+def put(thread: int, error: type[BaseException]) -> None:
+    """Raises an error in a thread, between two steps of Python's: one long step of torch's is not cut short."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def take(thread: int) -> None:
+    """Lets an error arrive that is on its way to this thread, in the place of one that may be.
+
+    To take it back instead (an error of None) leaves a mark at which Python 3.11 looks for an error at every step from
+    then on; under a tracer, a debugger's or a profiler's, it then never comes to the next one.
+    """
+    with suppress(TooLong):
+        put(thread, TooLong)
+        while True:
+            pass
 
 
 _watch: list[Watch] = []
@@ -105,13 +116,14 @@ def limited(work: Callable[[], Any], seconds: float = SECONDS) -> Any:
     try:
         return work()
     finally:
-        over = False
-        while not over:
+        sent = None
+        while sent is None:
             try:  # the error may arrive here, too
-                watch.end(thread)
-                over = True
+                sent = watch.end(thread)
             except TooLong:
                 continue
+        if sent:
+            take(thread)
 
 
 @contextmanager

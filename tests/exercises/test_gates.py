@@ -3,6 +3,7 @@
 import linecache
 import math
 import random
+import sys
 import threading
 import time
 import warnings
@@ -17,6 +18,7 @@ from minigpt import check
 from minigpt.exercises.catalog import exercise
 from minigpt.exercises.sandbox import TooLong, limited
 from minigpt.exercises.trace import Step, parting
+from tests.forked import call
 
 
 class Heads(nn.Module):
@@ -239,6 +241,21 @@ def test_a_loop_that_catches_everything_is_stopped() -> None:
     with pytest.raises(TooLong):
         limited(lambda: [None for _ in iter(int, 1)], seconds=0.1)
     time.sleep(0.1)  # nothing comes after
+
+
+def stopped_and_traced() -> int:
+    """How many events a tracer sees after a loop was stopped; in Python 3.11 it may wait for the first one for ever."""
+    events: list[str] = []
+    with pytest.raises(TooLong):
+        limited(lambda: [None for _ in iter(int, 1)], seconds=0.1)
+    sys.setprofile(lambda _frame, event, _arg: events.append(event))
+    math.sqrt(2)
+    sys.setprofile(None)
+    return len(events)
+
+
+def test_a_debugger_works_after_a_loop_was_stopped() -> None:
+    assert call(stopped_and_traced, seconds=60) >= 2
 
 
 def test_checks_in_two_threads_do_not_disturb_each_other() -> None:

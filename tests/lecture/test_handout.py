@@ -19,6 +19,7 @@ from minigpt.lecture.handout_record import Event, Handout, Row, Value
 from minigpt.lecture.held import Held
 from minigpt.lecture.kernel import Kernel
 from minigpt.lecture.working_file import WorkingFile
+from tests import forked
 from tests.pictures.browser import MISSING, Browser
 
 REHEARSED, EARLY, ASKED, LATE = "only a rehearsal?", "Is it recorded?", "Is k_i * q_i < 1?\n<b>", "And f`x`?"
@@ -94,7 +95,8 @@ def typed(path: Path, old: str, new: str) -> None:
 
 
 def cells_run(book: Path) -> list[tuple[dict[str, Any], str, str]]:
-    """Each cell of code, run after those above it in one process: what it printed, and what its last line gave."""
+    """Each cell of code, run after those above it: what it printed, and what its last line gave. For a process of its
+    own: the last cells put the file's names in the place of ours."""
     space: dict[str, Any] = {"__name__": "__main__"}
     compiled, found = codeop.Compile(), []
     for cell in json.loads(book.read_text("utf-8"))["cells"]:
@@ -114,7 +116,7 @@ def cells_run(book: Path) -> list[tuple[dict[str, Any], str, str]]:
 def test_the_notebook_is_one_and_its_cells_run(talk: SimpleNamespace) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbformat.validate(nbformat.reads(talk.book.read_text("utf-8"), as_version=nbformat.NO_CONVERT))
-    shown, run = [], cells_run(talk.book)
+    shown, run = [], forked.call(cells_run, talk.book)
     for cell, out, value in run:
         if cell["source"].startswith("minigpt.xray("):
             continue
@@ -257,7 +259,7 @@ def test_a_file_that_does_not_run_is_shown_but_not_run(kernel: Kernel, tmp_path:
         row.text for row in told.rows
     ]
     (tmp_path / "book").write_text(handout_notebook.notebook(told), "utf-8")
-    assert len(cells_run(tmp_path / "book")) > 8
+    assert len(forked.call(cells_run, tmp_path / "book")) > 8
 
 
 def test_an_xray_is_drawn_where_the_package_can(monkeypatch: pytest.MonkeyPatch) -> None:

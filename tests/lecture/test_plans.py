@@ -61,6 +61,14 @@ def bare(tree: ast.AST) -> str:
     return ast.dump(tree)
 
 
+@pytest.fixture(autouse=True)
+def gradients() -> Iterator[None]:
+    """Some setups switch them off for the process, which is the file's own elsewhere."""
+    before = torch.is_grad_enabled()
+    yield
+    torch.set_grad_enabled(before)
+
+
 def space_of(text: str) -> dict[str, Any]:
     """What a working file defines, imported as a module that is not the main one."""
     module = types.ModuleType("working")

@@ -24,10 +24,12 @@ class Trials:
         return ways[answer["first"]] if answer.get("first", -1) >= 0 else None
 
     def wrong(self, way: Way) -> Job:
-        """What is wrong with a file, by its steps so far: the checker's name for it, or the try that differs."""
+        """What is wrong with a file: the line of it that fails, the checker's name for it, or the try that differs."""
         told = self._ask("try_out", "\n".join(way.whole), tries=self._tries(way.step))
         named = self._ask("examine", "\n".join(way.whole), checks=self._checks())
-        return told if named["right"] or not (named.get("bug") or told["right"]) else named
+        if told["right"] or (named.get("bug") and not told["line"]):
+            return named
+        return {**told, "bug": named.get("bug")}
 
     def perform(self, way: Way, on_text: Callable[[str], None]) -> Job:
         """The lecture's run with a file in the place of its sources."""

@@ -174,6 +174,7 @@ def test_loops_crashes_and_exits_end_nothing_but_the_run(tmp_path: Path, kernel:
         assert line in mine.file.path.read_text("utf-8")
     replace(mine, "        1 / 0", "        while True: pass")
     answer = mine.check()
+    assert answer.says == "not right yet: endless"
     assert answer.lines[1:] == ["line 37: while True: pass", "still running after 3 seconds: does this loop end?"]
     mine.file.path.write_text(text, "utf-8")
     assert mine.run().ok

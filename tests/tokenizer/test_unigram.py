@@ -25,7 +25,7 @@ SPECIAL = ["<pad>", "</s>", "<unk>", "<extra_id_0>"]
 KINDS: dict[str, dict[str, Any]] = {
     "T5": {},
     "spaces kept": {"split_white": False},
-    "no prefix": {"prefix": "never", "n": 90},
+    "no prefix": {"prefix": "never", "n": 120},
     "bytes": {"byte": True, "split_white": False},
     "folded": {"norm": [{"type": "NFKC"}, {"type": "Lowercase"}]},
     "spaces joined": {

@@ -166,7 +166,9 @@ def test_every_evaluation_shows_what_the_model_writes(
     assert re.search(r"cat|dog|bird|sat|the", shown[-1])
     assert "<|endoftext|>" not in "".join(shown)
     trainer, _, record = load_run(tmp_path / "a")
-    assert sample(trainer, record.tokenizer()) == sample(trainer, record.tokenizer())
+    words = text.read_text("utf-8")
+    texts = Texts.of(words, words, record.tokenizer())
+    assert sample(trainer, record.tokenizer(), texts) == sample(trainer, record.tokenizer(), texts)
     monkeypatch.setattr("minigpt.train.run.sample", lambda *_: "")
     assert command(tmp_path / "b", *flags) == 0  # and draws no number that the training draws
     assert (tmp_path / "a" / "training.jsonl").read_bytes() == (tmp_path / "b" / "training.jsonl").read_bytes()

@@ -74,8 +74,8 @@ def xray_lines(
     >>> from minigpt.models.config import GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=4, n_layer=1, n_head=1, n_embd=2))
     >>> lines = xray_lines(model, torch.tensor([[1, 2]]), "split_heads")
-    >>> [(line.expression, line.shape) for line in lines[1:2]]
-    [('x.unflatten(-1, (-1, head_dim))', '(B, T, H, D) = (1, 2, 1, 2)')]
+    >>> [(line.name, line.shape) for line in lines if line.name in ("x", "return")]
+    [('x', '(B, T, 2) = (1, 2, 2)'), ('return', '(B, H, T, D) = (1, 1, 2, 2)')]
     """
     part, n_tokens = find_part(model, what, layer), ids.shape[1]
     if cache and n_tokens < 2:

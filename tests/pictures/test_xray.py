@@ -44,7 +44,7 @@ def test_a_step_fits_and_its_line_is_there(attention: Xray, width: int, height: 
             told = re.sub(r"\s+", " ", " ".join(bare))
             assert f"{line.name or 'on the way'}: {line.shape} " in told
             assert all(name in told for name in line.activations)
-            assert line.changed.split(";")[0] in told
+            assert line.changed.split(";")[0][:50] in told  # a long one is cut
 
 
 def test_all_that_a_small_screen_shows(attention: Xray) -> None:

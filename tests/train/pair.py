@@ -58,14 +58,14 @@ def follow(folder: Path, accumulate: int, shard: bool) -> dict[str, object]:
 def losses_of_equal_rows() -> list[float]:
     """The mean loss of a step in which both processes have the same rows and dropout, and the first one's own loss."""
     trainer, own = Trainer(tiny(dropout=0.5), SETTINGS), []
-    plain_loss = trainer.loss
+    plain_loss = trainer.text_loss
 
     def loss(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         found = plain_loss(model, x, y)
         own.append(found.item())
         return found
 
-    trainer.loss = loss
+    trainer.text_loss = loss
     trainer.draw = lambda *_: (IDS[:8].repeat(4, 1), IDS[1:9].repeat(4, 1))  # type: ignore[method-assign]
     return [trainer.do_step(TEXTS.train), processes.from_first(own[0])]
 

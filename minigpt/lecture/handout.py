@@ -136,8 +136,8 @@ def changed(before: str, after: str) -> tuple[str, ...]:
 
 def sides(held: Held, state: State) -> Sides:
     """A state beside the reference, with the lecturer's names found out."""
-    lines, names = state.text.split("\n"), {(scope, old): new for scope, old, new in state.names}
-    return Sides.of(held.lecture, state.step, lines, lines, names)
+    lines = state.text.split("\n")
+    return Sides.of(held.lecture, state.step, lines, lines, state.changes)
 
 
 def written(held: Held, state: State) -> tuple[dict[str, Any], str]:

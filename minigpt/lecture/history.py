@@ -30,6 +30,11 @@ class State:
     text: str
     names: Names = ()  # function, name in the reference, the lecturer's
 
+    @property
+    def changes(self) -> dict[tuple[str, str], str]:
+        """The names that the lecturer chose, as `renaming` takes them."""
+        return {(scope, old): new for scope, old, new in self.names}
+
 
 class History:
     """The states of one lecture's working file, and which of them is the present one.

@@ -43,8 +43,7 @@ class Moves:
         with self.file.alone() as sides:
             if self.step == self.n_steps:
                 return Answer(False, f"all {self.n_steps} steps stand in the file")
-            rest = sides.reference(self.n_steps)[sides.end(self.step) :]
-            if not sides.typed or harmless(sides.own, rest):
+            if self._beside(sides):
                 return self._filled_in(sides, sides.plain())
             way = self.trials.first_right([*sides.ways()])
             if way is None:
@@ -56,6 +55,10 @@ class Moves:
             which = f"step {first}" if first == way.step else f"steps {first} to {way.step}"
             lines = new_lines(sides.mine, way.lines)
             return self._said(f"{which} as you typed it: right" + (f"; {lines} added" if lines else ""))
+
+    def _beside(self, sides: Sides) -> bool:
+        """Whether the lecturer typed nothing where the next step goes, or only what is beside it, as a print is."""
+        return not sides.typed or harmless(sides.own, sides.reference(self.n_steps)[sides.end(self.step) :])
 
     def _filled_in(self, sides: Sides, way: Way) -> Answer:
         self._write(way, "next")
@@ -103,8 +106,7 @@ class Moves:
                 number = self.history.states[number].parent
                 before.append(self.history.states[number])
             state = next(state for state in before or [self.history.present] if state.step <= step)
-            text, names = (state.text, state.names) if state.step == step else (self.lecture.text(step), ())
-            changes = {(scope, old): new for scope, old, new in names}
+            text, changes = (state.text, state.changes) if state.step == step else (self.lecture.text(step), {})
             self.file.write(text.split("\n"), step, f"goto {step}", changes)
             return self._said(self.title())
 
@@ -131,8 +133,7 @@ class Moves:
     def _so_far(self, sides: Sides) -> Way:
         """The file as it is meant: what was typed stands for the steps that it is right for, or for the next one."""
         plain = Way(sides.mine, self.step, sides.changes, sides.whole())
-        rest = sides.reference(self.n_steps)[sides.end(self.step) :]
-        if not sides.typed or self.step == self.n_steps or harmless(sides.own, rest):
+        if self.step == self.n_steps or self._beside(sides):
             return plain
         way = self.trials.first_right([*sides.ways()])
         return sides.taken(self.step + 1) if way is None else plain if way.lines == sides.plain().lines else way

@@ -67,8 +67,7 @@ class WorkingFile:
         """The same, with what a command needs to know of the file."""
         with self.recorded():
             present, laid = self.history.present, self.history.laid
-            before = {(scope, old): new for scope, old, new in laid.names}
-            yield Sides.of(self.lecture, self.step, laid.text.split("\n"), present.text.split("\n"), before)
+            yield Sides.of(self.lecture, self.step, laid.text.split("\n"), present.text.split("\n"), laid.changes)
 
     def record(self) -> bool:
         """Notes the file as it stands, and says whether it is another than before. A file that is gone is written

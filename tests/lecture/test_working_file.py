@@ -179,7 +179,17 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> N
         process.wait()
         process.stdout.close()
         assert (tmp_path / "attention.py").read_text("utf-8") in states
-        assert Held(WorkingFile.open(tmp_path), NoKernel()).goto(3).ok
+        assert Held(WorkingFile.open(tmp_path)).goto(3).ok
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (5, 0)], ids=["next", "goto 0"])
+def test_a_file_that_was_written_and_not_noted_goes_on(tmp_path: Path, before: int, after: int) -> None:
+    lecture = held(tmp_path)
+    lecture.goto(before)
+    lecture.file.swap(lecture.lecture.text(after))  # and here the process is killed
+    again = Held(WorkingFile.open(tmp_path))
+    assert again.goto(3).ok
+    assert (again.step, lecture.file.path.read_text("utf-8")) == (3, lecture.lecture.text(3))
 
 
 def test_two_screens_see_each_others_steps(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Attributes of a package that are imported when they are asked for, so that importing the package costs nothing."""
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 
 from tokenizer.suggest import did_you_mean
@@ -21,5 +22,6 @@ def attribute(package: str, homes: Mapping[str, str], name: str) -> object:
     if name in homes:
         module = importlib.import_module(homes[name])
         return module if homes[name] == f"{package}.{name}" else getattr(module, name)
-    hint = "" if name.startswith("_") else did_you_mean(name, homes)
+    known = name.startswith("_") or importlib.util.find_spec(f"{package}.{name}")  # a module to import, not a slip
+    hint = "" if known else did_you_mean(name, homes)
     raise AttributeError(f"module {package!r} has no attribute {name!r}{': ' if hint else ''}{hint}")

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tokenizer.fast.cuts import cutter
 from tokenizer.patterns import any_of
 from tokenizer.unicode import join_surrogates
 
@@ -34,6 +33,8 @@ def encode_chunks(
     if others or tok.normalizer not in (None, "NFC"):
         yield from tok.encode("".join(without(whole_characters(chunks, BLOCK), disallowed)), allowed)
         return
+    from tokenizer.fast.cuts import cutter  # only chunks pay for the import
+
     special, longest = any_of(allowed), max(map(len, allowed), default=1)
     cut = cutter(tok.pattern, composed=tok.normalizer is not None)
     held = fresh = ""  # text without special tokens; then text that was not searched for them yet

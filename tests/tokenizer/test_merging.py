@@ -40,6 +40,36 @@ def test_every_token_merges_to_itself():
         assert merge(token, TOK.ranks) == [token]
 
 
+PLACES = st.tuples(st.integers(0, 99), st.integers(0, 99))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PLACES, min_size=1, max_size=12), st.lists(PLACES, max_size=1))
+def test_the_short_way_of_checking_merges_says_what_the_long_one_says(pairs, swaps):
+    """Merges in the order of the ids, all of which happen, are looked at once; any others as carefully as ever."""
+    ranks = {bytes([byte]): i for i, byte in enumerate(b"abc")}
+    merges: list[tuple[bytes, bytes]] = []
+    for i, j in pairs:
+        a, b = ([*ranks][place % len(ranks)] for place in (i, j))
+        if a + b not in ranks:
+            ranks[a + b] = len(ranks)
+            merges.append((a, b))
+    for i, j in swaps:
+        i, j = i % len(merges), j % len(merges)
+        merges[i], merges[j] = merges[j], merges[i]
+
+    def told() -> object:
+        try:
+            return check_merges(ranks, merges)
+        except ValueError as error:
+            return str(error)
+
+    short = told()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tokenizer.formats.merges.in_order", lambda *_: {})
+        assert short == told()
+
+
 def test_merges_and_ranks_agree():
     merges = recover_merges(TOK.ranks)
     assert [a + b for a, b in merges] == [token for token in TOK.ranks if len(token) > 1]

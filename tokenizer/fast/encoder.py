@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
-from string import ascii_lowercase
 
 from tokenizer.fast.memo import Ids, Memo
 from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
@@ -21,7 +20,7 @@ ASCII_PROBE = (
     "Once upon a time it's 'twas We'LL they've I'd 12345 67 3,000.50 (word) --\"why?!\" well...\n\n  x\r\n \t\ty   z  "
     "\nsnake_case={'a': 1};\n\t\treturn unbelievable somethingwonderfulunderstanding  "
     + "0123456789" * 13
-    + "\n".join(3 * char for char in ascii_lowercase + "=-_.!")
+    + "\n".join(3 * char for char in "abcdefghijklmnopqrstuvwxyz=-_.!")
 )
 WIDE_PROBE = (
     "Déjà vu — naïve e\u0301, 床前明月光，疑是地上霜　２個 Привет ½² 🌟👍🏽\u00a0\u2028 \u3000x “Ça va?” …\n é "

@@ -10,7 +10,8 @@ BYTES = _PRINTABLE + bytes(b for b in range(256) if b not in _PRINTABLE)  # BYTE
 CHARS = "".join(map(chr, [*_PRINTABLE, *range(256, 256 + 256 - len(_PRINTABLE))]))
 
 _TO_CHARS = dict(zip(BYTES, CHARS, strict=True))
-_TO_BYTES = dict(zip(CHARS, BYTES, strict=True))
+_NONE = dict.fromkeys(range(256), "\uffff")  # stands for no byte, which Latin-1 then says
+_TO_LATIN_1 = _NONE | {ord(char): chr(byte) for char, byte in zip(CHARS, BYTES, strict=True)}
 
 
 def bytes_to_unicode(token: bytes) -> str:
@@ -29,6 +30,7 @@ def unicode_to_bytes(text: str) -> bytes:
     b' the\\n'
     """
     try:
-        return bytes(map(_TO_BYTES.__getitem__, text))
-    except KeyError as error:
-        raise ValueError(f"token {text!r:.80}: {error.args[0]!r:.80} stands for no byte in GPT-2's alphabet") from None
+        return text.translate(_TO_LATIN_1).encode("latin-1")
+    except UnicodeEncodeError as error:
+        wrong = text[error.start]
+        raise ValueError(f"token {text!r:.80}: {wrong!r} stands for no byte in GPT-2's alphabet") from None

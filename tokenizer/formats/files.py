@@ -1,11 +1,14 @@
-"""Vocabularies on disk: where a name leads, which format a file or folder is in, and saving."""
+"""Vocabularies on disk: where a name leads, which format a file or folder is in, and saving.
+
+The rarer formats are imported when they are met: a short command takes little longer than its imports.
+"""
 
 import json
 from pathlib import Path
 
 from tokenizer.fetch.atomic import exclusive, finish_writing, replacing_files, write_text
 from tokenizer.fetch.official import VOCABULARIES, locate, storyteller
-from tokenizer.formats import compact, gguf, gpt2_files, tiktoken_file
+from tokenizer.formats import gpt2_files
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
 from tokenizer.formats.companions import obey, read_companions
 from tokenizer.formats.merges import recover_merges
@@ -28,7 +31,9 @@ def find(name_or_path: str | Path) -> Path:
     if name == "storyteller":
         return storyteller()
     if name == "o200k_base" and not Path(name).exists():
-        return tiktoken_file.from_cache(name)
+        from tokenizer.formats.tiktoken_file import from_cache
+
+        return from_cache(name)
     try:
         path = Path(name_or_path).expanduser()
     except RuntimeError:  # "~someone", and there is no such user
@@ -46,6 +51,8 @@ def load(name_or_path: str | Path, pattern: str | None = None) -> Vocabulary:
     """
     path = find(name_or_path)
     if isinstance(name_or_path, str) and name_or_path in VOCABULARIES and pattern is None:
+        from tokenizer.formats import compact
+
         return compact.load(name_or_path, path if path.is_dir() else path.parent, lambda: read(path))
     return read(path, pattern)
 
@@ -68,8 +75,12 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
                 return gpt2_files.read(path / vocab, path / merges, pattern)
         raise ValueError(f"{path} holds no vocabulary: tokenizer.json, or vocab.json with merges.txt, is needed")
     if path.suffix == ".tiktoken":
+        from tokenizer.formats import tiktoken_file
+
         return tiktoken_file.read(path, pattern)
     if path.suffix == ".gguf":
+        from tokenizer.formats import gguf
+
         return gguf.read(path)
     if path.suffix == ".json":
         return from_json(read_json(path), str(path))

@@ -108,8 +108,9 @@ def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
         ("in the first block", first_block(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
     ):
         try:
-            right = trace(plain)
-            off = difference(right, trace(make(plain)))
+            with torch.autocast(next(model.parameters()).device.type, enabled=False):  # whoever asks may be training
+                right = trace(plain)
+                off = difference(right, trace(make(plain)))
         except RuntimeError as error:
             return f"{name}: {str(error).splitlines()[0]}"
         damaged = name == "in the first block" and not right.isfinite().all()  # which the sampler refuses in any form

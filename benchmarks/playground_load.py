@@ -5,7 +5,8 @@
 The server is a process of its own, as a learner starts it; its memory is its resident set. The first token is timed
 from the click on Generate until it stands on the page, against `lm.stream` of a model that is loaded, and against the
 command line from Enter; the bars from a slider's move until they are redrawn, in chromium by the page's own clock.
-Fifty texts begin together: a text alone takes `alone` seconds, so of n texts each has its share after n of these.
+Fifty texts begin together: a text alone takes `alone` seconds, the mean of ten before and ten after, so of n texts each
+has its share after n of these.
 """
 
 import argparse
@@ -118,10 +119,14 @@ def bars(page: Visitor, times: int = 40) -> dict[str, float]:
 
 def at_once(server: Server, n: int, tokens: int) -> dict[str, Any]:
     """How many of n texts that begin together were lost, and how late the latest was, against its share."""
-    begin = time.perf_counter()
-    for seed in range(3):
-        list(server.events(PROMPT, seed, tokens))
-    alone = (time.perf_counter() - begin) / 3
+
+    def ten_alone() -> float:
+        begin = time.perf_counter()
+        for seed in range(10):
+            list(server.events(PROMPT, seed, tokens))
+        return (time.perf_counter() - begin) / 10
+
+    before = ten_alone()
     told: list[tuple[int, float, float]] = []  # its place, when its first token came, when it ended
 
     def read(seed: int) -> None:
@@ -135,6 +140,7 @@ def at_once(server: Server, n: int, tokens: int) -> dict[str, Any]:
         thread.start()
     for thread in threads:
         thread.join()
+    alone = (before + ten_alone()) / 2
     first = max(came / ((place + AT_ONCE) * alone) for place, came, _ in told)
     last = max(end for _, _, end in told)
     return {"lost": n - len(told), "alone_s": alone, "slowest_s": last, "of_share": last / (n * alone), "first": first}

@@ -246,6 +246,13 @@ def test_a_device_without_float64_can_be_compared() -> None:
     assert choose.difference(one, other) == 0.25  # type: ignore[arg-type]
 
 
+def test_a_training_step_in_bfloat16_gets_it_too(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = model()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert fast_form(plain) is not plain
+    assert not capsys.readouterr().err
+
+
 def test_making_it_leaves_the_callers_random_numbers_alone(model: Any) -> None:
     plain = model()
     torch.manual_seed(3)

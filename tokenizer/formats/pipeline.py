@@ -132,8 +132,8 @@ def read_cuts(part: Any, name: str) -> tuple[str, tuple[Step, ...]]:
     *before, last = steps(part, "the pre_tokenizer", "pretokenizers", name) or [{}]
     if last.get("type") != "ByteLevel":
         raise refuse(name, "the pre_tokenizer", part)
-    prefix, regex = (last.get(key, True) for key in ("add_prefix_space", "use_regex"))
-    if not flags(prefix, regex):
+    prefix, regex, trim = (last.get(key, True) for key in ("add_prefix_space", "use_regex", "trim_offsets"))
+    if not flags(prefix, regex, trim):  # trimming changes no id
         raise refuse(name, "a step of the pre_tokenizer", last)
     if before == [ONE_DIGIT] and regex and not prefix:
         return SMOLLM2_PATTERN, ()

@@ -17,7 +17,7 @@ def bert_task(tok: WordPiece) -> Task:
     words, mask, ordinary = cut.bert_words(tok), tok.vocab[MASK], range(5, tok.n_vocab)
 
     def task(text: str, rng: Random) -> gaps.Gaps:
-        ids, labels = gaps.mask_words(shortened(words(text)), mask, ordinary, rng)
+        ids, labels, _ = gaps.mask_words(shortened(words(text)), mask, ordinary, rng)
         return gaps.Gaps(tok.wrap(ids)[0], [gaps.IGNORED, *labels, gaps.IGNORED])
 
     return task
@@ -31,8 +31,8 @@ def t5_task(tok: Unigram) -> Task:
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
         spans = gaps.choose_spans(len(found), gaps.SHARE, rng)[: len(sentinels) - 1]
-        ids, labels = gaps.drop_spans(found, sentinels, spans)
-        return gaps.Gaps([*ids, end], [*labels, end])
+        ids, labels, written = gaps.drop_spans(found, sentinels, spans)
+        return gaps.Gaps([*ids, end], [*labels, gaps.IGNORED], [*written, end])
 
     return task
 
@@ -43,8 +43,8 @@ def bart_task(tok: Tokenizer) -> Task:
 
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
-        ids, labels = gaps.infill(found, mask, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
-        return gaps.Gaps([start, *ids, end], [start, *labels, end])
+        ids, labels, written = gaps.infill(found, mask, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
+        return gaps.Gaps([start, *ids, end], [gaps.IGNORED, *labels, gaps.IGNORED], [start, *written, end])
 
     return task
 

@@ -17,10 +17,11 @@ BART_SHARE = 0.3
 
 
 class Gaps(NamedTuple):
-    """What the model reads, and what it has to say: for BERT a label for every token, else the text to write."""
+    """What the model reads; for each of its tokens, what stood there, if that is asked; what a decoder has to write."""
 
     ids: list[int]
-    labels: list[int]
+    labels: list[int]  # one for each id, most of them IGNORED; for a span of several tokens the first
+    text: Sequence[int] = ()
 
 
 def flat(words: Words) -> list[int]:
@@ -36,7 +37,7 @@ def mask_words(words: Words, mask: int, ordinary: range, rng: Random, share: flo
     """BERT's task, with whole words: of the chosen 80 % are masked, 10 % become random ids from `ordinary`, 10 % stay.
 
     >>> mask_words([[7, 8], [9]], 4, range(5, 10), Random(1), share=1)
-    Gaps(ids=[4, 4, 4], labels=[7, 8, 9])
+    Gaps(ids=[4, 4, 4], labels=[7, 8, 9], text=())
     """
     chosen = {i for i in range(len(words)) if rng.random() < share} or {rng.randrange(len(words))}
     ids: list[int] = []
@@ -70,16 +71,20 @@ def drop_spans(words: Words, sentinels: Sequence[int], spans: Sequence[tuple[int
     one sentinel more. Without the token that ends a text.
 
     >>> drop_spans([[1], [2], [3], [4, 5]], [90, 91, 92], [(0, 1), (3, 4)])
-    Gaps(ids=[90, 2, 3, 91], labels=[90, 1, 91, 4, 5, 92])
+    Gaps(ids=[90, 2, 3, 91], labels=[1, -100, -100, 4], text=[90, 1, 91, 4, 5, 92])
     """
     ids: list[int] = []
     labels: list[int] = []
+    text: list[int] = []
     at = 0
     for sentinel, (start, end) in zip(sentinels, spans, strict=False):
-        ids += [*flat(words[at:start]), sentinel]
-        labels += [sentinel, *flat(words[start:end])]
-        at = end
-    return Gaps([*ids, *flat(words[at:])], [*labels, sentinels[min(len(spans), len(sentinels) - 1)]])
+        kept, dropped, at = flat(words[at:start]), flat(words[start:end]), end
+        ids += [*kept, sentinel]
+        labels += [*[IGNORED] * len(kept), dropped[0]]
+        text += [sentinel, *dropped]
+    kept = flat(words[at:])
+    last = sentinels[min(len(spans), len(sentinels) - 1)]
+    return Gaps([*ids, *kept], [*labels, *[IGNORED] * len(kept)], [*text, last])
 
 
 def infill(words: Words, mask: int, spans: Sequence[tuple[int, int]]) -> Gaps:
@@ -87,6 +92,6 @@ def infill(words: Words, mask: int, spans: Sequence[tuple[int, int]]) -> Gaps:
     around a text.
 
     >>> infill([[1], [2], [3], [4, 5]], 99, [(1, 3)])
-    Gaps(ids=[1, 99, 4, 5], labels=[1, 2, 3, 4, 5])
+    Gaps(ids=[1, 99, 4, 5], labels=[-100, 2, -100, -100], text=[1, 2, 3, 4, 5])
     """
-    return Gaps(drop_spans(words, [mask] * (len(spans) + 1), spans).ids, flat(words))
+    return drop_spans(words, [mask] * (len(spans) + 1), spans)._replace(text=flat(words))

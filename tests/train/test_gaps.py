@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 import minigpt
 from minigpt.models.t5 import T5, T5Config
@@ -33,7 +34,7 @@ def quick(kind: str, steps: int) -> relatives.Kind:
 def test_masks_are_for_whole_words_in_the_papers_shares() -> None:
     rng, found = Random(0), []
     for _ in range(400):
-        ids, labels = gaps.mask_words(WORDS, 4, range(200, 300), rng)
+        ids, labels, _ = gaps.mask_words(WORDS, 4, range(200, 300), rng)
         assert len(ids) == len(labels) == 80
         for i in range(0, 80, 2):
             assert (labels[i] == gaps.IGNORED) == (labels[i + 1] == gaps.IGNORED)
@@ -62,16 +63,18 @@ def test_nothing_is_lost_between_what_is_read_and_what_is_said() -> None:
     sentinels = list(range(900, 920))
     for seed in range(50):
         spans = gaps.choose_spans(40, 0.3, Random(seed))
-        ids, labels = gaps.drop_spans(WORDS, sentinels, spans)
+        ids, labels, text = gaps.drop_spans(WORDS, sentinels, spans)
         said: dict[int, list[int]] = {}
-        for id in labels:
+        for id in text:
             if id in sentinels:
                 said[id] = []
             else:
                 said[list(said)[-1]].append(id)
         assert said[sentinels[len(spans)]] == []
         assert [i for id in ids for i in said.get(id, [id])] == gaps.flat(WORDS)
-        assert gaps.infill(WORDS, 99, spans).labels == gaps.flat(WORDS)
+        assert labels == [said[id][0] if id in said else gaps.IGNORED for id in ids]
+        assert gaps.infill(WORDS, 99, spans).text == gaps.flat(WORDS)
+        assert gaps.infill(WORDS, 99, spans).labels == labels
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -124,3 +127,22 @@ def test_passages_are_the_whole_text() -> None:
     found = passages.all_passages(sentences)
     assert " ".join(found) == " ".join(sentences)
     assert max(len(text.split()) for text in found) <= passages.N_WORDS
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_the_encoder_is_asked_too(kind: str, tmp_path: Path) -> None:
+    """The loss is that of what the encoder should name and that of what the decoder should write, added."""
+    own = quick(kind, 1)
+    own.train_tokenizer(TEXT).save(tmp_path)
+    tok = own.load_tokenizer(tmp_path)
+    torch.manual_seed(0)
+    model = own.build(tok.n_vocab).eval()
+    example = own.task(tok)(TEXT[:200], Random(0))
+    ids, asked = torch.tensor([example.ids]), torch.tensor(example.labels) != gaps.IGNORED
+    assert asked.any()
+    labels, text = torch.tensor(example.labels)[asked], torch.tensor(example.text)
+    with torch.no_grad():
+        named = model.unembed(model.encode(ids))[0, asked]  # type: ignore[operator, union-attr]
+        said = model(ids, torch.tensor([[2, *example.text[:-1]]]))[0]
+        wanted = cross_entropy(named, labels) + cross_entropy(said, text)
+        assert relatives.loss_of(model, [example], 2).item() == pytest.approx(wanted.item(), rel=1e-5)

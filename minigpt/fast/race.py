@@ -2,8 +2,8 @@
 
 Token i arrives after -log(number i) / p_i, early because its number is close to 1 (it is lucky) or because p_i is large
 (it is likely). Numbers are cheap, so all tokens get theirs; the n-th of the lucky ones to arrive then bounds how likely
-any other must be to come before it. With a C compiler race.c does all this; else NumPy, whose uint64 does in three passes what int64
-needs four for. B batch, V vocabulary.
+any other must be to come before it. With a C compiler race.c does all this; else NumPy, whose uint64 does in three
+passes what int64 needs four for. B batch, V vocabulary.
 """
 
 import ctypes

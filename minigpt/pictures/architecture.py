@@ -17,7 +17,7 @@ def architecture(config: GPT2Config | LlamaConfig, name: str = "", seen: Mapping
 
     >>> drawing = architecture(GPT2Config(vocab_size=50257, n_ctx=1024, n_layer=12, n_head=12, n_embd=768))
     >>> drawing.table[1][0]
-    ['wte', 'embedding of the token: 50,257 x 768', '(B, T, 768)']
+    ['wte', 'embedding of the token: 50,257 × 768', '(B, T, 768)']
     """
     gpt2 = isinstance(config, GPT2Config)
     before, block, after = gpt2_steps(config) if isinstance(config, GPT2Config) else llama_steps(config)
@@ -66,23 +66,23 @@ def gpt2_steps(c: GPT2Config) -> tuple[list[Step], list[Step], list[Step]]:
     """What comes before the blocks, one block, and what comes after, for GPT-2."""
     stream = f"(B, T, {c.n_embd})"
     before = [
-        ("wte", f"embedding of the token: {c.vocab_size:,} x {c.n_embd}", stream),
-        ("+ wpe", f"add that of its place: {c.n_ctx:,} x {c.n_embd}", stream),
+        ("wte", f"embedding of the token: {c.vocab_size:,} × {c.n_embd}", stream),
+        ("+ wpe", f"add that of its place: {c.n_ctx:,} × {c.n_embd}", stream),
     ]
     heads = f"(B, {c.n_head}, T, {c.head_dim})"
     block = [
         ("ln_1", "LayerNorm of a copy", stream),
-        ("attn.c_attn", f"query, key, value: {c.n_embd} -> 3 x {c.n_embd}", heads),
+        ("attn.c_attn", f"query, key, value: {c.n_embd} → 3 × {c.n_embd}", heads),
         ("attn", f"softmax(q kᵀ / √{c.head_dim}) v, causal", heads),
-        ("+ attn.c_proj", f"{c.n_embd} -> {c.n_embd}, add to the stream", stream),
+        ("+ attn.c_proj", f"{c.n_embd} → {c.n_embd}, add to the stream", stream),
         ("ln_2", "LayerNorm of a copy", stream),
-        ("mlp.c_fc", f"{c.n_embd} -> {c.n_inner}, {getattr(c, 'activation', 'gelu_new')}", f"(B, T, {c.n_inner})"),
-        ("+ mlp.c_proj", f"{c.n_inner} -> {c.n_embd}, add to the stream", stream),
+        ("mlp.c_fc", f"{c.n_embd} → {c.n_inner}, {getattr(c, 'activation', 'gelu_new')}", f"(B, T, {c.n_inner})"),
+        ("+ mlp.c_proj", f"{c.n_inner} → {c.n_embd}, add to the stream", stream),
     ]
     head = (
-        "wte again, as a matrix" if getattr(c, "tied", True) else f"a matrix of its own: {c.n_embd} -> {c.vocab_size:,}"
+        "wte again, as a matrix" if getattr(c, "tied", True) else f"a matrix of its own: {c.n_embd} → {c.vocab_size:,}"
     )
-    return before, block, [("ln_f", "LayerNorm", stream), ("logits", head, f"(B, T, {c.vocab_size:,})")]
+    return before, block, [("ln_f", "LayerNorm", stream), ("logits", head, f"(B, T, {c.vocab_size})")]
 
 
 def llama_steps(c: LlamaConfig) -> tuple[list[Step], list[Step], list[Step]]:
@@ -96,11 +96,11 @@ def llama_steps(c: LlamaConfig) -> tuple[list[Step], list[Step], list[Step]]:
         ("q k v_proj", f"{groups} of {c.head_dim}", heads),
         ("rope", f"{turned}{scaling}", heads),
         ("self_attn", f"softmax(q kᵀ / √{c.head_dim}) v, causal", heads),
-        ("+ o_proj", f"{c.n_head * c.head_dim} -> {c.n_embd}, add to the stream", stream),
+        ("+ o_proj", f"{c.n_head * c.head_dim} → {c.n_embd}, add to the stream", stream),
         ("post_attention_layernorm", "RMSNorm of a copy", stream),
-        ("gate up_proj", f"{c.activation}(gate) x up: {c.n_embd} -> {c.n_inner}", f"(B, T, {c.n_inner})"),
-        ("+ down_proj", f"{c.n_inner} -> {c.n_embd}, add to the stream", stream),
+        ("gate up_proj", f"{c.activation}(gate) × up: {c.n_embd} → {c.n_inner}", f"(B, T, {c.n_inner})"),
+        ("+ down_proj", f"{c.n_inner} → {c.n_embd}, add to the stream", stream),
     ]
-    head = "embed_tokens again, as a matrix" if c.tied else f"lm_head: {c.n_embd} -> {c.vocab_size:,}"
-    before = [("embed_tokens", f"embedding of the token: {c.vocab_size:,} x {c.n_embd}", stream)]
-    return before, block, [("norm", "RMSNorm", stream), ("logits", head, f"(B, T, {c.vocab_size:,})")]
+    head = "embed_tokens again, as a matrix" if c.tied else f"lm_head: {c.n_embd} → {c.vocab_size:,}"
+    before = [("embed_tokens", f"embedding of the token: {c.vocab_size:,} × {c.n_embd}", stream)]
+    return before, block, [("norm", "RMSNorm", stream), ("logits", head, f"(B, T, {c.vocab_size})")]

@@ -48,10 +48,11 @@ def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str
         boxes.append(Text(x + width / 2, y + 30, f"{node.total:.2f}", color, "middle", 12))
         rows.append([str(node.depth), name, f"{node.total:.2f}", fate])
     told = f"{title}: what the search looked at, one column for each new token, the best on top. The winner's way is "
-    told += "strongest, what was dropped has dashed lines, a bar at the right edge marks the end of a text."
+    told += "strongest, what was dropped has dashed lines, a bar at the right edge says that a text ends there, or has "
+    told += "reached the limit of tokens."
     height = top + max(counts.values(), default=1) * (ROW + 12) + SIZE / 2
     room = depth * (width + GAP) - GAP + 2 * SIZE
-    how = "below each token the sum of log-probabilities; bold: the winner; dashed: dropped; bar at the right: the end"
+    how = "below each token the sum of log-probabilities; bold: the winner; dashed: dropped; bar: the end or the limit"
     head: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
     shapes = [*head, *lines, *boxes]
     return Drawing(room, height, title, told, (["step", "token", "sum of log-probabilities", "fate"], rows), shapes)

@@ -8,7 +8,7 @@ from tokenizer.display import clip, label
 from weights.report import size_text
 
 WIDTH, ROW, LETTERS = 900.0, 28.0, 13.0
-LEFT, COLUMN = 100.0, 88.0
+LEFT, COLUMN, GUTTER = 100.0, 88.0, 26.0  # the last name reaches into the gutter
 COSTS = (("", "with cache"), ("tokens through the model", "without"), ("the cache", "holds"))
 READABLE = 4  # letters of a token's name, the fewest that say something
 DRAWN = 48  # slots at most, the last ones: those before them look the same
@@ -23,8 +23,8 @@ def cache_filling(tokens: Sequence[str], passes: Sequence[CachePass], title: str
     [['decode 1', '1', '3', '96 B', '2', '0-2'], ['in all', '3', '5', '', '', '']]
     """
     drawn = range(max(0, len(tokens) - DRAWN), len(tokens))
-    cell = min(44.0, (WIDTH - LEFT - len(COSTS) * COLUMN - 2 * SIZE) / len(drawn))
-    top, right = 5.4 * SIZE, LEFT + len(drawn) * cell
+    cell = min(44.0, (WIDTH - LEFT - GUTTER - len(COSTS) * COLUMN - 2 * SIZE) / len(drawn))
+    top, right = 5.4 * SIZE, LEFT + len(drawn) * cell + GUTTER
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True)]
     shapes += slot_names(tokens, drawn, cell, top)
     for n, lines in enumerate(COSTS):
@@ -57,7 +57,8 @@ def cache_filling(tokens: Sequence[str], passes: Sequence[CachePass], title: str
         shapes.append(Text(LEFT, y + 4 + 0.68 * ROW, f"slots 0 to {drawn[0] - 1} are not drawn", "soft", size=12))
     told = f"{title}. A row for each forward pass, a column for each slot: the prefill writes the prompt's {start} at "
     told += "once, each decode step writes one slot and reads all that are filled. Beside it, how many tokens went "
-    told += "through the model, how many go through it without a cache, and what the keys and values take."
+    told += "through the model, how many go through it without a cache, and what the keys and values take. The last "
+    told += "token that was chosen is not written: no pass reads it."
     head = ["pass", "tokens", "without cache", "cache holds", "writes slots", "reads slots"]
     return Drawing(WIDTH, y + 3.2 * ROW, title, told, (head, rows), shapes)
 
@@ -105,7 +106,8 @@ def legend(y: float) -> list[Shape]:
         shapes.append(Text(x + 32, y + 15, text, size=LETTERS))
         x += 60 + len(text) * ADVANCE * LETTERS
     shapes.append(Line(((x, y), (x, y + 20)), "ink", 2, dashed=True))
-    return [*shapes, Text(x + 10, y + 15, "left of it the prompt, right of it what the model chose", size=LETTERS)]
+    sides = "left of it the prompt, right of it what was chosen, but for the last"
+    return [*shapes, Text(x + 10, y + 15, sides, size=LETTERS)]
 
 
 def held(n_bytes: int) -> str:

@@ -13,7 +13,7 @@ SCORES = {  # what `analysis.heads.head_scores` measures: its name, and what its
     "induction": ("Induction score", "share of the attention, 0 to 1, on what followed the same token before"),
     "first": ("Attention to the first token", 'share of the attention, 0 to 1; where high, an "attention sink"'),
     "entropy": ("Entropy of the attention, bits", "0: one token alone; 1: two alike; 2: four alike; on average"),
-    "ablation": ("Loss without each head, nats per token", "+, blue: worse without it; -, orange: better without it"),
+    "ablation": ("Loss without each head, nats per token", "+: worse without it; -: better without it"),
 }
 
 

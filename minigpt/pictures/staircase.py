@@ -1,5 +1,6 @@
 """Nucleus sampling (top-p) as a staircase: tokens by falling probability, each one step nearer to 1."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
@@ -39,7 +40,11 @@ def nucleus_staircase(steps: Sequence[Step], texts: Mapping[int, str], p: float,
     rows = []
     for n, (step, name, total) in enumerate(zip(steps, names, totals, strict=True)):
         y, before = top + n * ROW, total - step.probability
-        numbers = [percent(step.probability), percent(total), percent(step.kept) if step.kept else "dropped"]
+        numbers = [
+            percent(step.probability),
+            percent(reached(total, p)),
+            percent(step.kept) if step.kept else "dropped",
+        ]
         if n == last:
             shapes.append(Box(SIZE / 2, y, end + COLUMNS[-1][1], ROW, "second", 0.15))
         shapes += stair(left + before * TRACK, y + 4, step, f"{name}: {', '.join(numbers)}")
@@ -67,6 +72,16 @@ def nucleus_staircase(steps: Sequence[Step], texts: Mapping[int, str], p: float,
     table = (["token", *(head for head, _ in COLUMNS)], rows)
     shades = [[step.probability, min(1.0, total), step.kept] for step, total in zip(steps, totals, strict=True)]
     return Drawing(width, bottom + 44 + SIZE, title, told, table, shapes, shades)
+
+
+def reached(total: float, p: float) -> float:
+    """A total in tenths of a per cent, cut where rounding would make it look as if it had reached p.
+
+    >>> reached(0.89998, 0.9), reached(0.90004, 0.9), reached(0.37396, 0.9)
+    (0.899, 0.9, 0.374)
+    """
+    rounded = round(total, 3)
+    return math.floor(1000 * total) / 1000 if total < p - 1e-9 <= rounded else rounded
 
 
 def stair(x: float, y: float, step: Step, hint: str) -> list[Shape]:

@@ -94,7 +94,9 @@ def river_shapes(river: River, parts: Sequence[str], x: float, bottom: float, fu
         shapes.append(Area(around, "tint", 0.4, hint=f"{name}: {after[i]:,.2f} after {part}"))
     for i, part in enumerate(parts):
         y, bar = bottom - i * ROW, added[i] / full * RIVER
-        shapes.append(Text(middle, y + 5, length(after[i]), align="middle", bold=True))
+        fits = 2 * halves[i] > (len(length(after[i])) + 1) * ADVANCE * SIZE  # else the river would strike it through
+        place, align = (middle, "middle") if fits else (middle + halves[i] + 6, "start")
+        shapes.append(Text(place, y + 5, length(after[i]), align=align, bold=True))
         shapes.append(Box(tribute, y - 7, bar, 14, "second", 0.8, hint=f"{name}: {part} adds {added[i]:,.2f}"))
         shapes.append(Text(tribute + bar + 6, y + 5, f"+{length(added[i])}"))
     return shapes

@@ -39,7 +39,7 @@ def temperature_bars(
         shapes += [Text(x, top - 10, head, bold=True), Text(x, bottom + 24, f"{steps[n][2]:.2f}", bold=True)]
         for k, p in enumerate(column):
             y, color = top + k * ROW, "tint" if k < len(tokens) else "soft"
-            shapes.append(Box(x, y + 19, room, 14, color, 0.08))
+            shapes.append(Box(x, y + 19, room, 14, color, 0.08, "rule"))
             if p:
                 hint = f"{names[k]} at temperature {head}: {percent(p)}"
                 shapes.append(Box(x, y + 19, p * room, 14, color, hint=hint))

@@ -22,6 +22,7 @@ from minigpt.pictures.training import training_curve
 from minigpt.train.losses import read_log
 from tokenizer.display import clip
 from weights.formats.folder import read_json
+from weights.report import plural
 
 SURPRISING = 12.0  # bits that get the full colour: one chance in 4096
 
@@ -69,7 +70,7 @@ class Views(Inside, Choosing):
         if not passes:
             raise ValueError(f"max_new_tokens {max_new_tokens}: there is no forward pass to look at, give 1 or more")
         tokens = [text_of(self.lm, id) for id in passes[-1].ids]
-        return cache_filling(tokens, passes, f"The KV cache, {len(passes)} new tokens after {quoted(prompt)}")
+        return cache_filling(tokens, passes, f"The KV cache, {plural(len(passes), 'new token')} after {quoted(prompt)}")
 
     @staticmethod
     def training(folder: str | Path) -> Drawing:

@@ -12,6 +12,7 @@ from tokenizer.display import cells, clip, label
 
 RADIUS, CENTRE = 130.0, (235.0, 216.0)
 LIST, TOP, ROW, BAR = 566.0, 70.0, 32.0, 86.0  # of the list: where its bars begin, its rows, and its longest bar
+SHADES = (0.75, 0.4, 0.57)  # in turn; the third for a last slice that would lie beside one of its own shade
 COLUMNS = (("probability", 190.0), ("drawn", 248.0), ("arrival", 320.0))  # heads, right edges from the bars' left
 NOTE = "In a draw, each token arrives after -ln(u) / probability, with its own random u; the first is drawn."
 
@@ -52,7 +53,8 @@ def wheel(outcomes: Sequence[Outcome], names: Sequence[str], first: int) -> list
     shapes: list[Shape] = []
     for n, (one, name) in enumerate(zip(outcomes, names, strict=True)):
         arc = tuple(at(ends[n] + one.probability * i / 90) for i in range(91))
-        color, shade = ("soft", 0.35) if one.n > 1 else ("tint", (0.85, 0.5)[n % 2])
+        turn = 2 if n % 2 == 0 and n == len(outcomes) - 1 else n % 2
+        color, shade = ("soft", 0.35) if one.n > 1 else ("tint", SHADES[turn])
         points = arc[:-1] if one.probability > 0.9999 else (CENTRE, *arc)
         shapes.append(Area(points, color, shade, "paper", f"{name}: {percent(one.probability)}"))
     middles = [(a + b) / 2 for a, b in pairwise(ends)]
@@ -75,7 +77,9 @@ def hand(turn: float) -> list[Shape]:
     back_x, back_y = at(turn, 0.62 * RADIUS)
     head = ((x, y), (back_x + 9 * cosine, back_y + 9 * sine), (back_x - 9 * cosine, back_y - 9 * sine))
     hub = tuple((CENTRE[0] + 9 * math.sin(i / 4), CENTRE[1] + 9 * math.cos(i / 4)) for i in range(25))
-    return [Line((CENTRE, (back_x, back_y)), "second", 5), Area(head, "second"), Area(hub, "second")]
+    shaft = (CENTRE, (back_x, back_y))
+    shapes: list[Shape] = [Line(shaft, "paper", 10), Line(shaft, "second", 5)]
+    return [*shapes, Area(head, "second", edge="paper"), Area(hub, "second", edge="paper")]
 
 
 def at(turn: float, radius: float = RADIUS) -> tuple[float, float]:

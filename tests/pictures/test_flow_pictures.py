@@ -12,13 +12,14 @@ import torch
 import minigpt
 from minigpt import record
 from minigpt.analysis.activations import patch
-from minigpt.analysis.passes import allowed, cache_passes
+from minigpt.analysis.passes import CachePass, allowed, cache_passes
 from minigpt.cli import main
 from minigpt.commands import show
 from minigpt.generation.settings import resolve
 from minigpt.models.attention import causal_mask
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
+from minigpt.pictures.cache import cache_filling
 from minigpt.pictures.drawing import Box, Drawing, Line
 from minigpt.pictures.masks import MASKED
 from minigpt.pictures.training import HIGH, LEFT, RIGHT, TOP, WIDTH, round_values, training_curve
@@ -261,3 +262,9 @@ def test_they_can_be_read_by_everyone(what: str, given: Any, lm: minigpt.Languag
     stands_alone(drawing)
     nothing_overlaps(drawing)
     same_as_figure(drawing, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("n_slots", [5, 9, 10, 11, 17, 30])
+def test_long_names_of_slots_leave_the_headings_alone(n_slots: int) -> None:
+    passes = [CachePass(tuple(range(n_slots)), tuple(range(n_slots)), tuple(range(n_slots)), n_slots, n_slots, 64)]
+    nothing_overlaps(cache_filling(["wonderfully"] * n_slots, passes, "The KV cache"))

@@ -13,8 +13,8 @@
 #
 # Run the cells from above, each with Shift+Enter; this first one loads what the lesson needs. Where a cell raises
 # `NotImplementedError("your turn")`, put your own lines in the place of that one. The first line printed may say that
-# GPT-2's weights are missing; this lesson does not need them. The outputs that you see before you run anything, with
-# their ✓, are from a finished run.
+# GPT-2's weights are missing; this lesson does not need them. The outputs that you see before you run anything are from
+# a finished run; those of the checks wait for you.
 
 # %%
 import minigpt
@@ -289,7 +289,7 @@ text_cuts(
 
 # %% [markdown]
 # Words make few tokens but do not know *powers!* with its exclamation mark, nor the rocket. Characters make 35. What
-# GPT-2 does lies in between, and nothing is unknown: the orange boxes are the bytes of the rocket, with those of the
+# GPT-2 does lies in between, and nothing is unknown: the boxes in < > are the bytes of the rocket, with those of the
 # space before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above). The ids of single bytes
 # are not their numbers; lesson 02 says why.
 #

@@ -30,8 +30,8 @@ gpt2 = official("gpt2")  # GPT-2's own vocabulary, or the part of it that this l
 # %% [markdown]
 # ## What subwords look like
 #
-# This is what GPT-2 makes of three spellings of a word. The dot is a space: tokens have the space *before* a word in
-# them, and that makes another token.
+# This is what GPT-2 makes of three spellings of a word. The dot is a space: a token includes the space *before* its
+# word, so `unbelievable` with a space and without are two tokens.
 
 # %%
 samples = {
@@ -91,8 +91,8 @@ for pair, n in sorted(counts.items(), key=lambda item: -item[1])[:6]:
 
 # %% [markdown]
 # `es` and `st` have the same count. Such ties are frequent, and a rule must decide, or two trainers make two
-# vocabularies of one text. Ours: of equally frequent pairs that with the smaller ids goes first, as Python
-# compares tuples. (101, 115) is smaller than (115, 116).
+# vocabularies of one text. Ours: of equally frequent pairs the one with the smaller ids goes first, as
+# Python compares tuples. (101, 115) is smaller than (115, 116).
 #
 # ## Exercise 2: `merge`
 #
@@ -310,7 +310,7 @@ print(
 
 # %% [markdown]
 # **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and throws away those
-# whose loss makes the text least improbable. A text is cut so that the product of the probabilities is greatest: below,
+# that the text can best do without. A text is cut so that the product of the probabilities is greatest: below,
 # `▁un` `able` has 0.02 · 0.04 = 0.0008, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04 = 0.00012.
 #
 # The best cut of a word is a last token behind the best cut of what stands before it. So keep the best cut of each

@@ -103,7 +103,8 @@ print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 # | `\p{L}`, `\p{N}`, `\s` | a letter, a digit or other number, white space (space, line end, tab), in any script |
 # | `\S` | anything but white space |
 # | `[…]`, `[^…]` | one of these; one that is none of these |
-# | `x?`, `x+`, `x{1,3}` | x or nothing; one x or more; one to three |
+# | `x?`, `x+`, `x*`, `x{1,3}` | x or nothing; one x or more; none or more; one to three |
+# | `(?:…)` | all this as one thing: `(?:ab)+` is ab, abab, … (for `(ab)` `findall` would return the group alone) |
 # | `(?!\S)` | here, but only if no `\S` follows |
 # | `(?i:…)` | in capitals or small letters |
 #
@@ -363,7 +364,7 @@ print(compare("The 🌟 star-player scored 40 points!", both | {"the storyteller
 # %% [markdown]
 # ## What we have
 #
-# - **Words** are simple and know nothing new; **characters** know everything and are long; **byte-pair encoding** lies
+# - **Words** are simple and know nothing new; **bytes** know everything and are long; **byte-pair encoding** lies
 #   between, and is what nearly all language models use.
 # - A tokenizer is a pattern, ranks and special tokens. Everything odd about it comes from one of these.
 # - The number of tokens is what a model's context and price are measured in, and it depends on language and kind of

@@ -61,17 +61,19 @@ print(f"{parameters:,} parameters, {inside / parameters:.0%} of them in {len(lin
 # %% [markdown]
 # One often reads that hundreds of layers are stacked. What is stacked, and what `n_layer` counts, are **blocks** of
 # several layers, and those are fewer: 6 here, with 4 linear layers each, 12 in the smallest GPT-2, 48 in the largest.
+# (A block is often called a layer itself, as in the name `n_layer` and in our pictures.)
 #
 # ## Vectors, matrices, tensors
 #
 # A **vector** is a row of numbers, a **matrix** a table of them. **Tensor** is the word for both and for whatever has
-# more dimensions; its **shape** says how many numbers it has in each. Three letters return in every lesson:
+# more dimensions; its **shape** says how many numbers it has in each. Four letters return in every lesson:
 #
 # | letter | what it counts | here |
 # |---|---|---|
 # | B | texts that are computed at once, the **batch** | 1 |
 # | T | tokens of a text | 4 |
 # | C | numbers that stand for one token, its **channels** | 256 |
+# | V | tokens of the **vocabulary** | 4,096 |
 #
 # ## y = Wx + b
 #
@@ -86,10 +88,9 @@ x = [1.0, -1.0, 0.5]
 W = [[0.2942, 1.2544, -1.2355], [0.6460, -0.2439, -0.0587]]
 b = [1.5114, -0.5846]
 y = []
-for row, bias in zip(W, b, strict=True):
-    total = bias
-    for weight, value in zip(row, x, strict=True):
-        total += weight * value
+for row, total in zip(W, b, strict=True):
+    for factor, value in zip(row, x, strict=True):
+        total += factor * value
     y.append(round(total, 5))
 y
 
@@ -134,9 +135,9 @@ print((many @ W.T + b)[0])
 # In PyTorch a layer is a class, an `nn.Module`: `__init__` makes its parameters, `forward` computes, and calling the
 # object calls `forward`. What is wrapped as `nn.Parameter` is found by whoever trains, saves or loads the model.
 #
-# W starts as random numbers, `torch.randn(rows, columns)`, b as zeros, `torch.zeros(length)`. W is (n_out, n_in): so
-# torch holds it, and every checkpoint with it (a **checkpoint** is a file with a model's parameters). The first line of
-# `__init__`, `super().__init__()`, must come before any parameter.
+# W starts as random numbers, `torch.randn(rows, columns)`, b as zeros, `torch.zeros(length)`. W is (n_out, n_in): this
+# is how torch stores it, and every checkpoint with it (a **checkpoint** is a file with a model's parameters). The first
+# line of `__init__`, `super().__init__()`, must come before any parameter.
 
 # %% exercise="Linear"
 
@@ -308,9 +309,9 @@ for word in (" king", " three", " gold", " said"):
 # in a place, here with 0.)
 
 # %%
-print("with   :", lm.generate("Once upon a time", max_new_tokens=30, seed=0).text)
+print("with   :", lm.generate("Once upon a time", max_new_tokens=30, seed=5).text)
 with minigpt.patch(lm.model, {"wpe": 0}):
-    print("without:", lm.generate("Once upon a time", max_new_tokens=30, seed=0).text)
+    print("without:", lm.generate("Once upon a time", max_new_tokens=30, seed=5).text)
 
 # %% [markdown]
 # Without them one word still leads to the next, but hardly to a sentence.

@@ -28,7 +28,7 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## Query, key and value
 #
-# The model holds a row of C numbers for each token (its *channels*; lesson 06 calls them the residual stream). From
+# The model holds a row of C numbers for each token (its *channels*; lesson 04 called them the residual stream). From
 # these numbers three linear layers make three vectors:
 #
 # - a **query** `q`: what am I looking for?
@@ -105,7 +105,7 @@ lm.show.masks("The cat sat on it")
 #
 # The same for a whole batch and all heads at once. `q`, `k` and `v` are (B, H, T, D): B texts, H heads, T tokens, D
 # numbers each. `@` works on the last two dimensions and leaves the others alone, `softmax(dim=-1)` on the last one.
-# `.T` does not do: it reverses *all* dimensions; `k.transpose(-2, -1)` swaps the last two.
+# `.T` will not do here: it reverses *all* dimensions; `k.transpose(-2, -1)` swaps the last two.
 
 # %% exercise="attention"
 
@@ -118,16 +118,16 @@ check(attention)
 #
 # ## Heads
 #
-# One set of weights can look in one way only. GPT-2 has several **heads** in each layer (12 in the smallest
+# One set of weights can look in one way only. GPT-2 has several **heads** in each block (12 in the smallest
 # model), each with its own share of the C numbers: one may look at the token before, another at the subject of the
-# sentence. This is what all heads of the storyteller do with one sentence, a row for each layer:
+# sentence. This is what all heads of the storyteller do with one sentence, a row for each block, here called layer:
 
 # %%
 lm.show.attention("The old king had three sons")
 
 # %% [markdown]
-# Many heads look mostly at the first token, the dark column at the left: a head that finds nothing to look at must
-# still give its weights to something, and the first token is always there. One head large; each row is a token that
+# Many heads look most at the first token, the column at the left: a head that finds nothing to look at must still give
+# its weights to something, and the first token is always there. One head large; each row is a token that
 # looks, each column one that is looked at:
 
 # %%

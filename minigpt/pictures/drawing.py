@@ -126,8 +126,9 @@ class Drawing:
         return f"Drawing({self.title!r})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return self.svg() + self.html_table()
+        """What a notebook shows; on a phone it scrolls, since notebooks would shrink it until nobody can read it."""
+        room = f'<svg style="min-width:{0.75 * self.width:.0f}px"'
+        return f'<div style="overflow-x:auto">{self.svg().replace("<svg", room, 1)}</div>{self.html_table()}'
 
 
 def element(shape: Shape) -> str:

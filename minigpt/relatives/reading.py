@@ -1,7 +1,9 @@
 """The tokenizers of BART and T5 as their generation needs them: what stands around a text, and what of it is seen."""
 
+import copyreg
 import re
 from pathlib import Path
+from typing import Any
 
 from minigpt.models.bart import Bart
 from minigpt.models.t5 import T5
@@ -27,6 +29,9 @@ class Visible(Tokenizer):
         special = {i for name, i in tokenizer.special_tokens.items() if ORDINARY not in flags.get(name, ())}
         as_bytes = getattr(tokenizer, "byte_fallback", False)
         self.tokens = {i: spelled(t, as_bytes) for i, t in tokenizer.tokens.items() if i not in special}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self),), self.__dict__  # a copy has no vocabulary either
 
     def decode_bytes(self, ids: Ids) -> bytes:
         """The bytes of the ids; special tokens have none."""

@@ -10,6 +10,7 @@ from tokenizer.unigram import Unigram
 from tokenizer.wordpiece import MASK, WordPiece
 
 Task = Callable[[str, Random], gaps.Gaps]
+PIECES = 2  # of a word that a T5 or BART is asked for, at most
 
 
 def bert_task(tok: WordPiece) -> Task:
@@ -30,7 +31,7 @@ def t5_task(tok: Unigram) -> Task:
 
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
-        spans = gaps.choose_spans(len(found), gaps.SHARE, rng)[: len(sentinels) - 1]
+        spans = easy(found, gaps.choose_spans(len(found), gaps.SHARE, rng))[: len(sentinels) - 1]
         ids, labels, written = gaps.drop_spans(found, sentinels, spans)
         return gaps.Gaps([*ids, end], [*labels, gaps.IGNORED], [*written, end])
 
@@ -43,10 +44,21 @@ def bart_task(tok: Tokenizer) -> Task:
 
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
-        ids, labels, written = gaps.infill(found, mask, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
+        spans = easy(found, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
+        ids, labels, written = gaps.infill(found, mask, spans)
         return gaps.Gaps([start, *ids, end], [gaps.IGNORED, *labels, gaps.IGNORED], [start, *written, end])
 
     return task
+
+
+def easy(words: gaps.Words, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans without words that the vocabulary must spell: a model this small would learn to spell, and little else.
+    All spans where none is left.
+
+    >>> easy([[1], [2, 3, 4], [5]], [(0, 1), (1, 3)])
+    [(0, 1)]
+    """
+    return [span for span in spans if max(map(len, words[slice(*span)])) <= PIECES] or spans
 
 
 def shortened(words: gaps.Words) -> gaps.Words:

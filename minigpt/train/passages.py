@@ -100,7 +100,7 @@ def train_t5_tokenizer(text: str) -> Unigram:
     """Pieces of the words that come often, with their capitals and punctuation."""
     counts = Counter(text.split())
     often: Iterable[str] = (word for word, n in counts.items() if n >= 20 for _ in range(n))
-    return as_t5(train_unigram(" ".join([*often, *sorted(set(text))]), 800), SENTINELS)
+    return as_t5(train_unigram(" ".join([*often, *sorted(set(text))]), 1000), SENTINELS)
 
 
 def train_bart_tokenizer(text: str) -> Tokenizer:

@@ -1,7 +1,9 @@
 """What BART and T5 write against transformers' `generate`: greedy and beams, the same ids and the same text, with the
 settings that their files bring along; sampling, batches, refusals."""
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -223,6 +225,13 @@ def test_what_is_written_has_no_special_tokens_but_its_ids_have(make: Any) -> No
 
 
 # --- Mistakes that must be seen ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["bart", "t5"])
+def test_a_copy_writes_the_same(make: Any, family: str) -> None:
+    ours, _, _ = make(family)
+    for twin in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
+        assert twin.generate(TEXTS[0], max_new_tokens=6) == ours.generate(TEXTS[0], max_new_tokens=6)
 
 
 def second_memory(model: Any, patch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@
 # model without a mask for a few seconds, to see exactly what goes wrong.
 
 # %%
+import copy
 import math
 import re
 from itertools import zip_longest
@@ -30,6 +31,7 @@ from minigpt.models.layers import Dropout, LayerNorm, Linear, gelu
 from minigpt.models.relative import relative_bucket
 from minigpt.models.t5 import T5, T5Config
 from minigpt.models.variants.activations import exact_gelu
+from minigpt.pictures.attention import attention_head
 from minigpt.pictures.curves import curves
 from minigpt.pictures.masks import Mask, mask_panels
 from tokenizer.unigram import best_pieces
@@ -475,6 +477,69 @@ check(CrossAttention)
 source(BartLayer)
 
 # %% [markdown]
+# ## Two that read and write
+#
+# A T5 and a BART in miniature come with the project as well, trained like the BERT above. T5 writes, for each numbered
+# gap, what it misses there, and nothing else:
+
+# %%
+mini_t5 = minigpt.load_relative("mini-t5", device="cpu")
+for text in (
+    "Once upon a <extra_id_0> there was a king.",
+    "He did not <extra_id_0> what to do, and <extra_id_1> to the king.",
+):
+    written = mini_t5.generate(text, max_new_tokens=20).ids
+    print(text, "\n   ->", " ".join(mini_t5.tokenizer.tokens[id] for id in written))
+
+# %% [markdown]
+# BART writes the whole text once more. What if it could not look at the memory? In a copy of it cross-attention adds
+# nothing:
+
+# %%
+mini_bart = minigpt.load_relative("mini-bart", device="cpu")
+deaf = copy.deepcopy(mini_bart)
+with torch.no_grad():
+    for parameter in deaf.model.decoder.layers[0].encoder_attn.out_proj.parameters():
+        parameter.zero_()
+for text in ("Once upon a <mask> there was a king.", "He <mask> to the king."):
+    for name, model in (("BART", mini_bart), ("deaf", deaf)):
+        print(f"{name}  {model.generate(text, max_new_tokens=16).text}")
+
+# %% [markdown]
+# A decoder that cannot look is a small GPT-2: it tells something, but nothing of what it was given.
+#
+# Where does BART look while it writes? Your `CrossAttention` with the trained numbers, and what its queries and keys
+# make of "He … to the king." A row for each token that is written next, a column for each that was read; the mean of
+# the four heads:
+
+# %%
+cross = mini_bart.model.decoder.layers[0].encoder_attn
+mine = CrossAttention(mini_bart.model.config)
+print(mine.load_state_dict(cross.state_dict()))
+text = "He <mask> to the king."
+encode, spell = mini_bart.tokenizer.encode, mini_bart.tokenizer.decode
+read = [*mini_bart.before, *encode(text, allow_special="all"), *mini_bart.after]
+wrote = mini_bart.generate(text, max_new_tokens=16).ids
+asked = []
+hook = cross.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0]))
+with torch.no_grad():
+    memory = mini_bart.model.encode(torch.tensor([read]))
+    mini_bart.model.decode(torch.tensor([[2, *wrote[:-1]]]), memory)  # 2, </s>, is what BART starts from
+    hook.remove()
+    q, k = (split_heads(t, mine.head_dim) for t in (mine.q_proj(asked[0]), mine.k_proj(memory)))
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(mine.head_dim)).softmax(dim=-1)  # (1, H, T, S)
+attention_head(
+    [spell([id]) for id in wrote],
+    weights[0].mean(dim=0).tolist(),
+    "BART's cross-attention",
+    keys=[spell([id]) for id in read],
+)
+
+# %% [markdown]
+# It has learned to run a finger along the line: nobody told it that the two texts have anything to do with each other.
+# In translation, for which cross-attention was invented (Bahdanau et al. 2014), the same picture shows which word became
+# which.
+#
 # It is often said that such models are expensive because they run two full stacks for every task. Count. While BART
 # writes ten tokens, how often does each stack run?
 

@@ -9,38 +9,42 @@ from tokenizer.display import cells, clip, label
 NUMBERED = 12  # up to this many tokens the cells print their numbers: shades cannot be told apart
 
 
-def attention_head(tokens: Sequence[str], weights: Sequence[Sequence[float]], title: str) -> Drawing:
-    """One head: the weights (T, T) of a text of T tokens, a row for each token that looks.
+def attention_head(
+    tokens: Sequence[str], weights: Sequence[Sequence[float]], title: str, keys: Sequence[str] | None = None
+) -> Drawing:
+    """One head: the weights (T, T) of a text of T tokens, a row for each token that looks; in cross-attention (T, S),
+    where `keys` are the S tokens of the other text.
 
     >>> attention_head(["the", " cat"], [[1, 0], [0.25, 0.75]], "Block 0, head 3").table[1]
     [['the', '1.00', '0.00'], ['·cat', '0.25', '0.75']]
     """
-    names = [clip(label(token.encode()), 10) for token in tokens]
-    n = len(names)
+    names, columns = ([clip(label(token.encode()), 10) for token in side] for side in (tokens, keys or tokens))
+    n = max(len(names), len(columns))
     cell = 46.0 if n <= NUMBERED else max(13.0, 560 / n)
     letters = min(SIZE, cell * 0.95)
     left = 2 * SIZE + max(map(cells, names), default=0) * ADVANCE * letters
     top = 4 * SIZE + (2.4 * letters if n <= NUMBERED else 0)
-    axes = "each row a query, each column a key" + ("" if n <= NUMBERED else ", in the same order")
+    axes = "each row a query, each column a key" + ("" if n <= NUMBERED or keys else ", in the same order")
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
-    for j, name in enumerate(names):
+    for j, name in enumerate(columns):
         if n <= NUMBERED:  # two lines in turn, so that neighbours do not touch
             shapes.append(Text(left + (j + 0.5) * cell, top - 6 - 15 * (j % 2), name, "soft", "middle", 12))
     for i, (name, row) in enumerate(zip(names, weights, strict=True)):
         y = top + i * cell
         shapes.append(Text(left - 8, y + cell / 2 + letters * 0.35, name, align="end", size=letters))
         for j, weight in enumerate(row):
-            if j > i and not weight:
+            if j > i and not weight and not keys:
                 continue  # what a token may not see stays blank
-            hint = f"{names[i]} looks at {names[j]}: {weight:.3f}"
+            hint = f"{names[i]} looks at {columns[j]}: {weight:.3f}"
             edge = "rule" if n <= 2 * NUMBERED else None  # on smaller cells there would be more line than shade
             shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=float(weight), edge=edge, hint=hint))
             if n <= NUMBERED:
                 number = f"{weight:.2f}"
                 shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, number, on_tint(weight), "middle"))
     told = f"{title}. Each row is a token that looks (query), each column one that is looked at (key); a row sums to 1."
-    table = (["token", *names], [[name, *(f"{w:.2f}" for w in row)] for name, row in zip(names, weights, strict=True)])
-    return Drawing(left + n * cell + SIZE, top + n * cell + SIZE, title, told, table, shapes, weights)
+    rows = [[name, *(f"{weight:.2f}" for weight in row)] for name, row in zip(names, weights, strict=True)]
+    width, height = left + len(columns) * cell + SIZE, top + len(names) * cell + SIZE
+    return Drawing(width, height, title, told, (["token", *columns], rows), shapes, weights)
 
 
 def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title: str) -> Drawing:

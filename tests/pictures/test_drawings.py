@@ -74,6 +74,19 @@ def drawings(lm: minigpt.LanguageModel, tokens: list[str], maps: torch.Tensor) -
 NAMES = ("head", "few", "grid", "lens", "bars", "beams", "model", "strip")
 
 
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(2, 3), (5, 2), (14, 3)])
+def test_in_cross_attention_rows_and_columns_are_two_texts(n_rows: int, n_columns: int) -> None:
+    weights = torch.rand(n_rows, n_columns).softmax(-1)
+    weights[0, 1] = 0.0  # no mask: a cell that is 0 is drawn, also above the diagonal
+    read, written = [f"r{i}" for i in range(n_columns)], [f"w{i}" for i in range(n_rows)]
+    drawing = attention_head(written, weights.tolist(), "Cross", keys=read)
+    assert drawing.table[0] == ["token", *read]
+    assert [row[0] for row in drawing.table[1]] == written
+    seen = [float(box.attrib["fill-opacity"]) for box in boxes(drawing)]
+    assert seen == pytest.approx(weights.flatten().tolist(), abs=6e-4)
+    nothing_overlaps(drawing)
+
+
 def test_a_head_shows_its_weights(drawings: dict[str, Drawing], maps: torch.Tensor) -> None:
     for name, n in (("head", maps.shape[-1]), ("few", 5)):
         seen = [float(box.attrib["fill-opacity"]) for box in boxes(drawings[name])]

@@ -1,6 +1,5 @@
 """The tokenizers of BART and T5 as their generation needs them: what stands around a text, and what of it is seen."""
 
-import copyreg
 import re
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ class Visible(Tokenizer):
         self.tokens = {i: spelled(t, as_bytes) for i, t in tokenizer.tokens.items() if i not in special}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return copyreg.__newobj__, (type(self),), self.__dict__  # a copy has no vocabulary either
+        return object.__new__, (type(self),), self.__dict__  # a copy has no vocabulary either
 
     def decode_bytes(self, ids: Ids) -> bytes:
         """The bytes of the ids; special tokens have none."""

@@ -17,7 +17,7 @@ def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
     [['words', '2', 'the cat', '17 2'], ['bytes', '1', 't', '116']]
     """
     shapes: list[Shape] = [Text(LEFT, 1.6 * SIZE, title, bold=True)]
-    y = 2.4 * SIZE
+    y, right = 2.4 * SIZE, LEFT
     rows = []
     for name, tokens, ids in cuts:
         data = [token.encode() if isinstance(token, str) else token for token in tokens]
@@ -36,12 +36,12 @@ def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
                 shapes.append(Text(x + sizes[n] / 2, y + 17.5, names[n], "ink", "middle"))
                 shapes.append(Text(x + sizes[n] / 2, y + 38, str(ids[n]), "soft", "middle", SMALL))
                 x += sizes[n] + 3
-            y += ROW
+            y, right = y + ROW, max(right, x)
         y += 4
         rows.append([name, str(len(ids)), " ".join(names), " ".join(map(str, ids))])
     counts = ", ".join(f"{len(ids)} by {name}" for name, _, ids in cuts)
     told = f"{title}: each token in a box, its id below; {counts}."
-    return Drawing(WIDTH + SIZE, y + 4, title, told, (["cut by", "tokens", "as text", "ids"], rows), shapes)
+    return Drawing(right + SIZE, y + 4, title, told, (["cut by", "tokens", "as text", "ids"], rows), shapes)
 
 
 def width(name: str, id: int) -> float:

@@ -1,4 +1,4 @@
-"""The embedded miniature BERT: what it fills in, the same as in transformers, verified, listed, small."""
+"""The embedded miniatures of BERT, BART and T5: what they fill in, as in transformers, verified, listed, small."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ from minigpt.commands import models
 from minigpt.commands.parser import Parser
 from minigpt.playground.shelf import Shelf
 from minigpt.relatives.encoder import Encoder
+from minigpt.relatives.seq2seq import Seq2Seq
 from weights import MINIATURES
 from weights.fetch import locate
 from weights.fetch.registry import ENTRIES
@@ -56,6 +57,43 @@ def test_transformers_loads_it_and_gives_the_same(bert: Encoder, text: str) -> N
         assert (bert.model.predict(bert.model(torch.tensor([ids]))) - wanted).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("mini-t5", "Once upon a <extra_id_0> there was a king.", "time"),
+        ("mini-t5", "He <extra_id_0> to the king.", "went"),
+        ("mini-t5", "He did not know what <extra_id_0> do.", "to"),
+        ("mini-bart", "He <mask> to the king.", "He went to the king."),
+        ("mini-bart", "Once upon a time there <mask> a king.", "Once upon a time there was a king."),
+    ],
+)
+def test_a_decoder_writes_what_is_missing(name: str, text: str, word: str) -> None:
+    model = minigpt.load_relative(name, "cpu")
+    assert isinstance(model, Seq2Seq)
+    assert model.generate(text, max_new_tokens=20).text == word
+
+
+@pytest.mark.parametrize("name", ["mini-t5", "mini-bart"])
+@pytest.mark.parametrize("settings", [{}, {"num_beams": 4}])
+def test_transformers_writes_the_same(name: str, settings: dict[str, int]) -> None:
+    ours = minigpt.load_relative(name, "cpu")
+    assert isinstance(ours, Seq2Seq)
+    theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(MINIATURES / name, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MINIATURES / name)
+    gap = "<mask>" if name == "mini-bart" else "<extra_id_0>"
+    for text in (
+        f"Once upon a {gap} there was a king.",
+        f"The old woman {gap} into the forest, and was never seen again.",
+    ):
+        found = ours.generate(text, max_new_tokens=30, **settings)
+        wanted = theirs.generate(**tokenizer(text, return_tensors="pt"), max_new_tokens=30, do_sample=False, **settings)
+        assert tokenizer.decode(wanted[0], skip_special_tokens=True).strip() == found.text.strip()
+        ended = [id for id in found.ids if id != tokenizer.eos_token_id]
+        assert [
+            id for id in wanted[0].tolist()[1:] if id not in (tokenizer.eos_token_id, tokenizer.pad_token_id)
+        ] == ended
+
+
 def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     assert "SHA-256 as expected" in minigpt.load_relative("mini-bert", "cpu").report.files[0]  # type: ignore[union-attr]
     folder = shutil.copytree(MINIATURES / "mini-bert", tmp_path / "bert")
@@ -75,12 +113,16 @@ def test_it_is_listed_where_it_can_be_loaded(capsys: pytest.CaptureFixture[str])
         minigpt.load("mini-bert", device="cpu")
     offered = Shelf(minigpt.load("storyteller", device="cpu")).names()
     assert "storyteller" in offered
-    assert not {"mini-bert", "all-minilm-l6-v2", "t5-small", "bart-base"} & {*offered, *widgets.named([])}
+    assert not {"mini-bert", "mini-bart", "mini-t5", "all-minilm-l6-v2", "t5-small", "bart-base"} & {
+        *offered,
+        *widgets.named([]),
+    }
 
 
 def test_the_miniatures_are_registered_and_small() -> None:
-    folders = [folder.name for folder in MINIATURES.iterdir() if folder.is_dir()]
-    assert folders == [entry.name for entry in ENTRIES if not entry.repo and entry.name != "storyteller"]
+    folders = sorted(folder.name for folder in MINIATURES.iterdir() if folder.is_dir())
+    assert folders == sorted(entry.name for entry in ENTRIES if not entry.repo and entry.name != "storyteller")
+    assert folders == ["mini-bart", "mini-bert", "mini-t5"]
     assert sum(file.stat().st_size for file in MINIATURES.rglob("*") if file.is_file()) < 1_500_000
     for name in folders:
         assert locate.obtain(name) == locate.local(name)

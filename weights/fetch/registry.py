@@ -104,7 +104,9 @@ ENTRIES = (
         chat=True,
         wheel=SMOLLM2_WHEEL,
     ),
-    Entry("mini-bert", "bert", 0, 0, "MIT"),  # embedded, as the storyteller
+    *(
+        Entry(f"mini-{family}", family, 0, 0, "MIT") for family in ("bert", "bart", "t5")
+    ),  # embedded, as the storyteller
     Entry(
         name="bert-base-uncased",
         family="bert",

@@ -40,8 +40,9 @@ def winners(scores: Tensor, settings: Settings, keys: Tensor, steps: Tensor) -> 
     scores, compiled = scores.detach(), code()
     rows = scores.cpu().contiguous()  # (B, V)
     if compiled and rows.dtype == torch.float32:
-        ids, (n_rows, n_vocab), pair = torch.empty_like(keys), rows.shape, (keys.data_ptr(), steps.data_ptr())
-        given = (rows.data_ptr(), n_rows, n_vocab, *pair, settings.temperature, settings.top_p, ids.data_ptr())
+        keys, steps, (n_rows, n_vocab) = keys.contiguous(), steps.contiguous(), rows.shape
+        ids, chosen = torch.empty_like(keys), (settings.temperature, settings.top_p)
+        given = (rows.data_ptr(), n_rows, n_vocab, keys.data_ptr(), steps.data_ptr(), *chosen, ids.data_ptr())
         return ids.to(scores.device) if compiled.winners(*given) == n_rows else None
     start = scrambled(keys.numpy().view(np.uint64) + steps.numpy().view(np.uint64) * G)  # (B,)
     start ^= start >> BY_31

@@ -266,6 +266,12 @@ def test_the_race_of_few_is_won_by_the_winner_of_all(
     assert undecided <= (20 if tied else 2 if top_p < 1 else 0)
 
 
+def test_keys_and_steps_may_be_views() -> None:
+    scores, chosen = logits_of(3 * 50, 2).view(3, 50), Settings(temperature=1.0)
+    keys, steps = sequence_key(9, 0, [1]).expand(3), torch.arange(6)[::2]
+    assert torch.equal(race.winners(scores, chosen, keys, steps), sample(scores, [[]] * 3, chosen, keys, steps))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("spread", [0.0, 1.0, 5.0])
 def test_few_tokens_race(monkeypatch: pytest.MonkeyPatch, spread: float) -> None:
     """Of 50257 tokens, whether alike or not, a few hundred lucky or likely ones have their logarithm taken."""

@@ -31,7 +31,7 @@ def t5_task(tok: Unigram) -> Task:
 
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
-        spans = easy(found, gaps.choose_spans(len(found), gaps.SHARE, rng))[: len(sentinels) - 1]
+        spans = easy(found, gaps.SHARE, rng)[: len(sentinels) - 1]
         ids, labels, written = gaps.drop_spans(found, sentinels, spans)
         return gaps.Gaps([*ids, end], [*labels, gaps.IGNORED], [*written, end])
 
@@ -44,21 +44,24 @@ def bart_task(tok: Tokenizer) -> Task:
 
     def task(text: str, rng: Random) -> gaps.Gaps:
         found = shortened(words(text))
-        spans = easy(found, gaps.choose_spans(len(found), gaps.BART_SHARE, rng))
+        spans = easy(found, gaps.BART_SHARE, rng)
         ids, labels, written = gaps.infill(found, mask, spans)
         return gaps.Gaps([start, *ids, end], [gaps.IGNORED, *labels, gaps.IGNORED], [start, *written, end])
 
     return task
 
 
-def easy(words: gaps.Words, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans without words that the vocabulary must spell: a model this small would learn to spell, and little else.
-    All spans where none is left.
+def easy(words: gaps.Words, share: float, rng: Random) -> list[tuple[int, int]]:
+    """Spans to be hidden, without words that the vocabulary must spell: a model this small would learn to spell, and
+    little else.
 
-    >>> easy([[1], [2, 3, 4], [5]], [(0, 1), (1, 3)])
+    >>> easy([[1], [2, 3, 4]], 0.9, Random(0))
     [(0, 1)]
     """
-    return [span for span in spans if max(map(len, words[slice(*span)])) <= PIECES] or spans
+    known = [i for i, word in enumerate(words) if len(word) <= PIECES] or range(len(words))
+    spans = [span for span in gaps.choose_spans(len(words), share, rng) if set(range(*span)) <= set(known)]
+    start = rng.choice(known)
+    return spans or [(start, start + 1)]
 
 
 def shortened(words: gaps.Words) -> gaps.Words:

@@ -485,8 +485,9 @@ source(BartLayer)
 # %%
 mini_t5 = minigpt.load_relative("mini-t5", device="cpu")
 for text in (
-    "Once upon a <extra_id_0> there was a king.",
-    "He did not <extra_id_0> what to do, and <extra_id_1> to the king.",
+    "He <extra_id_0> to the king.",
+    "He <extra_id_0> a king.",
+    "He went <extra_id_0> the wood and <extra_id_1> a little house.",
 ):
     written = mini_t5.generate(text, max_new_tokens=20).ids
     print(text, "\n   ->", " ".join(mini_t5.tokenizer.tokens[id] for id in written))

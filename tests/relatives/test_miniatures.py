@@ -60,9 +60,9 @@ def test_transformers_loads_it_and_gives_the_same(bert: Encoder, text: str) -> N
 @pytest.mark.parametrize(
     ("name", "text", "word"),
     [
-        ("mini-t5", "Once upon a <extra_id_0> there was a king.", "time"),
         ("mini-t5", "He <extra_id_0> to the king.", "went"),
-        ("mini-t5", "He did not know what <extra_id_0> do.", "to"),
+        ("mini-t5", "He <extra_id_0> a king.", "was"),
+        ("mini-t5", "He went <extra_id_0> the wood and came home.", "to"),
         ("mini-bart", "He <mask> to the king.", "He went to the king."),
         ("mini-bart", "Once upon a time there <mask> a king.", "Once upon a time there was a king."),
     ],

@@ -104,9 +104,8 @@ ENTRIES = (
         chat=True,
         wheel=SMOLLM2_WHEEL,
     ),
-    *(
-        Entry(f"mini-{family}", family, 0, 0, "MIT") for family in ("bert", "bart", "t5")
-    ),  # embedded, as the storyteller
+    # embedded, as the storyteller
+    *(Entry(f"mini-{family}", family, 0, 0, "MIT") for family in ("bert", "bart", "t5")),
     Entry(
         name="bert-base-uncased",
         family="bert",

@@ -2,17 +2,22 @@
 
 Token i arrives after -log(number i) / p_i, early because its number is close to 1 (it is lucky) or because p_i is large
 (it is likely). Numbers are cheap, so all tokens get theirs; the n-th of the lucky ones to arrive then bounds how likely
-any other must be to come before it. NumPy's uint64 does in three passes what int64 needs four for. V vocabulary.
+any other must be to come before it. race.c does it where there is a compiler; NumPy's uint64 does in three passes what int64 needs
+four for. B batch, V vocabulary.
 """
 
+import ctypes
 import math
-from functools import lru_cache
+from ctypes import c_double, c_int64, c_void_p
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from minigpt.fast.compiler import library
 from minigpt.generation.noise import GOLDEN, MIX_1, MIX_2
 from minigpt.generation.settings import Settings
 
@@ -32,16 +37,37 @@ def winners(scores: Tensor, settings: Settings, keys: Tensor, steps: Tensor) -> 
     With top-p it is the first arrival that the filter keeps. None where rounding could decide about one of the N_FIRST
     first, or none of them stays.
     """
+    scores, compiled = scores.detach(), code()
+    rows = scores.cpu().contiguous()  # (B, V)
+    if compiled and rows.dtype == torch.float32:
+        ids, (n_rows, n_vocab), pair = torch.empty_like(keys), rows.shape, (keys.data_ptr(), steps.data_ptr())
+        given = (rows.data_ptr(), n_rows, n_vocab, *pair, settings.temperature, settings.top_p, ids.data_ptr())
+        return ids.to(scores.device) if compiled.winners(*given) == n_rows else None
     start = scrambled(keys.numpy().view(np.uint64) + steps.numpy().view(np.uint64) * G)  # (B,)
     start ^= start >> BY_31
     t, p = settings.temperature, settings.top_p
     found = []
-    for row, number in zip(scores.detach().cpu().numpy(), start, strict=True):
+    for row, number in zip(rows.numpy(), start, strict=True):
         winner = first_kept(row / t, first(row, number, t, N_FIRST), p) if p < 1 else int(first(row, number, t, 1)[0])
         if winner is None:
             return None
         found.append(winner)
     return torch.tensor(found, device=scores.device)
+
+
+@cache
+def code() -> ctypes.CDLL | None:
+    """race.c, compiled; None where that is not possible."""
+    return declared(library(Path(__file__).with_name("race.c")))
+
+
+def declared(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
+    """The library with the types of its function's arguments."""
+    if found:
+        pointer, number, real = c_void_p, c_int64, c_double
+        found.winners.argtypes = [pointer, number, number, pointer, pointer, real, real, pointer]
+        found.winners.restype = number
+    return found
 
 
 def scrambled(x: Numbers) -> Numbers:

@@ -33,7 +33,7 @@ PARTS = (
 PROBES = (
     Settings(temperature=0.9),
     Settings(temperature=0.8, top_k=5, repetition_penalty=1.3),
-    Settings(temperature=0.7, top_p=0.9),
+    Settings(temperature=1.2, top_p=0.5),
     Settings(temperature=1.3, min_p=0.1),
     Settings(temperature=1.0, top_k=40, top_p=0.5, min_p=0.01),
 )

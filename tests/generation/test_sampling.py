@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigpt
-from minigpt.fast import race
+from minigpt.fast import compiler, race
 from minigpt.fast import sampling as fast_sampling
 from minigpt.fast.choose import say_once
 from minigpt.generation import sampling as sampling_module
@@ -240,11 +241,19 @@ def test_ids_that_only_pad_the_vocabulary_have_no_text(random_model: Callable[..
     assert len(found.ids) == 30
 
 
+compiled = pytest.mark.skipif(race.code() is None, reason="no C compiler on this machine")
+
+
+@pytest.mark.parametrize("form", [pytest.param("C", marks=compiled), "NumPy"])
 @pytest.mark.parametrize("n_vocab", [3, 600, 50257])
 @pytest.mark.parametrize("spread", [0.0, 0.5, 4.0])
 @pytest.mark.parametrize("top_p", [1.0, 0.9, 0.4])
-def test_the_race_of_few_is_won_by_the_winner_of_all(n_vocab: int, spread: float, top_p: float) -> None:
+def test_the_race_of_few_is_won_by_the_winner_of_all(
+    monkeypatch: pytest.MonkeyPatch, form: str, n_vocab: int, spread: float, top_p: float
+) -> None:
     """Where it names a winner it is the plain sampler's; and it names one unless the few it looks at all drop out."""
+    if form == "NumPy":
+        monkeypatch.setattr(race, "code", lambda: None)
     scores, keys = logits_of(4 * n_vocab, 7).view(4, n_vocab) * spread, torch.arange(4) - 2
     scores[:, 1] = -torch.inf
     chosen, undecided = Settings(temperature=0.8, top_p=top_p), 0
@@ -262,8 +271,41 @@ def test_few_tokens_race(monkeypatch: pytest.MonkeyPatch, spread: float) -> None
     """Of 50257 tokens, whether alike or not, a few hundred lucky or likely ones have their logarithm taken."""
     taken: list[int] = []
     log = np.log
+    monkeypatch.setattr(race, "code", lambda: None)
     monkeypatch.setattr(np, "log", lambda numbers: taken.append(len(numbers)) or log(numbers))  # type: ignore[func-returns-value]
     scores, keys = spread * logits_of(50257, 3)[None], torch.tensor([9])
     assert race.winners(scores, Settings(temperature=1.0), keys, keys) is not None
     assert len(taken) == 2
     assert max(taken) < 3000
+
+
+@compiled
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x ^ x >> 27", "x ^ x >> 28"),
+        ("(i + 1) * GOLDEN", "i * GOLDEN"),
+        ("steps[row] * GOLDEN", "steps[0] * GOLDEN"),
+        ("exp(score - top)", "exp(top - score)"),
+        ("* 0x1p-53", "* 0x1p-54"),
+        ("/ (float)temperature", "* (float)temperature"),
+        ("nth * LUCKY_WAIT", "nth"),
+        ("scores[i] >= least &&", "0 &&"),
+        ("< (p - CLOSE) * total", "<= total"),
+        ("exponential(scores[i] - top)", "exponential(top - scores[i])"),
+    ],
+)
+def test_a_fault_in_the_race_in_c_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str
+) -> None:
+    text = Path(race.__file__).with_name("race.c").read_text("utf-8")
+    assert text.count(old) == 1
+    (tmp_path / "race.c").write_text(text.replace(old, new), "utf-8")
+    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
+    faulty = race.declared(compiler.library.__wrapped__(tmp_path / "race.c"))
+    monkeypatch.setattr(race, "code", lambda: faulty)
+    fast_sampling.agrees.cache_clear()
+    say_once.cache_clear()
+    assert fast_sampling.fast_sample() is sample
+    fast_sampling.agrees.cache_clear()
+    assert "minigpt/fast/sampling.py differs" in capsys.readouterr().err

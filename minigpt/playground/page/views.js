@@ -15,10 +15,10 @@ import { ask } from "./wire.js"
 
 const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
-  surprise: "How much each token surprised the model, in bits (1 bit: a coin toss). Dark is surprising here; in the text above, dark is likely. A dot is a space.",
+  surprise: "How much each token surprised the model, in bits (1 bit: a coin toss). The stronger the colour, the more surprising; in the text above, the likelier. A dot is a space.",
   lens: "What the model would say after each layer, at each token. A dot is a space.",
   tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
-  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. A dot is a space. Click a head to see it large.",
+  attention: "Where each head looks: every row is a token, and the stronger the colour of a column, the more it looks there. A dot is a space. Click a head to see it large.",
   architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
 }
 const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."

@@ -12,6 +12,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 TABS = ["surprise", "lens", "attention", "beams", "architecture", "knock", "tokens", "bars"]
 COLUMNS = "[...document.querySelectorAll('#drawn th[scope=col] > span')]"
 FILTERS = {"temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.2}
+SHADES = """[...document.querySelectorAll('.edge')].map(it =>
+    [it.firstChild.scrollWidth > it.firstChild.clientWidth + 1, getComputedStyle(it, '::after').content !== 'none'])"""
+LETTERS = """[...document.querySelectorAll('#drawn svg text')].map(it =>
+    it.getAttribute('font-size') * it.ownerSVGElement.clientWidth / it.ownerSVGElement.viewBox.baseVal.width)"""
 CELL = "document.querySelector('#cell').textContent"
 
 
@@ -60,6 +64,11 @@ def test_a_tab_stays_under_the_mouse(width: int, height: int, chromium: Visitor,
         time.sleep(0.1)  # a jump would come with the next frame
         after = edge(page, f"#tab-{tab}", "top"), edge(page, f"#tab-{tab}", "left")
         assert after == pytest.approx(before, abs=1), tab
+        shades = page.evaluate(SHADES)
+        assert all(more == shaded for more, shaded in shades), tab
+        assert any(more for more, _ in shades) or width > 390 or tab in ("tokens", "bars"), tab
+        assert min(page.evaluate(LETTERS), default=11) > 10.4, tab
+        assert "dark" not in page.evaluate("document.querySelector('#caption').textContent"), tab
 
 
 def test_six_columns_of_bars_fit_beside_their_sliders(chromium: Visitor, playground: Playground) -> None:

@@ -1,7 +1,7 @@
 // Heads, attentions and MLPs that are switched off, and the text that the model writes without them.
 
 import { all, ids, promptOf, shared } from "./branches.js"
-import { $, count, make } from "./parts.js"
+import { $, count, make, shade } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
 const WHOLE = { attention: "attention", mlp: "the MLP" }
@@ -25,7 +25,8 @@ const status = make("p", { className: "info", role: "status" })
 const boxes = [0, 1].map(() => make("div", { className: "text", role: "group" }))
 const heads = [0, 1].map(() => make("h3"))
 const both = make("div", { className: "both" }, ...boxes.map((box, n) => make("section", {}, heads[n], box)))
-const panel = make("div", { id: "knock" }, make("div", { className: "scroll" }, grid), make("div", { className: "row" }, again, clear), status, both)
+const scroll = make("div", { className: "scroll" }, grid)
+const panel = make("div", { id: "knock" }, make("div", { className: "edge" }, scroll), make("div", { className: "row" }, again, clear), status, both)
 const texts = boxes.map((box) => new TokenText(box))
 
 export function build(writer) {
@@ -35,6 +36,7 @@ export function build(writer) {
     if (button) press(pressed(button) ? without().filter((pair) => key(pair) !== button.dataset.key) : [...without(), JSON.parse(button.dataset.pair)])
   })
   grid.addEventListener("keydown", walk)
+  shade(scroll)
 }
 
 const key = ([layer, part]) => `${layer} ${part}`

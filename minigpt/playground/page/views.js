@@ -8,7 +8,7 @@ import * as cuts from "./cuts.js"
 import { drawn } from "./drawn.js"
 import * as knock from "./knock.js"
 import { filtered } from "./mine.js"
-import { $, make } from "./parts.js"
+import { $, make, shade } from "./parts.js"
 import { shaping } from "./settings.js"
 import { follow } from "./tree.js"
 import { ask } from "./wire.js"
@@ -150,6 +150,7 @@ export function build() {
   $("drawn").addEventListener("click", enlarge)
   cuts.build(redraw)
   cells.build()
+  shade($("drawn"))
   follow()
 }
 

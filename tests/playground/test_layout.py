@@ -103,6 +103,22 @@ def test_the_end_of_the_first_text_moves_nothing(chromium: Visitor, playground: 
     assert edge(page, "#views", "top") == pytest.approx(before, abs=1)
 
 
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_nothing_jumps_while_two_texts_are_written(width: int, chromium: Visitor, playground: Playground) -> None:
+    page = visit(chromium, playground, width, 900)
+    top = "document.querySelector('#views').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    page.set("#beside", "seed", "change")
+    assert page.evaluate("document.querySelector('#later').textContent")
+    assert page.evaluate(top) == before
+    generate(page, max_new_tokens=12)
+    before = page.evaluate(top)
+    page.evaluate(f"window.tops = [], (function look() {{ tops.push({top}); requestAnimationFrame(look) }})(); 0")
+    generate(page, max_new_tokens=12)  # the same two
+    tops = page.evaluate("tops")
+    assert (min(tops), max(tops)) == pytest.approx((before, before), abs=1)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 844)])
 def test_the_alternatives_are_in_the_window(width: int, height: int, chromium: Visitor, playground: Playground) -> None:
     page = visit(chromium, playground, width, height)

@@ -9,6 +9,7 @@ import pytest
 
 import minigpt
 from minigpt.language_model import LanguageModel
+from minigpt.playground import app, looking
 from tests.pictures.browser import CHROMIUM
 from tests.playground.conftest import Playground, until
 from tests.playground.visitor import Visitor
@@ -100,6 +101,14 @@ def test_another_tab_ends_a_search(page: Visitor, playground: Playground, monkey
     until(lambda: not playground.shelf.loaded["storyteller"].worker.jobs)
     time.sleep(0.3)
     assert len(rounds) < 8
+
+
+def test_a_picture_that_takes_long_is_announced(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "picture", lambda *asked: (time.sleep(1), looking.picture(*asked))[1])
+    page.click("#tab-lens")
+    page.wait("document.querySelector('#drawn').textContent === 'Drawing …'")
+    assert page.evaluate(CAPTION).startswith("What the model would say after each layer")
+    page.wait("document.querySelector('#drawn svg')")
 
 
 def test_the_architecture_has_the_texts_own_shapes(page: Visitor, lm: LanguageModel) -> None:

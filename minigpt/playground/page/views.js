@@ -20,8 +20,8 @@ const TOLD = {
   tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
   attention: "Where each head looks: every row is a token, and the stronger the colour of a column, the more it looks there. A dot is a space. Click a head to see it large.",
   architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
+  knock: "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds.",
 }
-const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."
 
 const LARGE = "One head: every row is a token that looks, every column one that is looked at. Hover over a cell, tap it, or move by the arrow keys: its weight is told below the picture. Choose “all” to go back."
 
@@ -69,7 +69,7 @@ const VIEWS = {
   architecture,
   beams: (place) => beams.tree(place, flight.signal, () => tab === "beams"),
   knock: (place) => {
-    $("caption").textContent = PARTS
+    $("caption").textContent = TOLD.knock
     knock.show(place, sizes.get(place.model))
   },
 }
@@ -81,11 +81,11 @@ function fail(message) {
 
 async function bars({ model, ids, prompt, words, chosen, branch }) {
   const text = ids ? { ids } : { prompt }
-  const told = await (await ask("bars", { model, ...text, settings: shaping(), without: branch?.without })).json()
-  if (tab !== "bars") return
   const after = words.length > 40 ? `…${words.slice(-40)}` : words
   const what = chosen === undefined ? "What may come next" : "What could have come"
   $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow. In a token, a dot is a space.${filtered(model)}${knock.missing(branch)}`
+  const told = await (await ask("bars", { model, ...text, settings: shaping(), without: branch?.without })).json()
+  if (tab !== "bars") return
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)
@@ -102,19 +102,24 @@ async function picture({ model, all, prompt, branch }) {
   const part = (all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : "") + knock.missing(branch)
   const head = $("head").value
   const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
+  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   const told = await (await ask("picture", { model, ...text, what, ...one, without: branch?.without })).json()
   if (tab !== what) return
-  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   drawn(told)
   cells.offer(one.layer !== undefined)
 }
 
 // The parts of the model with the shapes of the whole text.
 async function architecture({ model, all, prompt }) {
+  $("caption").textContent = TOLD.architecture
   const told = await (await ask("architecture", { model, ...(all ? { ids: all } : { prompt }) })).json()
   if (tab !== "architecture") return
-  $("caption").textContent = TOLD.architecture
   drawn(told)
+}
+
+// Where nothing stands yet after a while, a word.
+function waiting() {
+  if ($("view").style.minHeight && !$("drawn").firstChild && tab !== "tokens") $("drawn").replaceChildren(make("p", { className: "quiet" }, "Drawing …"))
 }
 
 // The tabs, by mouse and by arrow keys.
@@ -130,7 +135,8 @@ export function build() {
     $("view").style.minHeight = place ? `${$("view").offsetHeight}px` : "" // until what comes is there
     $("heads").hidden = tab !== "attention"
     $("cuts").hidden = tab !== "tokens"
-    $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
+    $("caption").textContent = place || tab === "tokens" ? (TOLD[tab] ?? "") : ""
+    setTimeout(waiting, 300)
     code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
     cells.offer(false)

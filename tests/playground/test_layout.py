@@ -58,6 +58,8 @@ def test_a_tab_stays_under_the_mouse(width: int, height: int, chromium: Visitor,
     page = visit(chromium, playground, width, height)
     generate(page, max_new_tokens=12)
     reach(page)
+    tops = page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.getBoundingClientRect().top)")
+    assert len(set(tops)) == (1 if width > 390 else 2)
     page.evaluate(f"document.addEventListener('click', () => {{ window.computed = {COMPUTED} }})")
     for tab in TABS:
         before = edge(page, f"#tab-{tab}", "top"), edge(page, f"#tab-{tab}", "left")
@@ -72,6 +74,14 @@ def test_a_tab_stays_under_the_mouse(width: int, height: int, chromium: Visitor,
         assert any(more for more, _ in shades) or width > 390 or tab in ("tokens", "bars"), tab
         assert min(page.evaluate(LETTERS), default=11) > 10.4, tab
         assert "dark" not in page.evaluate("document.querySelector('#caption').textContent"), tab
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_the_models_find_their_room(width: int, chromium: Visitor, playground: Playground) -> None:
+    page = visit(chromium, playground, width, 900)
+    before = edge(page, "#writing", "top")
+    page.evaluate("document.querySelectorAll('header select, #about').forEach(it => it.replaceChildren())")
+    assert edge(page, "#writing", "top") == pytest.approx(before, abs=0.1)
 
 
 def test_six_columns_of_bars_fit_beside_their_sliders(chromium: Visitor, playground: Playground) -> None:
@@ -122,6 +132,11 @@ def test_nothing_jumps_while_two_texts_are_written(width: int, chromium: Visitor
     tops = page.evaluate("tops")
     assert (min(tops), max(tops)) == pytest.approx((before, before), abs=1)
     page.wait("document.querySelector('#first-name').offsetHeight < 30")  # one line, the legend below it
+    outline = "getComputedStyle(document.querySelector('#text .differs')).outlineStyle"
+    marked = page.evaluate(outline)
+    page.key("Escape")  # the keyboard is at work
+    page.evaluate("document.querySelector('#text .differs').focus()")
+    assert page.evaluate(outline) != marked
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 844)])

@@ -130,7 +130,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     page.click('#knock [data-key="2 3"]')
     page.click('#knock [data-key="2 4"]')
     page.click('#knock [data-key="2 4"]')
-    name = "without the MLP of layer 1, head 3 of layer 2"
+    name = "without the MLP of layer 1 and head 3 of layer 2"
     assert f"is then written {name}." in page.evaluate(TOLD)
     page.set("#temperature", 0.3)  # of the next text, not of this one
     page.click("#knock .main")
@@ -157,6 +157,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     assert two["settings"] == one["settings"]
     assert "lm.generate" in page.evaluate("document.querySelector('#python').textContent")
     assert "leaves out" in page.evaluate("document.querySelector('#command').textContent")
+    assert page.evaluate("document.querySelector('[data-copy=command]').hidden")
 
 
 def test_what_comes_after_it_is_without_them_too(page: Visitor, lm: LanguageModel) -> None:

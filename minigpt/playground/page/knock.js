@@ -5,6 +5,7 @@ import { $, count, make, shade } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
 const WHOLE = { attention: "attention", mlp: "the MLP" }
+const LIST = new Intl.ListFormat("en-GB") // a, b and c
 const off = new Map() // "layer part" to the pair that the server takes
 let place = null // what is looked at
 let moved = true // whether the comparison was scrolled to
@@ -13,7 +14,7 @@ let write = null // writes a text, as page.js does
 const name = ([layer, part]) => `${WHOLE[part] ?? `head ${part}`} of layer ${layer}`
 
 // What is missing, in words.
-export const named = (parts) => `without ${parts.length > 3 ? `${parts.length} parts, ${name(parts[0])} among them` : parts.map(name).join(", ")}`
+export const named = (parts) => `without ${parts.length > 3 ? `${parts.length} parts, ${name(parts[0])} among them` : LIST.format(parts.map(name))}`
 
 // The same as a sentence after others; nothing where all parts are there.
 export const missing = (branch) => (branch?.without?.length ? ` The model is ${named(branch.without)}.` : "")

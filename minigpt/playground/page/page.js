@@ -145,6 +145,7 @@ function show(one) {
   $("tools").hidden = false
   $("name").value = one.name
   $("same").hidden = !one.python
+  document.querySelector("[data-copy=command]").hidden = !one.command
   $("command").textContent = one.command || branches.uncommanded(one)
   $("python").textContent = one.python ?? ""
   branches.list(one, companion, show)

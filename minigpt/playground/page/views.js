@@ -40,6 +40,7 @@ export function look(where) {
 
 // Draws anew what is shown. While an answer is under way later wishes become one.
 export async function redraw() {
+  $("layer").disabled = $("head").value === ""
   if (!place && tab !== "tokens") return // all others look at a model's text
   if (asking) {
     again = true
@@ -182,4 +183,5 @@ export function heads({ n_layer, n_head }) {
   const numbers = (n) => [...Array(n).keys()].map((i) => make("option", { value: i }, String(i)))
   $("layer").replaceChildren(...numbers(n_layer))
   $("head").replaceChildren(make("option", { value: "" }, "all, of all layers"), ...numbers(n_head))
+  $("layer").disabled = true
 }

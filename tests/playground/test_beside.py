@@ -358,7 +358,7 @@ def test_a_half_saved_file_keeps_the_choice_and_equal_is_not_right(
     chromium.wait(chosen)
     sliders = [chromium.evaluate(f"document.querySelector('#{name}').value") for name in ("top_k", "top_p", "min_p")]
     assert sliders == ["3", "1", "0"]
-    assert "comes with the next Generate" in told(chromium, "header")
+    assert told(chromium, "#later") == "The next Generate writes two texts"
     file.write_text(broken, "utf-8")
     chromium.wait("document.querySelector('#beside').value === ''")
     file.write_text(solution("top_k", *TOO_MANY), "utf-8")

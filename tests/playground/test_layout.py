@@ -12,6 +12,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 TABS = ["surprise", "lens", "attention", "beams", "architecture", "knock", "tokens", "bars"]
 COLUMNS = "[...document.querySelectorAll('#drawn th[scope=col] > span')]"
 FILTERS = {"temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.2}
+SHADES = """[...document.querySelectorAll('.edge')].map(it =>
+    [it.firstChild.scrollWidth > it.firstChild.clientWidth + 1, getComputedStyle(it, '::after').content !== 'none'])"""
+LETTERS = """[...document.querySelectorAll('#drawn svg text')].map(it =>
+    it.getAttribute('font-size') * it.ownerSVGElement.clientWidth / it.ownerSVGElement.viewBox.baseVal.width)"""
+COMPUTED = "document.querySelector('#computed').getBoundingClientRect().top"
 CELL = "document.querySelector('#cell').textContent"
 
 
@@ -53,6 +58,9 @@ def test_a_tab_stays_under_the_mouse(width: int, height: int, chromium: Visitor,
     page = visit(chromium, playground, width, height)
     generate(page, max_new_tokens=12)
     reach(page)
+    tops = page.evaluate("[...document.querySelectorAll('[role=tab]')].map(tab => tab.getBoundingClientRect().top)")
+    assert len(set(tops)) == (1 if width > 390 else 2)
+    page.evaluate(f"document.addEventListener('click', () => {{ window.computed = {COMPUTED} }})")
     for tab in TABS:
         before = edge(page, f"#tab-{tab}", "top"), edge(page, f"#tab-{tab}", "left")
         page.click(f"#tab-{tab}")
@@ -60,12 +68,27 @@ def test_a_tab_stays_under_the_mouse(width: int, height: int, chromium: Visitor,
         time.sleep(0.1)  # a jump would come with the next frame
         after = edge(page, f"#tab-{tab}", "top"), edge(page, f"#tab-{tab}", "left")
         assert after == pytest.approx(before, abs=1), tab
+        assert edge(page, "#computed", "top") == pytest.approx(page.evaluate("window.computed"), abs=1), tab
+        shades = page.evaluate(SHADES)
+        assert all(more == shaded for more, shaded in shades), tab
+        assert any(more for more, _ in shades) or width > 390 or tab in ("tokens", "bars"), tab
+        assert min(page.evaluate(LETTERS), default=11) > 10.4, tab
+        assert "dark" not in page.evaluate("document.querySelector('#caption').textContent"), tab
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_the_models_find_their_room(width: int, chromium: Visitor, playground: Playground) -> None:
+    page = visit(chromium, playground, width, 900)
+    before = edge(page, "#writing", "top")
+    page.evaluate("document.querySelectorAll('header select, #about').forEach(it => it.replaceChildren())")
+    assert edge(page, "#writing", "top") == pytest.approx(before, abs=0.1)
 
 
 def test_six_columns_of_bars_fit_beside_their_sliders(chromium: Visitor, playground: Playground) -> None:
     page = visit(chromium, playground, 1280, 800)
     settle(page, **FILTERS)
     page.wait(f"{COLUMNS}.length === 6")
+    assert page.evaluate("document.querySelector('.bars th').offsetWidth") >= 110  # for words of ten letters
     assert page.evaluate("(it => it.scrollWidth - it.clientWidth)(document.querySelector('#drawn'))") == 0
     cut = "[...document.querySelectorAll('.bars th, .bars td')].filter(it => it.scrollWidth > it.clientWidth + 1)"
     assert page.evaluate(f"{cut}.map(it => it.textContent)") == []
@@ -94,6 +117,28 @@ def test_the_end_of_the_first_text_moves_nothing(chromium: Visitor, playground: 
     assert edge(page, "#views", "top") == pytest.approx(before, abs=1)
 
 
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_nothing_jumps_while_two_texts_are_written(width: int, chromium: Visitor, playground: Playground) -> None:
+    page = visit(chromium, playground, width, 900)
+    top = "document.querySelector('#views').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    page.set("#beside", "seed", "change")
+    assert page.evaluate("document.querySelector('#later').textContent")
+    assert page.evaluate(top) == before
+    generate(page, max_new_tokens=12)
+    before = page.evaluate(top)
+    page.evaluate(f"window.tops = [], (function look() {{ tops.push({top}); requestAnimationFrame(look) }})(); 0")
+    generate(page, max_new_tokens=12)  # the same two
+    tops = page.evaluate("tops")
+    assert (min(tops), max(tops)) == pytest.approx((before, before), abs=1)
+    page.wait("document.querySelector('#first-name').offsetHeight < 30")  # one line, the legend below it
+    outline = "getComputedStyle(document.querySelector('#text .differs')).outlineStyle"
+    marked = page.evaluate(outline)
+    page.key("Escape")  # the keyboard is at work
+    page.evaluate("document.querySelector('#text .differs').focus()")
+    assert page.evaluate(outline) != marked
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 844)])
 def test_the_alternatives_are_in_the_window(width: int, height: int, chromium: Visitor, playground: Playground) -> None:
     page = visit(chromium, playground, width, height)
@@ -104,6 +149,15 @@ def test_the_alternatives_are_in_the_window(width: int, height: int, chromium: V
     told = page.evaluate("document.querySelector('.alternatives p').textContent")
     assert "surprise " in told
     assert told.split(" · ", 1)[1] in page.evaluate("document.querySelector('#info').textContent")
+
+
+def test_the_alternatives_open_below_a_word_that_wraps(chromium: Visitor, playground: Playground) -> None:
+    page = visit(chromium, playground, 1280, 800)
+    generate(page, max_new_tokens=40)
+    page.evaluate("[...document.querySelectorAll('#text .token')].find(it => it.getClientRects()[1]).click()")
+    word = page.evaluate("[...document.querySelector('.token.open').getClientRects()].at(-1).toJSON()")
+    assert edge(page, ".alternatives", "left") == pytest.approx(word["left"], abs=1)
+    assert edge(page, ".alternatives", "top") == pytest.approx(word["bottom"] + 4, abs=1)
 
 
 def test_sliders_in_a_row_are_level(chromium: Visitor, playground: Playground) -> None:

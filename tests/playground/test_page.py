@@ -70,8 +70,11 @@ def test_a_branch_to_the_end_of_the_text_ends_there(page: Visitor) -> None:
 
 def test_stop_ends_the_work_and_keeps_what_has_come(page: Visitor, playground: Playground) -> None:
     settle(page, max_new_tokens=200, repetition_penalty=1.3)
+    left = "document.querySelector('#stop').offsetLeft"
+    before = page.evaluate(left)
     page.click("#generate")
     page.wait("document.querySelectorAll('#text .token').length > 3")
+    assert page.evaluate(left) == before
     page.click("#stop")
     page.wait("document.querySelector('#status').textContent.startsWith('stopped after ')")
     until(lambda: not playground.shelf.loaded["storyteller"].worker.jobs)
@@ -102,6 +105,7 @@ def test_a_slider_moves_the_bars_without_the_model(page: Visitor, monkeypatch: p
     columns = "[...document.querySelectorAll('#drawn th[scope=col] > span')].map(e => e.textContent).join()"
     page.wait(f"{columns} === 'model,temperature 0.3,top-k 2,top-p 0.9'")
     page.wait(f"{BARS}.filter(cell => cell === 'dropped').length >= 8")
+    assert page.evaluate("getComputedStyle(document.querySelector('.dropped .bar')).visibility") == "hidden"
     monkeypatch.undo()
     generate(page, max_new_tokens=4)
     page.click('#text [data-n="1"]')
@@ -116,11 +120,13 @@ def test_pictures(tab: str, page: Visitor) -> None:
     page.wait("document.querySelector('#drawn svg rect')")
     assert page.evaluate("getComputedStyle(document.querySelector('#drawn svg .ink')).fill") == "rgb(0, 0, 0)"
     if tab == "attention":
+        assert page.evaluate("document.querySelector('#layer').disabled")
         squares = "[...document.querySelectorAll('#drawn rect > title')]"
         page.evaluate(f"{squares}.find(it => it.textContent === 'layer 2, head 5').parentElement.id = 'square'")
         page.click("#square")
         page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Layer 2, head 5')")
         assert page.evaluate("document.querySelector('#layer').value + document.querySelector('#head').value") == "25"
+        assert not page.evaluate("document.querySelector('#layer').disabled")
         page.set("#head", "", "change")
         page.wait("document.querySelector('#drawn svg title').textContent.startsWith('Every head')")
 
@@ -167,7 +173,11 @@ def test_a_screen_reader_finds_names(page: Visitor) -> None:
 def test_a_phone_shows_all_of_it(chromium: Visitor, playground: Playground) -> None:
     chromium.visit(playground.address, 360)
     assert not chromium.evaluate("document.querySelector('#settings').open")
-    generate(chromium, max_new_tokens=20)
+    text = generate(chromium, max_new_tokens=20)
+    assert len(text) > 60
+    preview = "document.querySelector('#branches .quiet')"
+    assert chromium.evaluate(f"{preview}.textContent") == text.strip()  # the style sheet cuts it, with …
+    assert chromium.evaluate(f"{preview}.scrollWidth > {preview}.clientWidth")
     chromium.click('#text [data-n="9"]')
     left, right = chromium.evaluate(
         f"(() => {{ const r = {OPEN}.getBoundingClientRect(); return [r.left, r.right] }})()"

@@ -9,6 +9,7 @@ import pytest
 
 import minigpt
 from minigpt.language_model import LanguageModel
+from minigpt.playground import app, looking
 from tests.pictures.browser import CHROMIUM
 from tests.playground.conftest import Playground, until
 from tests.playground.visitor import Visitor
@@ -102,6 +103,14 @@ def test_another_tab_ends_a_search(page: Visitor, playground: Playground, monkey
     assert len(rounds) < 8
 
 
+def test_a_picture_that_takes_long_is_announced(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "picture", lambda *asked: (time.sleep(1), looking.picture(*asked))[1])
+    page.click("#tab-lens")
+    page.wait("document.querySelector('#drawn').textContent === 'Drawing …'")
+    assert page.evaluate(CAPTION).startswith("What the model would say after each layer")
+    page.wait("document.querySelector('#drawn svg')")
+
+
 def test_the_architecture_has_the_texts_own_shapes(page: Visitor, lm: LanguageModel) -> None:
     n = len(lm.encode(PROMPT))
     page.click("#tab-architecture")
@@ -121,7 +130,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     page.click('#knock [data-key="2 3"]')
     page.click('#knock [data-key="2 4"]')
     page.click('#knock [data-key="2 4"]')
-    name = "without the MLP of layer 1, head 3 of layer 2"
+    name = "without the MLP of layer 1 and head 3 of layer 2"
     assert f"is then written {name}." in page.evaluate(TOLD)
     page.set("#temperature", 0.3)  # of the next text, not of this one
     page.click("#knock .main")
@@ -148,6 +157,7 @@ def test_heads_are_knocked_out(page: Visitor, lm: LanguageModel) -> None:
     assert two["settings"] == one["settings"]
     assert "lm.generate" in page.evaluate("document.querySelector('#python').textContent")
     assert "leaves out" in page.evaluate("document.querySelector('#command').textContent")
+    assert page.evaluate("document.querySelector('[data-copy=command]').hidden")
 
 
 def test_what_comes_after_it_is_without_them_too(page: Visitor, lm: LanguageModel) -> None:

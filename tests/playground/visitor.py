@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.pictures.browser import PATIENCE, Browser
 
-VIEWED = "document.querySelectorAll('#drawn > *, #cuts:not([hidden]) .text > *').length"  # what a tab shows is there
+SHOWN = "#drawn > :not(p.quiet), #cuts:not([hidden]) .text > *"  # what a tab shows; p.quiet: that it will come
+VIEWED = f"document.querySelectorAll('{SHOWN}').length"
 DONE = "!document.querySelector('#tools').hidden && !document.querySelector('#generate').disabled"
 WRITTEN = "[...document.querySelectorAll('#text .token:not(.mark)')].map(t => t.textContent).join('')"
 BARS = "[...document.querySelectorAll('#drawn td')].map(cell => cell.textContent)"

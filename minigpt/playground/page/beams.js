@@ -26,7 +26,7 @@ export async function tree({ model, ids, prompt, words, chosen, branch }, signal
     if (event.event === "end") end = event
   }
   if (!end) throw new Error("the connection broke off: choose the tab again")
-  if (shown()) drawn(end, 0.7)
+  if (shown()) drawn(end)
 }
 
 // Where no tree stands yet, how far the search is.

@@ -5,7 +5,7 @@ import { $, make } from "./parts.js"
 import * as settings from "./settings.js"
 import { ask } from "./wire.js"
 
-const LATER = "comes with the next Generate"
+const LATER = "The next Generate writes two texts"
 const STRATEGIES = { greedy: "greedy", sample: "sampling", beams: "beam search" }
 
 let models = []
@@ -26,12 +26,8 @@ const edited = () => $("written").value !== rendered
 // Whether what was chosen can be written now.
 export const ready = () => !$("beside").value || Boolean(chosen().model?.loaded)
 
-// Says that a choice writes nothing yet.
-const later = make("span", { className: "quiet", role: "status" })
-
 export function build(handlers) {
   on = handlers
-  $("beside").parentElement.after(later)
   $("beside").addEventListener("change", () => {
     lost = ""
     choose($("beside").value)
@@ -80,7 +76,7 @@ export function list(all, name) {
 // Chooses what is written beside; an own part brings the settings with which it has something to do.
 export function choose(value) {
   $("beside").value = value
-  later.textContent = value && LATER
+  $("later").textContent = value && LATER // nothing is written yet
   const { kind, model } = chosen()
   if (kind === "seed") settings.choose("sample")
   if (model?.needs && kind === "model") settings.suit(model.needs)
@@ -125,11 +121,11 @@ function note(words) {
 // What to ask for beside a text that was asked for, and how to keep it; null for nothing.
 export async function asked({ settings: given, prompt }, name) {
   const { kind, what, model } = chosen()
-  later.textContent = ""
+  $("later").textContent = ""
   if (!kind) return null
   const asked = { model: model?.name, settings: { ...given }, prompt }
   const label = { strategy: STRATEGIES[what], seed: "another seed", model: model.part ? `your ${model.part}` : model.name, chat: `${model.name}, chat template` }[kind]
-  const fresh = { name: `${name} · ${label}`, prompt, tokens: [], own: 0 }
+  const fresh = { name: `${name} · ${label}`, prompt, tokens: [], own: 0, model: asked.model }
   if (kind === "seed") asked.settings.seed = settings.seedAfter(given.seed)
   if (kind === "strategy") asked.settings = settings.of(what, given.seed)
   if (kind === "chat") {
@@ -137,5 +133,6 @@ export async function asked({ settings: given, prompt }, name) {
     if (edited()) asked.written = fresh.written = $("written").value
     else fresh.written = await template(model.name, prompt).then((told) => told.text, () => undefined) // generate says why
   }
+  fresh.settings = asked.settings
   return { asked, fresh }
 }

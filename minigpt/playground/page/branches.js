@@ -53,14 +53,14 @@ export function list(current, beside, choose) {
   $("empty").hidden = all.length > 1
   $("export").disabled = !all.length
   $("branches").replaceChildren(...all.filter((branch) => !branch.parent).map((branch) => item(branch, current, choose)))
-  const none = make("option", { value: "" }, "nothing")
+  const none = make("option", { value: "" }, "no other text")
   const others = all.filter((branch) => branch !== current)
   $("other").replaceChildren(none, ...others.map((branch) => make("option", { value: branch.id }, `${branch.id}: ${branch.name}`)))
   $("other").value = beside?.id ?? ""
 }
 
 function item(branch, current, choose) {
-  const text = textOf({ tokens: branch.tokens.slice(branch.own) }).trim().slice(0, 60)
+  const text = textOf({ tokens: branch.tokens.slice(branch.own) }).trim().slice(0, 200)
   const words = [make("strong", {}, `${branch.id}: ${branch.name}`), make("span", { className: "quiet" }, text || "(nothing)")]
   const button = make("button", { type: "button", onclick: () => choose(branch) }, ...words)
   if (branch === current) button.setAttribute("aria-current", "true")

@@ -2,10 +2,12 @@
 
 import { $, make } from "./parts.js"
 
-// Puts it into the view; `least` is how wide it must be to be read: where there is less room it scrolls.
-export function drawn({ svg, table }, least) {
+const LEAST = 10.5 // pixels that the smallest letters need to be read: a picture that finds less room scrolls
+
+export function drawn({ svg, table }) {
   const picture = document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true)
-  if (least) picture.style.minWidth = `${least * picture.viewBox.baseVal.width}px`
+  const sizes = [...picture.querySelectorAll("text")].map((text) => text.getAttribute("font-size"))
+  picture.style.minWidth = `${(picture.viewBox.baseVal.width * LEAST) / Math.min(...sizes)}px`
   const [names, rows] = table
   const top = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))
   const body = rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))

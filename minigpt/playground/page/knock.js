@@ -1,10 +1,11 @@
 // Heads, attentions and MLPs that are switched off, and the text that the model writes without them.
 
 import { all, ids, promptOf, shared } from "./branches.js"
-import { $, count, make } from "./parts.js"
+import { $, count, make, shade } from "./parts.js"
 import { TokenText } from "./tokens.js"
 
 const WHOLE = { attention: "attention", mlp: "the MLP" }
+const LIST = new Intl.ListFormat("en-GB") // a, b and c
 const off = new Map() // "layer part" to the pair that the server takes
 let place = null // what is looked at
 let moved = true // whether the comparison was scrolled to
@@ -13,7 +14,7 @@ let write = null // writes a text, as page.js does
 const name = ([layer, part]) => `${WHOLE[part] ?? `head ${part}`} of layer ${layer}`
 
 // What is missing, in words.
-export const named = (parts) => `without ${parts.length > 3 ? `${parts.length} parts, ${name(parts[0])} among them` : parts.map(name).join(", ")}`
+export const named = (parts) => `without ${parts.length > 3 ? `${parts.length} parts, ${name(parts[0])} among them` : LIST.format(parts.map(name))}`
 
 // The same as a sentence after others; nothing where all parts are there.
 export const missing = (branch) => (branch?.without?.length ? ` The model is ${named(branch.without)}.` : "")
@@ -25,7 +26,8 @@ const status = make("p", { className: "info", role: "status" })
 const boxes = [0, 1].map(() => make("div", { className: "text", role: "group" }))
 const heads = [0, 1].map(() => make("h3"))
 const both = make("div", { className: "both" }, ...boxes.map((box, n) => make("section", {}, heads[n], box)))
-const panel = make("div", { id: "knock" }, make("div", { className: "scroll" }, grid), make("div", { className: "row" }, again, clear), status, both)
+const scroll = make("div", { className: "scroll" }, grid)
+const panel = make("div", { id: "knock" }, make("div", { className: "edge" }, scroll), make("div", { className: "row" }, again, clear), status, both)
 const texts = boxes.map((box) => new TokenText(box))
 
 export function build(writer) {
@@ -35,6 +37,7 @@ export function build(writer) {
     if (button) press(pressed(button) ? without().filter((pair) => key(pair) !== button.dataset.key) : [...without(), JSON.parse(button.dataset.pair)])
   })
   grid.addEventListener("keydown", walk)
+  shade(scroll)
 }
 
 const key = ([layer, part]) => `${layer} ${part}`

@@ -29,6 +29,7 @@ const EXAMPLES = [
 let models = []
 let current = null // the text that is shown
 let companion = null // the one beside it
+let coming = null // the one that will be beside it as soon as it begins
 let writing = null // what aborts the texts under way
 const text = new TokenText($("text"), { look: (n) => looked(n), branch: (n, other) => branch(n, other) })
 const second = new TokenText($("second"), { look: (n) => looked(n, companion), branch: (n, other) => branch(n, other, companion) })
@@ -74,6 +75,7 @@ async function write(ask, fresh, other) {
   fail("")
   const asked = { model: $("model").value, settings: settings.settings(), ...ask }
   const mine = (writing = new AbortController())
+  coming = other?.fresh ?? null
   const { signal } = mine
   busy(true)
   const say = (words) => {
@@ -88,6 +90,7 @@ async function write(ask, fresh, other) {
     started.then((yes) => (yes && other ? writeBeside(other, signal) : "")),
   ])
   if (writing !== mine) return
+  coming = null
   busy(false)
   fail(wrong[0] || (wrong[1] && `Beside it: ${wrong[1]}`))
   if (fresh.id && current === fresh) show(fresh)
@@ -99,6 +102,7 @@ function begin(fresh, start, begun) {
   text.show(branches.promptOf(fresh), fresh.tokens, fresh.own)
   $("tools").hidden = true
   $("difference").textContent = ""
+  if (coming) second.show(branches.promptOf(coming), [])
   titles()
   branches.list(current, companion, show)
   begun(true)
@@ -109,6 +113,7 @@ function writeBeside({ asked, fresh }, signal) {
   const here = () => companion === fresh
   const begun = () => {
     companion = fresh
+    coming = null
     second.show(branches.promptOf(fresh), [])
     titles()
     branches.list(current, companion, show)
@@ -121,6 +126,7 @@ function busy(yes) {
   $("generate").disabled = yes || !model()?.loaded || !beside.ready()
   $("stop").disabled = !yes
   $("swap").disabled = yes
+  for (const it of [$("columns"), $("difference")]) it.style.minHeight = yes && it.offsetHeight ? `${it.offsetHeight}px` : "" // a text grows into the room of the one before
   if (!yes) writing = null
 }
 
@@ -133,11 +139,13 @@ function show(one) {
   if (writing && one !== current) stop()
   current = one
   if (companion === one) companion = null
+  coming = null
   text.show(branches.promptOf(one), one.tokens, one.own)
   $("status").textContent = one.told ?? ""
   $("tools").hidden = false
   $("name").value = one.name
   $("same").hidden = !one.python
+  document.querySelector("[data-copy=command]").hidden = !one.command
   $("command").textContent = one.command || branches.uncommanded(one)
   $("python").textContent = one.python ?? ""
   branches.list(one, companion, show)
@@ -164,12 +172,13 @@ function compare() {
 }
 
 function titles() {
-  $("comparison").hidden = $("first-about").hidden = $("difference").hidden = !companion
-  $("first-name").textContent = companion ? `${current.id}: ${current.name}` : "Text"
-  if (!companion) return
+  const other = companion ?? coming
+  $("comparison").hidden = $("first-about").hidden = $("difference").hidden = !other
+  $("first-name").textContent = other ? `${current.id}: ${current.name}` : "Text"
+  if (!other) return
   $("first-about").textContent = branches.about(current)
-  $("second-name").textContent = `${companion.id}: ${companion.name}`
-  $("second-about").textContent = branches.about(companion)
+  $("second-name").textContent = other.id ? `${other.id}: ${other.name}` : other.name
+  $("second-about").textContent = branches.about(other)
 }
 
 function swap() {

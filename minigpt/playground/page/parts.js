@@ -19,3 +19,11 @@ export const percent = (p) => (p >= 0.0005 ? `${(100 * p).toFixed(1)} %` : p > 0
 export const count = (tokens) => `${tokens.toLocaleString("en")} ${tokens === 1 ? "token" : "tokens"}`
 
 export const bits = (x) => `${x.toFixed(1)} bits`
+
+// Tells the element around a box that scrolls sideways whether there is more to its right; it gets a shade there.
+export function shade(box) {
+  const tell = () => box.parentElement.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1)
+  box.addEventListener("scroll", tell)
+  new ResizeObserver(tell).observe(box)
+  new MutationObserver(tell).observe(box, { childList: true, subtree: true })
+}

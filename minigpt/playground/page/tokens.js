@@ -91,9 +91,12 @@ export class TokenText {
     this.dialog = make("div", { className: "alternatives", role: "dialog", "aria-label": `Instead of ${token.label}` }, shut, head, hint, ...rows)
     this.dialog.addEventListener("keydown", (event) => this.walk(event, n))
     this.box.after(this.dialog)
-    const left = Math.min(span.offsetLeft, this.box.offsetLeft + this.box.clientWidth - this.dialog.offsetWidth)
+    const home = this.dialog.offsetParent.getBoundingClientRect()
+    const pieces = [...span.getClientRects()]
+    const word = pieces.findLast((piece) => piece.width) ?? pieces[0] // after a line break: its space hangs at the end of the line before
+    const left = Math.min(word.left - home.left, this.box.offsetLeft + this.box.clientWidth - this.dialog.offsetWidth)
     this.dialog.style.left = `${Math.max(left, this.box.offsetLeft)}px`
-    this.dialog.style.top = `${span.offsetTop + span.offsetHeight + 4}px`
+    this.dialog.style.top = `${word.bottom - home.top + 4}px`
     this.opened = n
     this.dialog.querySelector(".alternative:not(:disabled)")?.focus({ preventScroll: true })
     this.dialog.scrollIntoView({ block: "nearest" })

@@ -8,20 +8,20 @@ import * as cuts from "./cuts.js"
 import { drawn } from "./drawn.js"
 import * as knock from "./knock.js"
 import { filtered } from "./mine.js"
-import { $, make } from "./parts.js"
+import { $, make, shade } from "./parts.js"
 import { shaping } from "./settings.js"
 import { follow } from "./tree.js"
 import { ask } from "./wire.js"
 
 const LONGEST = 48 // tokens that a picture shows; more cannot be read
 const TOLD = {
-  surprise: "How much each token surprised the model, in bits (1 bit: a coin toss). Dark is surprising here; in the text above, dark is likely. A dot is a space.",
+  surprise: "How much each token surprised the model, in bits (1 bit: a coin toss). The stronger the colour, the more surprising; in the text above, the likelier. A dot is a space.",
   lens: "What the model would say after each layer, at each token. A dot is a space.",
   tokens: "The same text, cut into tokens by two vocabularies: a dot is a space, ↵ a line break, and <f0 9f> are bytes that are no whole character.",
-  attention: "Where each head looks: every row is a token, and the darker a column, the more it looks there. A dot is a space. Click a head to see it large.",
+  attention: "Where each head looks: every row is a token, and the stronger the colour of a column, the more it looks there. A dot is a space. Click a head to see it large.",
   architecture: "What the model does with this text, from below, and the shape after each part, in a forward pass that has just been done: (1 text, T tokens, …). Of the last token only there are logits: the next one needs no others.",
+  knock: "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds.",
 }
-const PARTS = "Switch parts of the model off and see what it writes without them. What a head gives is set to zero, or all that an attention or an MLP adds."
 
 const LARGE = "One head: every row is a token that looks, every column one that is looked at. Hover over a cell, tap it, or move by the arrow keys: its weight is told below the picture. Choose “all” to go back."
 
@@ -40,6 +40,7 @@ export function look(where) {
 
 // Draws anew what is shown. While an answer is under way later wishes become one.
 export async function redraw() {
+  $("layer").disabled = $("head").value === ""
   if (!place && tab !== "tokens") return // all others look at a model's text
   if (asking) {
     again = true
@@ -69,7 +70,7 @@ const VIEWS = {
   architecture,
   beams: (place) => beams.tree(place, flight.signal, () => tab === "beams"),
   knock: (place) => {
-    $("caption").textContent = PARTS
+    $("caption").textContent = TOLD.knock
     knock.show(place, sizes.get(place.model))
   },
 }
@@ -81,11 +82,11 @@ function fail(message) {
 
 async function bars({ model, ids, prompt, words, chosen, branch }) {
   const text = ids ? { ids } : { prompt }
-  const told = await (await ask("bars", { model, ...text, settings: shaping(), without: branch?.without })).json()
-  if (tab !== "bars") return
   const after = words.length > 40 ? `…${words.slice(-40)}` : words
   const what = chosen === undefined ? "What may come next" : "What could have come"
   $("caption").textContent = `${what} after “${after}”, before and after each filter. Move a slider in the settings: the bars follow. In a token, a dot is a space.${filtered(model)}${knock.missing(branch)}`
+  const told = await (await ask("bars", { model, ...text, settings: shaping(), without: branch?.without })).json()
+  if (tab !== "bars") return
   const old = $("drawn").querySelector("table")
   const fresh = update(old, told, chosen)
   if (fresh !== old) $("drawn").replaceChildren(fresh)
@@ -102,19 +103,24 @@ async function picture({ model, all, prompt, branch }) {
   const part = (all?.length > LONGEST ? ` The first ${LONGEST} tokens.` : "") + knock.missing(branch)
   const head = $("head").value
   const one = what === "attention" && head !== "" ? { layer: Number($("layer").value), head: Number(head) } : {}
+  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   const told = await (await ask("picture", { model, ...text, what, ...one, without: branch?.without })).json()
   if (tab !== what) return
-  $("caption").textContent = (one.layer === undefined ? TOLD[what] : LARGE) + part
   drawn(told)
   cells.offer(one.layer !== undefined)
 }
 
 // The parts of the model with the shapes of the whole text.
 async function architecture({ model, all, prompt }) {
+  $("caption").textContent = TOLD.architecture
   const told = await (await ask("architecture", { model, ...(all ? { ids: all } : { prompt }) })).json()
   if (tab !== "architecture") return
-  $("caption").textContent = TOLD.architecture
   drawn(told)
+}
+
+// Where nothing stands yet after a while, a word.
+function waiting() {
+  if ($("view").style.minHeight && !$("drawn").firstChild && tab !== "tokens") $("drawn").replaceChildren(make("p", { className: "quiet" }, "Drawing …"))
 }
 
 // The tabs, by mouse and by arrow keys.
@@ -130,7 +136,8 @@ export function build() {
     $("view").style.minHeight = place ? `${$("view").offsetHeight}px` : "" // until what comes is there
     $("heads").hidden = tab !== "attention"
     $("cuts").hidden = tab !== "tokens"
-    $("caption").textContent = tab === "tokens" ? TOLD[tab] : ""
+    $("caption").textContent = place || tab === "tokens" ? (TOLD[tab] ?? "") : ""
+    setTimeout(waiting, 300)
     code.point($("computed").querySelector("span"), tab)
     $("drawn").replaceChildren()
     cells.offer(false)
@@ -150,6 +157,7 @@ export function build() {
   $("drawn").addEventListener("click", enlarge)
   cuts.build(redraw)
   cells.build()
+  shade($("drawn"))
   follow()
 }
 
@@ -175,4 +183,5 @@ export function heads({ n_layer, n_head }) {
   const numbers = (n) => [...Array(n).keys()].map((i) => make("option", { value: i }, String(i)))
   $("layer").replaceChildren(...numbers(n_layer))
   $("head").replaceChildren(make("option", { value: "" }, "all, of all layers"), ...numbers(n_head))
+  $("layer").disabled = true
 }

@@ -502,7 +502,7 @@ deaf = copy.deepcopy(mini_bart)
 with torch.no_grad():
     for parameter in deaf.model.decoder.layers[0].encoder_attn.out_proj.parameters():
         parameter.zero_()
-for text in ("Once upon a <mask> there was a king.", "He <mask> to the king."):
+for text in ("Once upon a <mask> there was a king.", "He did not know what <mask> do."):
     for name, model in (("BART", mini_bart), ("deaf", deaf)):
         print(f"{name}  {model.generate(text, max_new_tokens=16).text}")
 
@@ -510,14 +510,14 @@ for text in ("Once upon a <mask> there was a king.", "He <mask> to the king."):
 # A decoder that cannot look is a small GPT-2: it tells something, but nothing of what it was given.
 #
 # Where does BART look while it writes? Your `CrossAttention` with the trained numbers, and what its queries and keys
-# make of "He … to the king." A row for each token that is written next, a column for each that was read; the mean of
+# make of the second text. A row for each token that is written next, a column for each that was read; the mean of
 # the four heads:
 
 # %%
 cross = mini_bart.model.decoder.layers[0].encoder_attn
 mine = CrossAttention(mini_bart.model.config)
 print(mine.load_state_dict(cross.state_dict()))
-text = "He <mask> to the king."
+text = "He did not know what <mask> do."
 encode, spell = mini_bart.tokenizer.encode, mini_bart.tokenizer.decode
 read = [*mini_bart.before, *encode(text, allow_special="all"), *mini_bart.after]
 wrote = mini_bart.generate(text, max_new_tokens=16).ids

@@ -267,6 +267,7 @@ def encode_special(text, allowed):
 """,
         {
             "always": ("    if not allowed:", "    allowed = list(special)\n    if not allowed:"),
+            "looked_up_anyway": ("part in allowed", "part in special"),
             "never": ("    if not allowed:", "    if text:"),
             "all_if_empty": ('        return list(text.encode("utf-8"))', "        allowed = special"),
             "first_name_only": ("sorted(allowed, key=len)[::-1]", "allowed[:1]"),
@@ -352,6 +353,12 @@ def encode_special(text, allowed):
     return [*text[:at].encode(), special[name], *encode_special(text[at + len(name):], allowed)]
 """,
         {
+            "looked_up_anyway": (
+                "list(text.encode())",
+                "[special[text]] if text in special else list(text.encode())",
+                "*text[:at].encode()",
+                "*([special[text[:at]]] if text[:at] in special else text[:at].encode())",
+            ),
             "no_tail": ("return list(text.encode())", "return []"),
             "text_lost": ("*text[:at].encode(), ", ""),
             "stripped": (
@@ -388,7 +395,25 @@ SPECIAL += [
         },
     ),
 ]
-SPECIAL_WRONG = [  # the first two are slips of another kind, but do just what their names say
+SPECIAL_WRONG = [
+    Wrong(
+        *("encode_special", "looked_up_anyway"),
+        f"""
+import re
+
+def encode_special(text, allowed):
+{TABLE}
+    names = sorted(allowed, key=len, reverse=True)
+    ids = []
+    for part in re.split("(" + "|".join(re.escape(a) for a in names) + ")", text):
+        if part in special:
+            ids.append(special[part])
+        else:
+            ids.extend(list(part.encode()))
+    return ids
+""",
+    ),
+    # the next two are slips of another kind, but do just what their names say
     Wrong("encode_special", "never", changed(SPECIAL[0].source, ("map(re.escape, names)", "names"))),
     Wrong("encode_special", "special_lost", changed(SPECIAL[0].source, ('"(" +', '"(?:" +'))),
     Wrong(

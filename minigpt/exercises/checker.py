@@ -6,13 +6,13 @@ from collections import Counter
 from typing import Any
 
 from minigpt.exercises.catalog import exercise, exercise_for
-from minigpt.exercises.checked import BLANK, is_blank
+from minigpt.exercises.checked import is_blank, unwritten
 from minigpt.exercises.difference import difference
 from minigpt.exercises.gates import check_part
+from minigpt.exercises.own import own_line
 from minigpt.exercises.parameters import Unbuilt
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import SECONDS, TooLong, limited, shielded
-from minigpt.exercises.trace import own_line
 
 
 class Check:
@@ -80,8 +80,8 @@ class Check:
             except TooLong:
                 text = f"✗ {found.name}: it writes nothing within half a minute"
             except Exception as error:
-                failed = "\n  ".join([f"✗ {found.name}: it fails inside the model", *own_line(error)])
-                text = f"○ {found.name}: {BLANK}" if is_blank(error) else failed
+                failed = "\n  ".join([f"✗ {found.name}: it fails inside the model", *own_line(error, part)])
+                text = f"○ {found.name}: {unwritten(error, part)}" if is_blank(error) else failed
         print(text)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from minigpt.exercises.exercise import Exercise
-from minigpt.exercises.outcomes import EXACT, Outcome, same
+from minigpt.exercises.outcomes import EXACT, Outcome, Reordered, same
 from tokenizer.display import clip
 
 FEW = 8  # numbers of a tensor that are printed
@@ -86,10 +86,10 @@ def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | 
     """What a part gave on a case, and what is right."""
     if wanted is None or found.failed or wanted.failed:
         return []
-    a, b = found.value, wanted.value
+    a, b = (one.value.given if isinstance(one.value, Reordered) else one.value for one in (found, wanted))
     if large(a, b):
         return [f"on {called(exercise, n)} {farthest(a, b)}"]
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
+    if isinstance(a, Mapping) and isinstance(b, Mapping) and (a.keys() & b.keys() or not a or not b):
         keys = [key for key in dict.fromkeys([*b, *a]) if key not in a or key not in b or not same(a[key], b[key])]
         if keys and large(a.get(keys[0]), b.get(keys[0])):
             return [f"on {called(exercise, n)}, in {keys[0]!r}, {farthest(a[keys[0]], b[keys[0]])}"]

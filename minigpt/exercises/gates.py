@@ -80,8 +80,8 @@ def judge(checked: Checked) -> Report:
     if bugs:
         first, *second = (bug.does for bug in exercise.bugs if bug.name in bugs)
         does = ("; and it " if set(first) & set(":,") else " and ").join([first, *second])
-        mistakes = "this mistake" if len(bugs) == 1 else "these two mistakes"
-        proof = f"the solution with just {mistakes} gives the same as yours on all {len(outcomes)} inputs"
+        put = "this one mistake gives" if len(bugs) == 1 else "these two mistakes give"
+        proof = f"put into the solution, {put} what yours gives, on all {len(outcomes)} inputs"
         return Report(name, False, f"it {does}", "+".join(bugs), [proof, *example(exercise, wrong, outcomes)])
     report = failed(checked, wrong)
     return unknown(checked, wrong) if report is None else report
@@ -103,7 +103,9 @@ def judge_gradients(checked: Checked) -> Report:
     for bug in exercise.bugs:
         same_values = all(right(exercise, n, found, bug.name) for n, found in enumerate(outcomes))
         if same_values and not wrong_gradients(checked, bug.name):
-            proof = "the results are right; the solution with just this mistake gives the same gradients as yours"
+            proof = (
+                "the results are right; put into the solution, this one mistake gives the gradients that yours gives"
+            )
             return Report(exercise.name, False, f"it {bug.does}", bug.name, [proof])
     cut = all(gradient is None for gradient in wrong.values())
     why = "none arrives: something cuts it off, such as detach, .data, no_grad or .item()" if cut else "it differs"

@@ -102,8 +102,8 @@ def numbers_for_bytes(error: BaseException, frame: FrameType) -> bool:
     if isinstance(error, TypeError):
         return any(words in str(error) for words in ("expected a bytes-like object, int found", "concat int to bytes"))
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
-    by_bytes = [v for v in frame.f_locals.values() if isinstance(v, dict) and v and all(type(k) is bytes for k in v)]
-    return type(key) is int and 0 <= key < 256 and bool(by_bytes)
+    keys = {type(key) for value in frame.f_locals.values() if isinstance(value, dict) for key in value}
+    return type(key) is int and 0 <= key < 256 and bytes in keys and int not in keys
 
 
 def outside(part: Any) -> list[str]:
@@ -111,7 +111,7 @@ def outside(part: Any) -> list[str]:
 
     What is written in capitals is a constant, and meant.
     """
-    noun = "class" if inspect.isclass(part) or not isinstance(part, FunctionType) else "function"
+    noun = "function" if isinstance(part, FunctionType) else "class"
     found: dict[str, str] = {}
     todo, seen = own_functions(part), set[Callable[..., Any]]()
     kept = {name for function in todo for name in names_in(function, "STORE_ATTR")}
@@ -127,7 +127,8 @@ def outside(part: Any) -> list[str]:
             elif is_number(value) and not hasattr(math, name) and not (len(name) > 1 and name.isupper()):
                 file = str(function.__globals__.get("__file__", "")).endswith(".py")
                 says = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else str(value)
-                own = f"; your class's is self.{name}" if name in kept else f", not your {noun}'s"
+                owner = f"your {noun}" if is_in(function.__code__, part) else named(function.__code__)
+                own = f"; your class's is self.{name}" if name in kept else f", not {owner}'s"
                 found[name] = f"{name} is {'the file' if file else 'the notebook'}'s, {says}{own}"
     return list(found.values())
 

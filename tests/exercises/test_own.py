@@ -88,7 +88,7 @@ def test_a_line_of_another_function_is_named_with_it() -> None:
 def test_what_is_the_notebooks_is_said(before: str, edits: tuple[str, ...], told: str) -> None:
     """Of a number, of a tensor; where it fails, and where it gives something else; in what the part calls, too."""
     assert told in check(written(before + ATTENTION, *edits)).lines
-    assert told.replace("function", "class") in check(written(before + ATTENTION + MODULE, *edits)).lines
+    assert told.replace("your function", "attention") in check(written(before + ATTENTION + MODULE, *edits)).lines
 
 
 def test_a_forgotten_self_is_said() -> None:
@@ -117,5 +117,9 @@ def test_numbers_where_bytes_are_wanted_are_explained(parts: str) -> None:
     ]
     source = f"def encode(piece, ranks):\n    parts = {parts}\n    return [ranks[b''.join(parts)]]"
     assert check(written(source)).lines[-1] == told[-1]
+    numbered = (
+        "def encode(piece, ranks):\n    by_id = {ranks[token]: token for token in ranks}\n    return by_id[98], ranks"
+    )
+    assert check(written(numbered)).lines[-1] == "KeyError: 98"
     other = check(written("def encode(piece, ranks):\n    return [ranks[part.decode()] for part in [piece]]")).lines
     assert other[-1] == "KeyError: 'b'"

@@ -37,7 +37,7 @@ def called(exercise: Exercise, n: int) -> str:
 
 def names(exercise: Exercise, case: Case) -> list[tuple[str, Any]]:
     """A case's arguments, each with the name that it has in the solution."""
-    part = exercise.part.forward if inspect.isclass(exercise.part) else exercise.part
+    part = getattr(exercise.part, "forward", exercise.part)
     own = [name for name in inspect.signature(part).parameters if name != "self"] if exercise.use is call else []
     return [(own[n] if n < len(own) else "a tensor", arg) for n, arg in enumerate(case.args)]
 

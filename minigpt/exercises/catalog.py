@@ -81,13 +81,13 @@ def plain(name: str) -> str:
     return name.lower().replace("_", "").removeprefix("my")
 
 
-def exercise_for(part: Any, name: str | None) -> Exercise:
+def exercise_for(part: Any, name: str | None, how: str = "check") -> Exercise:
     """The exercise that a part is meant for: the one that is named, else the one that bears the part's own name.
 
     Where a function and a class share a name, as attention does, the part says which: a class is the module.
     """
     if isinstance(part, str) and name is None:
-        raise NoExercise(f"{part!r:.40} is a text: give the part itself, as in check({part:.40})")
+        raise NoExercise(f"{part!r:.40} is a text: give the part itself, as in {how}({part:.40})")
     own = getattr(part, "__name__", type(part).__name__)
     wanted = name or own
     if isinstance(part, type) and plain(wanted) == "attention":
@@ -96,5 +96,5 @@ def exercise_for(part: Any, name: str | None) -> Exercise:
         return exercise(wanted)
     except NoExercise as error:
         if name is None:
-            raise NoExercise(f'{error} (name it, as in check({own}, "attention"))') from None
+            raise NoExercise(f'{error} (name it, as in {how}({own}, name="attention"))') from None
         raise

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.outcomes import Gradients, Outcome, alike, gradients, run, wrong_among
+from minigpt.exercises.own import is_in, named, own_file, own_frame_of, own_line
 from minigpt.exercises.parameters import Unbuilt, build
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import TooLong, limited
-from minigpt.exercises.trace import own_file, own_line
 
 BLANK = "not implemented yet"
 FEW = 6  # parameters that a report names
@@ -55,11 +55,11 @@ def run_cases(checked: Checked) -> Report | None:
             raise
         except BaseException as error:
             if is_blank(error):
-                return Report(name, False, BLANK, blank=True)
-            return Report(name, False, "it cannot be built", lines=own_line(error))
+                return Report(name, False, unwritten(error, checked.part), blank=True)
+            return Report(name, False, "it cannot be built", lines=own_line(error, checked.part))
         found = run(built[id(case.state)], checked.exercise, in_dtype(case, checked.dtype))
-        if is_blank(found.error):
-            return Report(name, False, BLANK, blank=True)
+        if found.error is not None and is_blank(found.error):
+            return Report(name, False, unwritten(found.error, checked.part), blank=True)
         checked.outcomes.append(found)
         failing = len(checked.outcomes) == ENOUGH and all(found.error for found in checked.outcomes)
         if found.endless or failing:
@@ -89,6 +89,14 @@ def is_blank(error: BaseException | None) -> bool:
     if tb is None or not own_file(tb.tb_frame.f_code.co_filename):
         return False
     return tb.tb_frame.f_code.co_code[tb.tb_lasti] == opmap["RAISE_VARARGS"]
+
+
+def unwritten(error: BaseException, part: Any) -> str:
+    """What is not written yet, where `is_blank`: the part, or a function or class of the learner's that it calls."""
+    own = own_frame_of(error)
+    if own is None or is_in(own[0].f_code, part):
+        return BLANK
+    return f"{named(own[0].f_code).split('.')[0]}, which it calls, is not written yet"
 
 
 def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:

@@ -6,13 +6,14 @@ from collections import Counter
 from typing import Any
 
 from minigpt.exercises.catalog import exercise, exercise_for
-from minigpt.exercises.checked import BLANK, is_blank
+from minigpt.exercises.checked import is_blank, unwritten
 from minigpt.exercises.difference import difference
+from minigpt.exercises.exercise import Exercise
 from minigpt.exercises.gates import check_part
+from minigpt.exercises.own import own_line
 from minigpt.exercises.parameters import Unbuilt
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import SECONDS, TooLong, limited, shielded
-from minigpt.exercises.trace import own_line
 
 
 class Check:
@@ -22,7 +23,7 @@ class Check:
     ...     return [new if (a, b) == pair else a for a, b in zip(ids, ids[1:])]
     >>> check(merge).bug
     ✗ merge: it keeps the second id of the pair as well and loses the last id where it is not merged
-      the solution with just these two mistakes gives the same as yours on all 244 inputs
+      put into the solution, these two mistakes give what yours gives, on all 244 inputs
       merge([1], (1, 2), 9) gives []
       right is [1]
     'no_skip+no_tail'
@@ -41,24 +42,23 @@ class Check:
             print(report)
         return report
 
-    def hint(self, name: str) -> None:
-        """Prints the next of an exercise's three hints, from a nudge to nearly the answer."""
-        found = exercise(name)
+    def hint(self, part: Any, name: str | None = None) -> None:
+        """Prints the next of an exercise's three hints, from a nudge to nearly the answer; as everywhere here, a part
+        says which exercise is meant, or its name does."""
+        found = meant(part, name, "check.hint")
         n = self.hints[found.name] % len(found.hints)
         self.hints[found.name] += 1
         print(f"hint {n + 1} of {len(found.hints)}: {found.hints[n]}")
 
     def solution(self, part: Any, name: str | None = None) -> None:
-        """Prints the solution of the exercise that is named; for a part, as a difference: what stands only in the
-        part begins with "-", what only in the solution with "+"."""
-        if isinstance(part, str):
-            print(exercise(part).solution(), end="")
-        else:
-            print(difference(part, exercise_for(part, name).solution()), end="")
+        """Prints the solution of the exercise that is named; for a part in which something is written, as a
+        difference: what stands only in the part begins with "-", what only in the solution with "+"."""
+        found = meant(part, name, "check.solution")
+        print(found.solution() if isinstance(part, str) else difference(part, found.solution(), found.blank()), end="")
 
-    def reset(self, name: str) -> None:
+    def reset(self, part: Any, name: str | None = None) -> None:
         """Prints an exercise as it was before anything was written."""
-        print(exercise(name).blank(), end="")
+        print(meant(part, name, "check.reset").blank(), end="")
 
     def play(
         self, part: Any, prompt: str = "Once upon a time", name: str | None = None, n: int = 40, seed: int = 0
@@ -71,7 +71,7 @@ class Check:
         """
         from minigpt.exercises.play import play
 
-        found = exercise_for(part, name)
+        found = exercise_for(part, name, "check.play")
         with shielded():
             try:
                 text = limited(lambda: play(part, found, prompt, n, seed), SECONDS * 30)
@@ -80,12 +80,17 @@ class Check:
             except TooLong:
                 text = f"✗ {found.name}: it writes nothing within half a minute"
             except Exception as error:
-                failed = "\n  ".join([f"✗ {found.name}: it fails inside the model", *own_line(error)])
-                text = f"○ {found.name}: {BLANK}" if is_blank(error) else failed
+                failed = "\n  ".join([f"✗ {found.name}: it fails inside the model", *own_line(error, part)])
+                text = f"○ {found.name}: {unwritten(error, part)}" if is_blank(error) else failed
         print(text)
 
     def __repr__(self) -> str:
-        return "check(part), check.hint(name), check.solution(name), check.reset(name), check.play(part, prompt)"
+        return "check(part), check.hint(part), check.solution(part), check.reset(part), check.play(part, prompt)"
+
+
+def meant(part: Any, name: str | None, how: str) -> Exercise:
+    """The exercise that is named, or that a part is meant for."""
+    return exercise(part) if isinstance(part, str) and name is None else exercise_for(part, name, how)
 
 
 def report_on(part: Any, name: str | None = None) -> Report:

@@ -8,24 +8,26 @@ import textwrap
 from types import CodeType, FunctionType
 from typing import Any
 
-LIKE = 0.3  # from this part of lines in common on, a difference is easier to read than the whole
+SIGNS = '"- " is what you wrote, "+ " what the solution has instead; lines without a sign stand in both'
+UNKNOWN = "# your own code is not to be found, to be shown line by line: this is the solution"
 
 
-def difference(part: Any, solution: str) -> str:
-    """What stands only in the part ("-"), only in the solution ("+"), in both (" "); the solution alone where the
-    part's source is not known or has little in common with it.
+def difference(part: Any, solution: str, blank: str = "") -> str:
+    """What stands only in the part ("-"), only in the solution ("+"), in both (" "); the solution alone where nothing
+    is written yet, and, with a word, where the part's source is not known.
 
-    >>> print(difference(difference, "x = 1\\n"), end="")
+    >>> print(difference(print, "x = 1\\n"), end="")
+    # your own code is not to be found, to be shown line by line: this is the solution
     x = 1
     """
     own = written(part)
     if own is None:
+        return f"{UNKNOWN}\n{solution}"
+    if own.strip() in blank:
         return solution
     yours, right = own.rstrip().split("\n"), solution.rstrip().split("\n")
-    if difflib.SequenceMatcher(None, yours, right).ratio() < LIKE:
-        return solution
     lines = [line.rstrip() for line in difflib.ndiff(yours, right) if not line.startswith("?")]
-    return "\n".join(lines) + "\n"
+    return "\n".join([SIGNS, *lines]) + "\n"
 
 
 def written(part: Any) -> str | None:

@@ -12,9 +12,9 @@ from typing import Any
 from minigpt.exercises.catalog import TASKS, plain
 from minigpt.exercises.checked import is_blank
 from minigpt.exercises.checker import report_on
+from minigpt.exercises.own import own_line
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import TooLong, limited, shielded
-from minigpt.exercises.trace import own_line
 from tokenizer.fetch.atomic import write_text
 
 SECONDS = 10.0  # that one statement of the file may take; a lesson's longer work is left out

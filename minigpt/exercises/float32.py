@@ -52,7 +52,7 @@ def in_float32(checked: Checked) -> Report | None:
         return Report(name, True, f"right to float32, on {len(real)} inputs{place}")
     found = [bug for bug in exercise.bugs if fits(bug.name)]
     if len(found) == 1:
-        proof = f"the solution with just this mistake gives the same as yours on {len(real)} inputs, to float32"
+        proof = f"put into the solution, this one mistake gives what yours gives, on {len(real)} inputs, to float32"
         return Report(name, False, f"it {found[0].does}", found[0].name, [proof, *example(checked, real)])
     for n in real:
         wanted = expected(exercise, n)

@@ -15,11 +15,12 @@ from minigpt.exercises.checked import Checked, expected, right, run_cases, wrong
 from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.float32 import in_float32, wants_float32
 from minigpt.exercises.outcomes import Outcome, alike, comparable, run
+from minigpt.exercises.own import outside, own_line
 from minigpt.exercises.parameters import kind
 from minigpt.exercises.report import Report
 from minigpt.exercises.sandbox import TooLong
 from minigpt.exercises.shown import called, difference_of
-from minigpt.exercises.trace import own_line, parting, steps_of
+from minigpt.exercises.trace import parting, steps_of
 
 
 def check_part(part: Any, exercise: Exercise) -> Report:
@@ -27,12 +28,23 @@ def check_part(part: Any, exercise: Exercise) -> Report:
     report = start(part, exercise)
     if report is not None:
         return report
-    checked = Checked(part, exercise)
+    return with_outside(part, judge_all(Checked(part, exercise)))
+
+
+def judge_all(checked: Checked) -> Report:
+    """Gates 2 to 6."""
     report = run_cases(checked)
     if report is not None:
         return report
     report = in_float32(checked) if wants_float32(checked) else None
     return judge(checked) if report is None else report
+
+
+def with_outside(part: Any, report: Report) -> Report:
+    """A report; where what is wrong has no name, with what the part reads from outside, which may be the reason."""
+    if not report.ok and not report.blank and report.bug in (None, "endless"):
+        report.lines += outside(part)
+    return report
 
 
 def start(part: Any, exercise: Exercise) -> Report | None:
@@ -68,8 +80,8 @@ def judge(checked: Checked) -> Report:
     if bugs:
         first, *second = (bug.does for bug in exercise.bugs if bug.name in bugs)
         does = ("; and it " if set(first) & set(":,") else " and ").join([first, *second])
-        mistakes = "this mistake" if len(bugs) == 1 else "these two mistakes"
-        proof = f"the solution with just {mistakes} gives the same as yours on all {len(outcomes)} inputs"
+        put = "this one mistake gives" if len(bugs) == 1 else "these two mistakes give"
+        proof = f"put into the solution, {put} what yours gives, on all {len(outcomes)} inputs"
         return Report(name, False, f"it {does}", "+".join(bugs), [proof, *example(exercise, wrong, outcomes)])
     report = failed(checked, wrong)
     return unknown(checked, wrong) if report is None else report
@@ -85,13 +97,15 @@ def judge_gradients(checked: Checked) -> Report:
     except BaseException as error:
         what = "does not end" if isinstance(error, TooLong) else "fails"
         says = f"the result is right, but it {what} where gradients are wanted, as in training"
-        return Report(exercise.name, False, says, lines=own_line(error))
+        return Report(exercise.name, False, says, lines=own_line(error, checked.part))
     if not wrong:
         return Report(exercise.name, True, f"right, on {len(outcomes)} inputs")
     for bug in exercise.bugs:
         same_values = all(right(exercise, n, found, bug.name) for n, found in enumerate(outcomes))
         if same_values and not wrong_gradients(checked, bug.name):
-            proof = "the results are right; the solution with just this mistake gives the same gradients as yours"
+            proof = (
+                "the results are right; put into the solution, this one mistake gives the gradients that yours gives"
+            )
             return Report(exercise.name, False, f"it {bug.does}", bug.name, [proof])
     cut = all(gradient is None for gradient in wrong.values())
     why = "none arrives: something cuts it off, such as detach, .data, no_grad or .item()" if cut else "it differs"
@@ -137,7 +151,7 @@ def failed(checked: Checked, wrong: list[int]) -> Report | None:
         if found.endless:
             return Report(name, False, f"it does not end on {how}: stopped after a second", "endless")
         if found.error is not None:
-            return Report(name, False, f"it fails on {how}", lines=own_line(found.error))
+            return Report(name, False, f"it fails on {how}", lines=own_line(found.error, checked.part))
         if found.wrote and wanted is not None and not wanted.wrote:
             return Report(name, False, f"it changes its argument in {how}: work on a copy", "in_place")
         if wanted is not None and isinstance(wanted.value, Tensor):
@@ -164,7 +178,7 @@ def where(checked: Checked, n: int) -> list[str]:
     yours, reference = (
         steps_of(partial(run, one.runnable(case), exercise, Case(case.args))) for one in (checked, solution)
     )
-    return parting(yours, reference) if reference else []
+    return parting(yours, reference, checked.part) if reference else []
 
 
 def unsteady(checked: Checked, n: int) -> bool:

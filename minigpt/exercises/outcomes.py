@@ -18,6 +18,14 @@ Gradients = dict[str, Tensor | None]  # by the names of parameters; None where n
 ROUNDED = 3e-5  # the same in float32
 
 
+class Reordered(dict[str, Any]):
+    """What a part gave, put into another order so that it can be compared; `given` is what it gave itself."""
+
+    def __init__(self, given: Any, **comparable: Any) -> None:
+        super().__init__(**comparable)
+        self.given = given
+
+
 @dataclass
 class Outcome:
     """What a part returned, or how it failed."""

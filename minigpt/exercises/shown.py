@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from minigpt.exercises.exercise import Exercise
-from minigpt.exercises.outcomes import EXACT, Outcome, same
+from minigpt.exercises.exercise import Case, Exercise, call
+from minigpt.exercises.outcomes import EXACT, Outcome, Reordered, same
 from tokenizer.display import clip
 
 FEW = 8  # numbers of a tensor that are printed
@@ -23,14 +23,28 @@ def called(exercise: Exercise, n: int) -> str:
     >>> from minigpt.exercises.catalog import exercise
     >>> called(exercise("WordTokenizer"), 0), called(exercise("merge"), 1)
     ("WordTokenizer(['low']).encode('low')", 'merge([], (1, 1), 9)')
+    >>> called(exercise("embed"), 0)
+    'embed([[3, 1]], wte (7, 3), wpe (9, 3))'
     """
     case, part = exercise.cases[n], exercise.part
     if inspect.isclass(part) and not issubclass(part, nn.Module):
         *build, method, arg = case.args
         return f"{exercise.name}({', '.join(map(value, build))}).{method}({value(arg)})"
-    args = ", ".join(value(arg) for arg in case.args)
+    args = ", ".join(f"{name} {tuple(arg.shape)}" if wide(arg) else value(arg) for name, arg in names(exercise, case))
     built = f"({', '.join(value(arg) for arg in case.build)})" if case.state is not None else ""
     return f"{exercise.name}{built}({args})"
+
+
+def names(exercise: Exercise, case: Case) -> list[tuple[str, Any]]:
+    """A case's arguments, each with the name that it has in the solution."""
+    part = getattr(exercise.part, "forward", exercise.part)
+    own = [name for name in inspect.signature(part).parameters if name != "self"] if exercise.use is call else []
+    return [(own[n] if n < len(own) else "a tensor", arg) for n, arg in enumerate(case.args)]
+
+
+def wide(arg: Any) -> bool:
+    """Whether an argument is a tensor with more numbers than are printed."""
+    return isinstance(arg, Tensor) and arg.numel() > FEW
 
 
 def value(arg: Any, longest: int = LONGEST) -> str:
@@ -40,10 +54,10 @@ def value(arg: Any, longest: int = LONGEST) -> str:
     >>> value({"a": torch.ones(2), "b": 3})
     "{'a': [1, 1], 'b': 3}"
     >>> value([1, 2]), value(torch.zeros(2, 30)), value(torch.tensor([1.0, -torch.inf])), value("a" * 99)[-3:]
-    ('[1, 2]', 'x of (2, 30)', '[1, -inf]', "a…'")
+    ('[1, 2]', 'a tensor (2, 30)', '[1, -inf]', "a…'")
     """
     if isinstance(arg, Tensor):
-        return clip(numbers(arg.tolist()), longest) if arg.numel() <= FEW else f"x of {tuple(arg.shape)}"
+        return f"a tensor {tuple(arg.shape)}" if wide(arg) else clip(numbers(arg.tolist()), longest)
     if isinstance(arg, nn.Module):
         return type(arg).__name__
     if isinstance(arg, str):
@@ -86,10 +100,10 @@ def difference_of(exercise: Exercise, n: int, found: Outcome, wanted: Outcome | 
     """What a part gave on a case, and what is right."""
     if wanted is None or found.failed or wanted.failed:
         return []
-    a, b = found.value, wanted.value
+    a, b = (one.value.given if isinstance(one.value, Reordered) else one.value for one in (found, wanted))
     if large(a, b):
         return [f"on {called(exercise, n)} {farthest(a, b)}"]
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
+    if isinstance(a, Mapping) and isinstance(b, Mapping) and (a.keys() & b.keys() or not a or not b):
         keys = [key for key in dict.fromkeys([*b, *a]) if key not in a or key not in b or not same(a[key], b[key])]
         if keys and large(a.get(keys[0]), b.get(keys[0])):
             return [f"on {called(exercise, n)}, in {keys[0]!r}, {farthest(a[keys[0]], b[keys[0]])}"]

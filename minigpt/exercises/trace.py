@@ -7,10 +7,9 @@ Values are compared by sums, which neither a reshape nor a transpose changes, so
 import linecache
 import math
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import torch
@@ -18,15 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-import minigpt
-import tokenizer
-import weights
+from minigpt.exercises.own import own_file, place
+from minigpt.exercises.own import own_line as own_line
 
-LIBRARIES = (
-    str(Path(torch.__file__).parent),
-    *(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib") if sysconfig.get_path(name)),
-)
-PROJECT = tuple(str(Path(str(package.__file__)).parent) for package in (minigpt, tokenizer, weights))
 CHECK = str(Path(__file__).parent)
 HUGE = -1e8  # what is below stands for -inf
 
@@ -39,6 +32,7 @@ class Step(NamedTuple):
     text: str  # of the expression
     print: tuple[float, ...]  # what no reshape changes
     dtype: torch.dtype
+    code: CodeType | None = None  # of the function that it stands in
 
 
 class Trace(TorchFunctionMode):
@@ -61,7 +55,7 @@ class Trace(TorchFunctionMode):
                 parts = [*((f"the {name} in {text}", part) for name, part in inside.items()), *parts]
             for what, part in parts:
                 if isinstance(part, Tensor) and part.is_floating_point() and not isinstance(part._base, nn.Parameter):
-                    self.steps.append(Step(file, line, what, fingerprint(part), part.dtype))
+                    self.steps.append(Step(file, line, what, fingerprint(part), part.dtype, frame.f_code))
         return out
 
 
@@ -75,13 +69,6 @@ def own_frame(frame: FrameType | None) -> FrameType | None:
             return None
         frame = frame.f_back
     return frame
-
-
-def own_file(file: str) -> bool:
-    """Whether a learner wrote a file, a notebook's cell or the code of a solution."""
-    if file.startswith("<exercise"):
-        return True
-    return not file.startswith((*LIBRARIES, *PROJECT, "<frozen"))
 
 
 def expression(frame: FrameType) -> tuple[str, int, str]:
@@ -144,8 +131,9 @@ def steps_of(run: Callable[[], Any]) -> list[Step]:
     return trace.steps
 
 
-def parting(yours: list[Step], reference: list[Step]) -> list[str]:
-    """Lines that say up to where both have the same values, and the two expressions that part there."""
+def parting(yours: list[Step], reference: list[Step], part: Any = None) -> list[str]:
+    """Lines that say up to where both have the same values, and the two expressions that part there; a line outside
+    the part is given with its function."""
     stones: list[Step] = []
     for step in reference:  # views and repeats change nothing: the first of each value
         if not any(close(step.print, stone.print) for stone in stones):
@@ -157,40 +145,26 @@ def parting(yours: list[Step], reference: list[Step]) -> list[str]:
             last, at = n, found
     if last < 0:
         first = [f"none of your values is one of the reference's; it begins with  {stones[0].text}"] if stones else []
-        return [*first, *([f"and you with  {shown(yours[0])}"] if yours else [])]
-    lines = [f"the same up to  {shown(yours[at])}", f"  in the reference  {stones[last].text}"]
+        return [*first, *([f"and you with  {shown(yours[0], part)}"] if yours else [])]
+    lines = [f"the same up to  {shown(yours[at], part)}", f"  in the reference  {stones[last].text}"]
     known = {stone.print for stone in stones[: last + 1]}
     after = next((s for s in yours[at + 1 :] if not any(close(s.print, one) for one in known)), None)
     theirs = stones[last + 1].text if last + 1 < len(stones) else ""
     if after and "".join(after.text.split()) == "".join(theirs.split()):
-        lines.append(f"then both have  {shown(after)}")
+        lines.append(f"then both have  {shown(after, part)}")
         lines.append("  with another value: what goes into it is not the same")
     elif theirs or after:
-        lines.append(f"then you have  {shown(after) if after else 'nothing more'}")
+        lines.append(f"then you have  {shown(after, part) if after else 'nothing more'}")
         lines.append(f"  and the reference  {theirs or 'nothing more: that is its result'}")
     return lines
 
 
-def shown(step: Step) -> str:
+def shown(step: Step, part: Any) -> str:
     """A step's line and expression."""
-    return f"line {step.line}: {step.text}" if step.text else f"line {step.line}"
+    line = place(step.line, step.code, part)
+    return f"{line}: {step.text}" if step.text else line
 
 
 def narrowing(steps: list[Step]) -> Step | None:
     """The first step that leaves float64."""
     return next((step for step in steps if step.dtype != torch.float64), None)
-
-
-def own_line(error: BaseException) -> list[str]:
-    """The learner's line where an error arose, with what it says and the shapes of the tensors there."""
-    message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    tb, own = error.__traceback__, None
-    while tb:
-        own = tb if own_file(tb.tb_frame.f_code.co_filename) else own
-        tb = tb.tb_next
-    if isinstance(error, SyntaxError) or own is None:
-        return [message]
-    file, line = own.tb_frame.f_code.co_filename, own.tb_lineno
-    shapes = {n: tuple(v.shape) for n, v in own.tb_frame.f_locals.items() if isinstance(v, Tensor)}
-    lines = [f"line {line}: {linecache.getline(file, line).strip()}", message]
-    return [*lines, "shapes there: " + ", ".join(f"{n} {s}" for n, s in shapes.items())] if shapes else lines

@@ -250,6 +250,13 @@ class Permuted(Base):
             q, k, v = self.c_attn(x).view(B, T, 3, H, C // H).unbind(2)
             att = (q @ k.mT * (C // H) ** -0.5).masked_fill(self.bias[:T, :T] == 0, -math.inf)
             y = (att.softmax(-1) @ v).flatten(2)
+        elif bug == "heads_not_transposed_before":
+            q, k, v = self.c_attn(x).view(B, T, 3, H, C // H).unbind(2)
+            y = by_hand(q, k, v, C, None).permute(0, 2, 1, 3).reshape(B, T, C)
+        elif bug == "heads_not_transposed_before_tokens":
+            q, k, v = self.c_attn(x).view(B, T, 3, H, C // H).unbind(2)
+            att = q @ k.mT * (C // H) ** -0.5 + torch.full((T, T), -torch.inf).triu(1)
+            y = (att.softmax(-1) @ v).permute(0, 2, 1, 3).reshape(B, T, C)
         else:
             y = by_einsum(q, k, v, C, bug)
             y = y.reshape(B, T, C) if bug == "not_transposed_back" else y.permute(0, 2, 1, 3).flatten(2)
@@ -273,11 +280,12 @@ class Sliced(Base):
         if bug == "one_head":
             H = 1
         D = C // H
-        if bug in ("heads_not_transposed", "heads_not_transposed_tokens"):
+        if bug and bug.startswith("heads_not_transposed"):
             q, k, v = (torch.stack(t.split(D, -1), 2) for t in (q, k, v))
-            n = H if bug == "heads_not_transposed" else T
+            n = T if bug.endswith("tokens") else H
             scores = torch.einsum("bthd,btgd->bthg", q, k) / D**0.5 + torch.full((n, n), -torch.inf).triu(1)
-            return self.c_proj(torch.einsum("bthg,btgd->bthd", scores.softmax(-1), v).reshape(B, T, C))
+            y = torch.einsum("bthg,btgd->bthd", scores.softmax(-1), v)
+            return self.c_proj((y.transpose(1, 2) if "before" in bug else y).reshape(B, T, C))
         if bug == "view_for_transpose":
             heads = [[t.contiguous().view(B, H, T, D)[:, h] for t in (q, k, v)] for h in range(H)]
         elif bug == "interleaved":

@@ -84,7 +84,8 @@ class WordTokenizer:
         {
             "lower_missing": ("key = w.lower()", "key = w"),
             "corpus_not_lowered": ("                w = w.lower()\n", ""),
-            "set_unsorted": ("        seen.sort()\n", ""),
+            "order_of_appearance": ("        seen.sort()\n", ""),
+            "set_unsorted": ("seen.sort()", "seen = list(set(seen))"),
             "pad_unk_swapped": ('["[PAD]"] = 0', '["[PAD]"] = 1', '["[UNK]"] = 1', '["[UNK]"] = 0'),
             "specials_last": (
                 NAMES,
@@ -130,6 +131,7 @@ class WordTokenizer:
             "no return in decode": ("        return text", ""),
             "words for ids": ("out.append(self.word2id[key])", "out.append(key)"),
             "typo": ("key = w.lower()", "key = word.lower()"),
+            "repeats counted anew": (" not in seen", ""),
         },
     ),
     Style(
@@ -148,6 +150,7 @@ class WordTokenizer:
             "lower_missing": ("text.lower().split()]", "text.split()]"),
             "corpus_not_lowered": ("(corpus).lower()", "(corpus)"),
             "set_unsorted": ("sorted(set(text.split()))", "list(set(text.split()))"),
+            "order_of_appearance": ("sorted(set(text.split()))", "list(dict.fromkeys(text.split()))"),
             "pad_unk_swapped": ('["[PAD]", "[UNK]"]', '["[UNK]", "[PAD]"]'),
             "specials_last": (
                 '["[PAD]", "[UNK]"] + sorted(set(text.split()))',
@@ -205,8 +208,10 @@ class WordTokenizer:
     def decode(self, ids):
         return " ".join([self.vocab[i] for i in ids if i != self.PAD])
 """,
-        {"set_unsorted": ("sorted(words.keys())", "words.keys()")},
-        {"the first of repeats": ("sorted(words.keys())", "sorted(words.elements())")},
+        {
+            "order_of_appearance": ("sorted(words.keys())", "words.keys()"),
+            "repeats_first": ("sorted(words.keys())", "sorted(words.elements())"),
+        },
     ),
 ]
 FREQUENT = ("sorted(words.keys())", "[w for w, n in words.most_common()]")  # is named: it is no alphabetical order
@@ -218,6 +223,25 @@ STYLES += [  # a generator counts as the list that it gives
     ),
 ]
 
+NO_SET = """
+class WordTokenizer:
+    def __init__(self, corpus):
+        words = []
+        for text in corpus:
+            for word in text.lower().split():
+                words.append(word)
+        self.vocab = ["[PAD]", "[UNK]"]
+        self.vocab += words
+        self.ids = {word: i for i, word in enumerate(self.vocab)}
+
+    def encode(self, text):
+        return [self.ids.get(word, 1) for word in text.lower().split()]
+
+    def decode(self, ids):
+        return " ".join(self.vocab[i] for i in ids if i != 0)
+"""
+GET_INDEX = ("self.ids.get(word, 1)", "self.vocab.index(word) if word in self.vocab else 1")
+TURNED = ("self.vocab[i] for", "{i: word for word, i in self.ids.items()}[i] for")
 WRONG = [
     Wrong(
         *("WordTokenizer", "repeats_kept"),
@@ -242,6 +266,27 @@ class WordTokenizer:
 """,
     ),
     Wrong("WordTokenizer", "set_unsorted", changed(STYLES[2].source, FREQUENT)),
+    Wrong("WordTokenizer", "set_unsorted+repeats_kept", NO_SET),
+    Wrong("WordTokenizer", "repeats_kept", changed(NO_SET, ("+= words", "+= sorted(words)"))),
+    Wrong("WordTokenizer", "set_unsorted+repeats_first", changed(NO_SET, GET_INDEX)),
+    Wrong("WordTokenizer", "repeats_first", changed(NO_SET, (*GET_INDEX, "+= words", "+= sorted(words)"))),
+    Wrong(
+        *("WordTokenizer", "repeats_gaps"),
+        """
+class WordTokenizer:
+    def __init__(self, corpus):
+        every_word = sorted(" ".join(corpus).lower().split())
+        self.stoi = dict(zip(["[PAD]", "[UNK]"] + every_word, range(99)))
+        self.itos = {number: word for word, number in self.stoi.items()}
+
+    def encode(self, text):
+        return [self.stoi[w] if w in self.stoi else 1 for w in text.lower().split()]
+
+    def decode(self, ids):
+        return " ".join([self.itos[i] for i in ids if self.itos[i] != "[PAD]"])
+""",
+    ),
+    Wrong("WordTokenizer", "repeats_gaps", changed(NO_SET, (*TURNED, "+= words", "+= sorted(words)"))),
 ]
 
 CHARS = '["[PAD]", "[UNK]"] + list(string.ascii_lowercase + string.ascii_uppercase)'

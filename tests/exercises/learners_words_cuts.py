@@ -35,6 +35,9 @@ def split(text, pattern):
         at = match.end()
     return pieces
 """
+LOOP = BY_STEPS[BY_STEPS.index("    pieces = []") :]
+ALL = changed(BY_STEPS, (LOOP, '    return re.findall("|".join(rules), text)\n'))
+ONE_LINE_END = changed(ALL, (r's*[\r\n]+"', r's*(\r|\n)+"'))
 
 SPLIT = [
     Style(
@@ -74,6 +77,14 @@ SPLIT = [
                 FOUND,
                 FINDALL,
             ),
+            "captured_line_ends": (r"]+[\r\n]*", r"]+(\r|\n)*", FOUND, FINDALL),
+            "captured_line_end": (r"\s*[\r\n]+", r"\s*(\r|\n)+", FOUND, FINDALL),
+            "captured_line_ends+captured_line_end": (
+                *(r"]+[\r\n]*", r"]+(\r|\n)*", r"\s*[\r\n]+", r"\s*(\r|\n)+"),
+                *(FOUND, FINDALL),
+            ),
+            "line_end_needed": (r"]+[\r\n]*", r"]+[\r\n]+"),
+            "line_end_single": (r"]+[\r\n]*", r"]+[\r\n]?"),
             "digits_joined": (r"|\p{N}{1,3}", r"|\p{N}+"),
             "digits_single": (r"|\p{N}{1,3}", r"|\p{N}"),
             "digits_by_three": (r" ?\p{N}+", r" ?\p{N}{1,3}"),
@@ -126,6 +137,7 @@ SPLIT = [
             "digits_by_three": ('f" ?{N}+"', '" ?" + N + "{1,3}"'),
             "newline_joined": ('r"\\s*[\\r\\n]+", ', ""),
             "newline_cut_off": (' + "[\\r\\n]*"', ""),
+            "line_end_single": ('"[\\r\\n]*"', '"[\\r\\n]?"'),
             "space_cut_off": ('r"\\s*[\\r\\n]+"', 'r"[\\r\\n]+"'),
             "newline_only": (
                 MARK,
@@ -209,6 +221,10 @@ def split(text, pattern):
 INSIDE = BY_PATTERN.replace(r"[^\s\p{L}", r"[^\sA-Za-z").replace(r"[^\r\n\p{L}", r"[^\r\nA-Za-z")
 SCORED = BY_PATTERN.replace(r"[^\s\p{L}", r"[^\s\p{L}_").replace(r"[^\r\n\p{L}", r"[^\r\n\p{L}_")
 SPLIT_WRONG = [
+    Wrong("split", "captured_line_ends", changed(ALL, (r'"[\r\n]*"', r'r"(\r|\n)*"'))),
+    Wrong("split", None, ONE_LINE_END),
+    Wrong("split", "captured_line_end", ONE_LINE_END.replace("import re\n", "import regex as re\n")),  # gives tuples
+    Wrong("split", "line_end_needed", changed(ALL, (r'"[\r\n]*"', r'r"[\r\n]+"'))),
     Wrong("split", "ascii_letters", INSIDE.replace(r"\p{L}", "[A-Za-z]")),
     Wrong("split", "digits_only", BY_PATTERN.replace(r"\p{N}", r"\d")),
     Wrong("split", "underscore", SCORED.replace(r"\p{L}+", r"[\p{L}_]+")),
@@ -267,6 +283,7 @@ def encode_special(text, allowed):
 """,
         {
             "always": ("    if not allowed:", "    allowed = list(special)\n    if not allowed:"),
+            "looked_up_anyway": ("part in allowed", "part in special"),
             "never": ("    if not allowed:", "    if text:"),
             "all_if_empty": ('        return list(text.encode("utf-8"))', "        allowed = special"),
             "first_name_only": ("sorted(allowed, key=len)[::-1]", "allowed[:1]"),
@@ -352,6 +369,12 @@ def encode_special(text, allowed):
     return [*text[:at].encode(), special[name], *encode_special(text[at + len(name):], allowed)]
 """,
         {
+            "looked_up_anyway": (
+                "list(text.encode())",
+                "[special[text]] if text in special else list(text.encode())",
+                "*text[:at].encode()",
+                "*([special[text[:at]]] if text[:at] in special else text[:at].encode())",
+            ),
             "no_tail": ("return list(text.encode())", "return []"),
             "text_lost": ("*text[:at].encode(), ", ""),
             "stripped": (
@@ -388,7 +411,25 @@ SPECIAL += [
         },
     ),
 ]
-SPECIAL_WRONG = [  # the first two are slips of another kind, but do just what their names say
+SPECIAL_WRONG = [
+    Wrong(
+        *("encode_special", "looked_up_anyway"),
+        f"""
+import re
+
+def encode_special(text, allowed):
+{TABLE}
+    names = sorted(allowed, key=len, reverse=True)
+    ids = []
+    for part in re.split("(" + "|".join(re.escape(a) for a in names) + ")", text):
+        if part in special:
+            ids.append(special[part])
+        else:
+            ids.extend(list(part.encode()))
+    return ids
+""",
+    ),
+    # the next two are slips of another kind, but do just what their names say
     Wrong("encode_special", "never", changed(SPECIAL[0].source, ("map(re.escape, names)", "names"))),
     Wrong("encode_special", "special_lost", changed(SPECIAL[0].source, ('"(" +', '"(?:" +'))),
     Wrong(

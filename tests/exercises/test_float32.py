@@ -39,7 +39,7 @@ def test_a_bug_is_shown_on_an_input() -> None:
     assert "right is" in report.lines[1]
     report = report_on("return (scores.float() / t).softmax(-1)", "(scores == scores.max()).float()")
     assert report.bug == "zero_one_row"
-    assert report.lines[1].startswith("on temperature(x of (2, 282), 0.0) 1 of 564 numbers are wrong")
+    assert report.lines[1].startswith("on temperature(a tensor (2, 282), 0.0) 1 of 564 numbers are wrong")
 
 
 def test_what_only_rounds_is_not_counted_as_wrong() -> None:
@@ -50,4 +50,4 @@ def test_what_only_rounds_is_not_counted_as_wrong() -> None:
 
     report = check(top_k)
     assert report.bug == "keeps_k_plus_1"
-    assert report.lines[1].startswith("on top_k(x of (2, 282), 7) 2 of 564 numbers are wrong"), report
+    assert report.lines[1].startswith("on top_k(scores (2, 282), 7) 2 of 564 numbers are wrong"), report

@@ -18,6 +18,7 @@ from minigpt import check
 from minigpt.exercises.catalog import exercise
 from minigpt.exercises.sandbox import TooLong, limited
 from minigpt.exercises.trace import Step, parting
+from tests.exercises.written import written
 from tests.forked import call
 
 
@@ -405,19 +406,39 @@ def test_the_solution_beside_a_part_as_a_difference(capsys: pytest.CaptureFixtur
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(cell, file, "exec"), space)
     check.solution(space["LayerNorm"])
-    lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    told, *lines = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert told == '"- " is what you wrote, "+ " what the solution has instead; lines without a sign stand in both'
     for sign, text in (("-", NORM), ("+", exercise("layer_norm").solution())):
         assert [line[2:] for line in lines if line[:1] in (sign, " ", "")] == text.rstrip().split("\n")
     assert "+         self.eps = eps" in lines
     assert "          super().__init__()" in lines
 
 
-def test_what_has_nothing_in_common_or_no_source_gets_the_solution_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_has_no_source_gets_the_solution_alone_and_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     space: dict[str, Any] = {}
     exec("def merge(ids, pair, new):\n    pass", space)
-    for part, name in ((space["merge"], None), (space["merge"], "gelu"), (len, "merge"), (tells_nothing, "layer_norm")):
+    for part, name in ((space["merge"], None), (space["merge"], "gelu"), (len, "merge")):
         check.solution(part, name)
-        assert capsys.readouterr().out == exercise(name or "merge").solution()
+        told, _, rest = capsys.readouterr().out.partition("\n")
+        assert told.startswith("# your own code is not to be found")
+        assert rest == exercise(name or "merge").solution()
+
+
+def test_what_is_written_is_shown_beside_the_solution_however_unlike_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A class without the annotations and texts of the solution has few lines in common with it."""
+    bare = written("class WordTokenizer:\n    def __init__(self, corpus):\n        self.vocab = corpus")
+    for part, name in ((bare, None), (tells_nothing, "layer_norm")):
+        check.solution(part, name)
+        told, *lines = capsys.readouterr().out.rstrip("\n").split("\n")
+        assert told.startswith('"- " is what you wrote')
+        right = exercise(name or "WordTokenizer").solution().rstrip("\n").split("\n")
+        assert [line[2:] for line in lines if line[:1] in ("+", " ", "")] == right
+        assert sum(line.startswith("- ") for line in lines) >= 2
+
+
+def test_where_nothing_is_written_the_solution_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    check.solution(written(exercise("merge").blank()))
+    assert capsys.readouterr().out == exercise("merge").solution()
 
 
 def tells_nothing() -> None:
@@ -426,12 +447,15 @@ def tells_nothing() -> None:
 
 
 def test_hint_solution_and_reset(capsys: pytest.CaptureFixture[str]) -> None:
-    for n in (1, 2, 3, 1):
-        check.hint("merge")
+    for n, part in ((1, "merge"), (2, in_place), (3, "merge"), (1, "merge")):
+        check.hint(part, "merge" if part is in_place else None)
         assert capsys.readouterr().out.startswith(f"hint {n} of 3: ")
     check.solution("layer_norm")
     assert "torch.sqrt(variance + self.eps)" in capsys.readouterr().out
-    check.reset("layer_norm")
-    out = capsys.readouterr().out
-    assert 'raise NotImplementedError("your turn")' in out
-    assert "sqrt" not in out
+    for part in ("layer_norm", exercise("layer_norm").part):
+        check.reset(part)
+        out = capsys.readouterr().out
+        assert 'raise NotImplementedError("your turn")' in out
+        assert "sqrt" not in out
+    check.hint(exercise("WordTokenizer").part)
+    assert capsys.readouterr().out.startswith("hint 1 of 3: Collect the words")

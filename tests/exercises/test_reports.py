@@ -37,13 +37,19 @@ def test_an_unknown_name_is_one_line_in_a_notebook(
     monkeypatch.setattr(InteractiveShell, "init_prompts", lambda _: None)  # it sets sys.ps1 for all that comes after
     shell = InteractiveShell()
     shell.user_ns |= {"check": check, "mine": len}
-    for call in ("check.hint('gelo')", "check.solution('gelo')", "check.reset('gelo')", "check(mine, 'gelo')"):
+    calls = [f"check.{name}('gelo')" for name in ("hint", "solution", "reset")]
+    for call in (*calls, "check(mine, 'gelo')", "check.hint(mine, 'gelo')"):
         shell.run_cell(call)
         assert capsys.readouterr().out == "no exercise 'gelo': did you mean 'gelu'?\n"
     shell.run_cell("check('gelu')")
     assert capsys.readouterr().out == "'gelu' is a text: give the part itself, as in check(gelu)\n"
+    shell.run_cell("check.play('gelu')")
+    assert capsys.readouterr().out == "'gelu' is a text: give the part itself, as in check.play(gelu)\n"
     with pytest.raises(NoExercise, match="as in check"):
         check(len)
+    for call in (check.hint, check.solution, check.reset, check.play):
+        with pytest.raises(NoExercise, match=rf"name it, as in check\.{call.__name__}\(len, name="):
+            call(len)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +124,46 @@ def test_a_named_bug_is_shown_where_it_gives_a_value_else_where_it_fails() -> No
 
     report = check(embed)
     assert report.bug == "wpe_not_cut"
-    assert report.lines[1].endswith("gives x of (2, 9, 3)"), "it fails on the first"
+    assert report.lines[1].endswith("gives a tensor (2, 9, 3)"), "it fails on the first"
     failed: list[Any] = [Outcome(error=IndexError("out of range"))]
     assert example(exercise("embed"), [0], failed) == ["IndexError: out of range"]
+
+
+def test_a_report_shows_what_the_part_gave_not_what_is_compared() -> None:
+    """Words in another order are compared with their ids put right."""
+    source = """
+    class WordTokenizer:
+        def __init__(self, corpus):
+            self.words = ["[PAD]", "[UNK]"]
+            for word in " ".join(corpus).lower().split():
+                if word not in self.words:
+                    self.words.append(word)
+
+        def encode(self, text):
+            return [self.words.index(word) if word in self.words else 1 for word in text.lower().split()]
+
+        def decode(self, ids):
+            return " ".join(self.words[i] for i in ids if i)
+    """
+    report = check(written(source))
+    assert report.says == "it has its words in the order in which they first appear, not in alphabetical order"
+    assert report.lines[1].endswith(".encode('brown fox') gives [4, 5]")
+    assert report.lines[2] == "right is [2, 5]"
+
+
+def test_a_dict_of_the_wrong_way_round_is_shown_whole() -> None:
+    task = exercise("train")
+    report = check(task.with_bugs("ids_to_tokens"), "train")
+    assert report.says == "it returns ids -> tokens: asked for is tokens -> ids"
+    assert report.lines[1].startswith("train('low low', 257) gives {0: b'\\x00', 1: b'\\x01', ")
+    assert report.lines[2].startswith("right is {b'\\x00': 0, b'\\x01': 1, ")
+    left_out = check(task.with_bugs("bytes_left_out"), "train").lines
+    assert left_out[1:] == ["train('low low', 257): at b'\\x00' you have nothing", "right is 0"]
+
+
+def test_the_proof_says_where_the_mistake_was_put() -> None:
+    says = "put into the solution, this one mistake gives what yours gives, on all 3 inputs"
+    assert check(exercise("attention").with_bugs("no_scale"), "attention").lines[0] == says
 
 
 def test_a_head_of_its_own_is_told_whose_matrix_it_is() -> None:

@@ -115,6 +115,21 @@ EXERCISE = Exercise(
             *(SPLIT, "t.view(B, T, self.n_head, D)", BACK, ".reshape(B, T, C)"),
         ),
         bug(
+            *(
+                "heads_not_transposed_before",
+                "forgets transpose(1, 2) before it attends, so that heads attend to heads",
+            ),
+            *(SPLIT, "t.view(B, T, self.n_head, D)"),
+            *(MASKED, "future = torch.ones(self.n_head, self.n_head, dtype=torch.bool).triu(1)\n        " + MASKED),
+        ),
+        bug(
+            *(
+                "heads_not_transposed_before_tokens",
+                "forgets transpose(1, 2) before it attends, so that heads attend to heads, behind a mask for tokens",
+            ),
+            *(SPLIT, "t.view(B, T, self.n_head, D)"),
+        ),
+        bug(
             *("view_for_transpose", "cuts the heads by a view alone, which mixes tokens with channels"),
             *(SPLIT, "t.reshape(B, self.n_head, T, D)"),
         ),

@@ -35,11 +35,13 @@ END, USER, BOTH, BOT = "<|end|>", "<|user|>", "<|end|><|user|>", "<|bot|>"
 
 
 def cases() -> list[Case]:
-    """One token, none allowed, none there; inside a word, side by side, the longer of two, in either order; é."""
+    """One token, none allowed, none there; inside a word, side by side, the longer of two, in either order; é; one that
+    is not allowed alone, and with nothing but allowed ones around it."""
     some: tuple[tuple[str, list[str]], ...] = (
         ("<|end|>", [END]),
         ("hi", [END]),
         ("", [BOT]),
+        ("<|user|>", [END]),
         ("a <|end|> b", [END]),
         ("a <|end|> b", []),
         ("a<|bot|>b", [BOT]),
@@ -48,6 +50,7 @@ def cases() -> list[Case]:
         ("<|user|> hi  you \n<|bot|>", [BOT, USER]),
         ("a<|end|><|user|>b", [END, BOTH, USER]),
         ("<|end|><|user|>", [BOTH, END]),
+        ("<|end|><|bot|><|end|>", [END]),
         ("<|end|><|user|> 日 <|end|>", [END, USER]),
         ("<|end|><|user|><|end|> <|END|> <|end", [BOT, USER, END, BOTH]),
     )
@@ -57,7 +60,9 @@ def cases() -> list[Case]:
 NAMES = "names = sorted(allowed, key=len, reverse=True)"
 FIT = '"|".join(re.escape(name) for name in names)'
 BEFORE = "ids += text[last : match.start()].encode()"
+TAIL = "ids += text[last:].encode()"
 OWN = "ids.append(special[match.group()])"
+LOOKED_UP = "[special[{0}]] if {0} in special else {0}.encode()"  # in `special`, where `allowed` is meant
 REFUSE = "if any(name in text for name in special if name not in allowed):\n        raise ValueError"
 LOOP = "in re.finditer(any_name, text):"
 
@@ -78,7 +83,18 @@ EXERCISE = Exercise(
         ),
         bug(
             *("never", "takes special tokens for plain text even where they are allowed"),
-            *(NAMES, "names = []", "ids += text[last:].encode()", "ids += text.encode()"),
+            *(NAMES, "names = []", TAIL, "ids += text.encode()"),
+        ),
+        bug(
+            *(
+                "looked_up_anyway",
+                "gives a special token that is not allowed its id where no plain text stands beside it",
+            ),
+            *(
+                BEFORE,
+                BEFORE.replace("text[last : match.start()].encode()", LOOKED_UP.format("text[last : match.start()]")),
+            ),
+            *(TAIL, TAIL.replace("text[last:].encode()", LOOKED_UP.format("text[last:]"))),
         ),
         bug(
             *("all_if_empty", "takes an empty list for all special tokens"),
@@ -107,7 +123,7 @@ EXERCISE = Exercise(
             LOOP,
             "in list(re.finditer(any_name, text))[:1]:",
         ),
-        bug("no_tail", "loses the text behind the last special token", "ids += text[last:].encode()", ""),
+        bug("no_tail", "loses the text behind the last special token", TAIL, ""),
         bug("text_lost", "loses the text before a special token", BEFORE, ""),
         bug(
             *("text_repeated", "repeats what comes before: it begins each piece of text at 0"),

@@ -64,21 +64,8 @@ def cases() -> list[Case]:
     """Contractions, spaces, numbers, line ends, white space, letters beyond ASCII, no text; then a real one."""
     texts = (
         *("We'll see", "IT'S", "he'd 'tis", "'tis", "'Twas", "we'llgo", "a b", "a  b", " 12345", "in 1234,5", "x!\n"),
-        *(
-            "a\nb",
-            "hi!?\n\n\nyes",
-            "a\n  b",
-            "a\n\n  b",
-            "1\t!\t2\n3",
-            "(word",
-            "\ta\r\nb \n",
-            "a  \nb",
-            "a!\r\nb",
-            "a\rb",
-            "2½",
-            "GPT2345 4all",
-            "snake_case_1",
-        ),
+        *("a\nb", "hi!?\n\n\nyes", "a\n  b", "a\n\n  b", "1\t!\t2\n3", "(word", "\ta\r\nb \n", "a  \nb", "a!\r\nb"),
+        *("a\rb", "2½", "GPT2345 4all", "snake_case_1"),
         *("naïve 漢字 ٣", "", " ", "end  ", "I'VE   '2' ... ?!", material.TEXTS[1]),
     )
     return [Case((text, pattern)) for text in texts for pattern in ("gpt2", "cl100k_base")]
@@ -143,6 +130,20 @@ EXERCISE = Exercise(
             '"|".join([f"({rules[0]})", *rules[1:]])',
         ),
         bug("captured_ending", "gives the s of 's alone, what findall has in parentheses: write (?:…)", RULES, INSIDE),
+        bug(
+            *(
+                "captured_line_ends",
+                "gives of each piece its (…) alone, a line end or nothing, as findall does: write [\\r\\n]*",
+            ),
+            *(CL_OTHER, CL_OTHER.replace(r"[\r\n]*", r"(\r|\n)*")),
+        ),
+        bug(
+            *(
+                "captured_line_end",
+                "gives of each piece its (…) alone, the last line end or nothing, as findall does: write [\\r\\n]+",
+            ),
+            *(r'r"\s*[\r\n]+"', r'r"\s*(\r|\n)+"'),
+        ),
         bug("digits_joined", "keeps numbers whole, where cl100k_base cuts them into threes", CL_NUMBER, r"\p{N}+"),
         bug("digits_single", "cuts numbers into single digits, where cl100k_base takes three", CL_NUMBER, r"\p{N}"),
         bug("digits_by_three", "cuts numbers into threes, where gpt2 keeps them whole", NUMBER, r'r" ?\p{N}{1,3}"'),
@@ -166,6 +167,17 @@ EXERCISE = Exercise(
         bug(
             *("newline_cut_off", "cuts line ends off the marks before them, where cl100k_base keeps them together"),
             *(CL_OTHER, CL_OTHER.replace(r"[\r\n]*", "")),
+        ),
+        bug(
+            *(
+                "line_end_needed",
+                "asks for a line end behind marks, so that it loses those without: [\\r\\n]* takes none, too",
+            ),
+            *(CL_OTHER, CL_OTHER.replace("*", "+")),
+        ),
+        bug(
+            *("line_end_single", "takes one line end behind marks, where cl100k_base takes all of them"),
+            *(CL_OTHER, CL_OTHER.replace("*", "?")),
         ),
         bug(
             *("no_lookahead", "keeps white space whole: its last character belongs to what follows"),

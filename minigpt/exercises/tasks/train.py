@@ -7,7 +7,6 @@ stops where no pair is left, and not before: a pair that occurs once is merged, 
 import re
 from collections import Counter
 from itertools import pairwise
-from typing import Any
 
 from minigpt.exercises import material
 from minigpt.exercises.exercise import Case, Exercise, bug
@@ -66,17 +65,6 @@ def cases() -> list[Case]:
     return [Case(pair) for pair in some]
 
 
-def use(part: Any, text: str, n: int) -> Any:
-    """What the trainer gives, with the 256 bytes in a word."""
-    ranks = part(text, n)
-    if not isinstance(ranks, dict):
-        return ranks
-    single = {token: i for token, i in ranks.items() if isinstance(token, bytes) and len(token) == 1}
-    rest = {token: i for token, i in ranks.items() if token not in single}
-    return {"bytes": "all 256" if single == ALL else single} | rest
-
-
-ALL = {bytes([i]): i for i in range(256)}
 PART = 'parts = text.split("<|endoftext|>")'
 WORDS = r're.findall(r" ?\S+", part)'
 BEST = "min(counts, key=lambda pair: (-counts[pair], pair))"
@@ -89,7 +77,6 @@ EXERCISE = Exercise(
     lesson="02",
     part=train,
     make_cases=cases,
-    use=use,
     hints=(
         "Count the pairs of all words, merge the most frequent one in all of them, and begin again: that is all.",
         "Keep for each different word how often it occurs, and its ids, which merging shortens. A new token gets the "
@@ -139,6 +126,8 @@ EXERCISE = Exercise(
             *("ids_from_0", "leaves the 256 bytes out of the vocabulary, and counts from 0"),
             *(RESULT, "{token: i for i, token in enumerate(tokens[256:])}"),
         ),
+        bug("ids_to_tokens", "returns ids -> tokens: asked for is tokens -> ids", RESULT, "dict(enumerate(tokens))"),
+        bug("returns_list", "returns a list of tokens: asked for is a dict of tokens -> ids", RESULT, "tokens"),
         bug("one_too_many", "makes one token too many", "len(tokens) < n", "len(tokens) <= n"),
         bug("one_too_few", "makes one token too few", "len(tokens) < n", "len(tokens) < n - 1"),
         bug("counts_special", "takes <|endoftext|> for text, and merges it", PART, "parts = [text]"),
@@ -153,6 +142,13 @@ EXERCISE = Exercise(
         bug("across_words", "does not cut into words, so that pairs reach across them", WORDS, "[part]"),
         bug("space_lost", "loses the space before each word", WORDS, "part.split()"),
         bug("no_weights", "counts each word once, however often it occurs", COUNT, "counts[pair] += 1"),
+        bug(
+            *(
+                "once_per_text",
+                "counts a word once for each part of the text that has it, however often it stands there",
+            ),
+            *(WORDS, f"set({WORDS})"),
+        ),
         bug(
             "once_per_word",
             "counts a pair once in a word that has it twice",

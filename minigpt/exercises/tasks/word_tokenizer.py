@@ -1,12 +1,14 @@
 """Lesson 01: words as ids.
 
-What counts is what encode and decode give; how the vocabulary is kept is free. Words in another than alphabetical
-order are one bug, whichever order it is, since that of a set changes from run to run.
+What counts is what encode and decode give; how the vocabulary is kept is free. Words in the order in which they first
+appear are one bug; those in any other order but the alphabetical are another, whichever order it is, since that of a
+set changes from run to run.
 """
 
 from typing import Any
 
 from minigpt.exercises.exercise import Case, Exercise, bug
+from minigpt.exercises.outcomes import Reordered
 
 
 class WordTokenizer:
@@ -47,6 +49,7 @@ CORPUS = [
     "Tokenization converts text to numbers",
     "Large language models predict the next token",
 ]
+ODD = ["b  A", *CORPUS, "\tc a\n"]
 CALLS: tuple[tuple[str, Any], ...] = (
     *(("encode", "brown fox"), ("encode", "The brown unicorn jumps"), ("encode", ""), ("encode", "TEXT  to\nnumbers ")),
     *(("decode", [2, 1, 0, 5]), ("decode", [17, 2, 1, 6]), ("decode", [16, 0, 0]), ("decode", [0, 9, 0, 11, 20])),
@@ -57,12 +60,11 @@ CALLS: tuple[tuple[str, Any], ...] = (
 def cases() -> list[Case]:
     """A corpus of one word, then that of the source notebook, then one with odd white space."""
     few = [Case((["low"], "encode", "low")), Case((["low"], "encode", "high"))]
-    odd = ["b  A", *CORPUS, "\tc a\n"]
     return [
         *few,
         *(Case((CORPUS, *call)) for call in CALLS),
-        Case((odd, "encode", "a b c")),
-        Case((odd, "decode", [2])),
+        Case((ODD, "encode", "a b c")),
+        Case((ODD, "decode", [2])),
     ]
 
 
@@ -81,12 +83,24 @@ def use(part: Any, corpus: list[str], method: str, arg: Any) -> Any:
     back = {new: i for i, new in right.items()}
     given = arg if method == "encode" else [back.get(i, i) for i in arg]
     found = getattr(tok, method)(given)
-    return {
-        "the words": "not sorted",
-        "sorted it would be": [right.get(i, i) for i in found] if method == "encode" else found,
-    }
+    order = "as they appear" if all(as_they_appear(part, one) for one in (corpus, ODD)) else "another"
+    return Reordered(found, order=order, sorted=[right.get(i, i) for i in found] if method == "encode" else found)
 
 
+def as_they_appear(part: Any, corpus: list[str]) -> bool:
+    """Whether a tokenizer has the words of a corpus in the order in which they first appear."""
+    words = list(dict.fromkeys(word for text in corpus for word in text.lower().split()))
+    try:
+        tok = part(corpus)
+        return [tok.decode([i]) for i in range(2, 2 + len(words))] == words
+    except Exception:
+        return False
+
+
+ORDERED = """class Ordered(dict):
+            def update(self, new):
+                super().update(dict.fromkeys(new))
+        words = Ordered()"""
 CORPUS_WORDS = "words.update(text.lower().split())"
 WORDS = "words = text.lower().split()"
 VOCAB = '["[PAD]", "[UNK]", *sorted(words)]'
@@ -107,7 +121,17 @@ EXERCISE = Exercise(
         bug("lower_missing", "does not lower the text that it encodes", WORDS, "words = text.split()"),
         bug("corpus_not_lowered", "does not lower the corpus", CORPUS_WORDS, "words.update(text.split())"),
         bug(
-            *("set_unsorted", "does not put its words in alphabetical order: those of a set change from run to run"),
+            *(
+                "order_of_appearance",
+                "has its words in the order in which they first appear, not in alphabetical order",
+            ),
+            *("words: set[str] = set()", ORDERED, "*sorted(words)", "*words"),
+        ),
+        bug(
+            *(
+                "set_unsorted",
+                "does not put its words in alphabetical order: where a set gives them, it changes from run to run",
+            ),
             *("*sorted(words)", "*words"),
         ),
         bug("pad_unk_swapped", "has [PAD] and [UNK] swapped", '"[PAD]", "[UNK]",', '"[UNK]", "[PAD]",'),
@@ -142,6 +166,16 @@ EXERCISE = Exercise(
         bug(
             *("repeats_kept", "keeps a word once for each time it occurs, so that later words get too large ids"),
             *("words: set[str] = set()", "words = []", "words.update", "words.extend"),
+        ),
+        bug(
+            *("repeats_first", "keeps a word once for each time it occurs, and gives each the id of its first time"),
+            *("words: set[str] = set()", "words = []", "words.update", "words.extend"),
+            *("word: i for i, word in enumerate(self.vocab)", "word: self.vocab.index(word) for word in self.vocab"),
+        ),
+        bug(
+            *("repeats_gaps", "counts a word once for each time it occurs, so that some ids have no word"),
+            *("words: set[str] = set()", "words = []", "words.update", "words.extend"),
+            *("[self.vocab[i] for i in ids]", "[{i: word for word, i in self.ids.items()}[i] for i in ids]"),
         ),
         bug(
             *("ids_from_1", "counts ids from 1, where [PAD] should be 0"),

@@ -112,7 +112,7 @@ print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 #
 # Cut a text by either pattern. Python's own `re` does not know `\p{L}`; the package `regex` does, and its `findall`
 # gives all pieces in order. GPT-2's rules you have; those of cl100k_base are for you to write, from their
-# description: at the left are GPT-2's, at the right its own.
+# description.
 
 # %% exercise="split"
 

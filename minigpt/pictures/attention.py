@@ -7,6 +7,8 @@ from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
 NUMBERED = 12  # up to this many tokens the cells print their numbers: shades cannot be told apart
+ROOT = "shade: square root of the weight"  # else what is spread over forty tokens could not be seen, least in the dark
+FAINT = 0.01  # in the grid: what is less is not drawn, or hundreds of tokens would make a picture of millions of cells
 
 
 def attention_head(
@@ -24,7 +26,8 @@ def attention_head(
     letters = min(SIZE, cell * 0.95)
     left = 2 * SIZE + max(map(cells, names), default=0) * ADVANCE * letters
     top = 4 * SIZE + (2.4 * letters if n <= NUMBERED else 0)
-    axes = "each row a query, each column a key" + ("" if n <= NUMBERED or keys else ", in the same order")
+    axes = "each row a query, each column a key"
+    axes += "" if n <= NUMBERED else f"; {ROOT}" if keys else f", in the same order; {ROOT}"
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     for j, name in enumerate(columns):
         if n <= NUMBERED:  # two lines in turn, so that neighbours do not touch
@@ -37,7 +40,8 @@ def attention_head(
                 continue  # what a token may not see stays blank
             hint = f"{names[i]} looks at {columns[j]}: {weight:.3f}"
             edge = "rule" if n <= 2 * NUMBERED else None  # on smaller cells there would be more line than shade
-            shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=float(weight), edge=edge, hint=hint))
+            shade = float(weight) if n <= NUMBERED else weight**0.5
+            shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=shade, edge=edge, hint=hint))
             if n <= NUMBERED:
                 number = f"{weight:.2f}"
                 shapes.append(Text(left + (j + 0.5) * cell, y + cell / 2 + 5, number, on_tint(weight), "middle"))
@@ -56,7 +60,7 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
     n_layer, n_head, n = len(weights), len(weights[0]), len(weights[0][0])
     side = 84.0
     left, top = 5.5 * SIZE, 5.2 * SIZE
-    axes = f"in each square {n} queries from top to bottom, {n} keys from left to right"
+    axes = f"in each square {n} queries from top to bottom, {n} keys from left to right; {ROOT}"
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     shapes += [Text(left + (h + 0.46) * side, top - 8, f"head {h}", "soft", "middle", 12) for h in range(n_head)]
     rows = []
@@ -68,10 +72,10 @@ def attention_grid(weights: Sequence[Sequence[Sequence[Sequence[float]]]], title
             x, cell = left + h * side, (side - 8) / n
             shapes.append(Box(x, y, side - 8, side - 8, "paper", edge="rule", hint=f"layer {layer}, head {h}"))
             shapes += [
-                Box(x + j * cell, y + i * cell, cell, cell, shade=float(weight))
+                Box(x + j * cell, y + i * cell, cell, cell, shade=weight**0.5)
                 for i, row in enumerate(head)
                 for j, weight in enumerate(row)
-                if weight > 0.02
+                if weight > FAINT
             ]
     told = f"{title}: one square for each head, its rows the {n} tokens that look, its columns those looked at. "
     told += "The table says where a head looks most: at itself, the token before, or the first one."

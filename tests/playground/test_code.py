@@ -118,7 +118,7 @@ def test_a_filter_and_the_facts_of_a_token_link_to_their_code(page: Visitor) -> 
 
 @browser
 def test_by_keyboard_alone_while_a_text_is_written(page: Visitor) -> None:
-    page.set("#max_new_tokens", 200)
+    page.set("#max_new_tokens", 500)
     page.set("#repetition_penalty", 1.3)
     page.click("#generate")
     page.evaluate("document.querySelector('#computed button').focus()")

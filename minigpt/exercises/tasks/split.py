@@ -17,22 +17,18 @@ def split(text: str, pattern: str) -> list[str]:
     r"""The pieces of a text as "gpt2" or as "cl100k_base" cuts it: the first rule that fits takes
     all it can.
 
-    "gpt2":
-    's 't 'd 'm 'll 've 're
-    letters, with one space before them (where there is one)
-    numbers, likewise
-    anything else but white space, likewise
-    white space, but for its last character where something follows
-    white space
-
-    "cl100k_base":
-    the first, small or capital
-    letters, with any one character before them (where there is one) that is no letter, number
-      or line end (\r or \n)
-    one to three numbers
-    the fourth, with the line ends behind them (where there are)
-    line ends, with the white space before and between them
-    the last two
+    "gpt2": 's 't 'd 'm 'll 've 're
+      letters, with one space before them (where there is one)
+      numbers, likewise
+      anything else but white space, likewise
+      white space, but for its last character where something follows
+      white space
+    "cl100k_base": the first, small or capital
+      letters, with any character before them (where there is one) but letters, numbers, \r and \n
+      one to three numbers
+      the fourth, with the line ends behind them (where there are)
+      line ends, with the white space before and between them
+      the last two
 
     split("We'll see", "gpt2") is ["We", "'ll", " see"]; the classes of regex are \p{L}, \p{N} and \s.
     """

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from minigpt.language_model import LanguageModel
 from minigpt.playground.app import PAGE
 from minigpt.playground.code import CODE, TABS, parted, source, where
 from minigpt.playground.shelf import Shelf
+from minigpt.playground.work import Job
 from tests.pictures.browser import CHROMIUM
 from tests.playground.conftest import Playground, opened
 from tests.playground.visitor import Visitor
@@ -117,8 +119,10 @@ def test_a_filter_and_the_facts_of_a_token_link_to_their_code(page: Visitor) -> 
 
 
 @browser
-def test_by_keyboard_alone_while_a_text_is_written(page: Visitor) -> None:
-    page.set("#max_new_tokens", 500)
+def test_by_keyboard_alone_while_a_text_is_written(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Job.step
+    monkeypatch.setattr(Job, "step", lambda job: (time.sleep(0.02), step(job))[1])  # else it ends before the keys do
+    page.set("#max_new_tokens", 200)
     page.set("#repetition_penalty", 1.3)
     page.click("#generate")
     page.evaluate("document.querySelector('#computed button').focus()")

@@ -123,12 +123,12 @@ def test_processes_from_their_start() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from Linux's /proc")
 def test_a_peak_of_memory_counts_what_was_there_for_a_moment() -> None:
-    held = bytearray(b"x") * 200_000_000
+    held = bytearray(b"x") * 900_000_000
     del held  # a peak of before, which does not count
     peaks.start()
-    held = bytearray(b"x") * 60_000_000
+    held = bytearray(b"x") * 600_000_000  # much more than a system may take back meanwhile of files that are mapped
     del held
-    assert 50e6 < peaks.resident("VmHWM") - peaks.BEFORE[-1] < 90e6
+    assert 450e6 < peaks.resident("VmHWM") - peaks.BEFORE[-1] < 700e6
     assert peaks.resident("VmRSS") - peaks.BEFORE[-1] < 30e6
 
 

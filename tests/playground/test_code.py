@@ -121,7 +121,7 @@ def test_a_filter_and_the_facts_of_a_token_link_to_their_code(page: Visitor) -> 
 @browser
 def test_by_keyboard_alone_while_a_text_is_written(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     step = Job.step
-    monkeypatch.setattr(Job, "step", lambda job: (time.sleep(0.02), step(job))[1])  # else it ends before the keys do
+    monkeypatch.setattr(Job, "step", lambda job: (time.sleep(0.1), step(job))[1])  # else it ends before the keys do
     page.set("#max_new_tokens", 200)
     page.set("#repetition_penalty", 1.3)
     page.click("#generate")

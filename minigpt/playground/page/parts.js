@@ -25,5 +25,5 @@ export function shade(box) {
   const tell = () => box.parentElement.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1)
   box.addEventListener("scroll", tell)
   new ResizeObserver(tell).observe(box)
-  new MutationObserver(tell).observe(box, { childList: true, subtree: true })
+  new MutationObserver(() => requestAnimationFrame(tell)).observe(box, { childList: true, subtree: true }) // when it is laid out anyway
 }

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from minigpt.exercises.own import own_file, place
-from minigpt.exercises.own import own_line as own_line
 
 CHECK = str(Path(__file__).parent)
 HUGE = -1e8  # what is below stands for -inf

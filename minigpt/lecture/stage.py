@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minigpt.exercises.own import own_line
 from minigpt.exercises.sandbox import Printed, TooLong, limited
-from minigpt.exercises.trace import own_line
 
 Job = dict[str, Any]
 SECONDS, RUN_SECONDS = 3.0, 10.0  # that a file, or one try, may compute, and a run

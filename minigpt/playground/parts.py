@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from minigpt.exercises.checked import BLANK, is_blank
 from minigpt.exercises.exercise import Exercise
+from minigpt.exercises.own import own_line
 from minigpt.exercises.parameters import Unbuilt
 from minigpt.exercises.play import Writer, put_in
 from minigpt.exercises.sandbox import TooLong, limited, shielded
-from minigpt.exercises.trace import own_line
 from minigpt.generation.fields import FILTERS
 from minigpt.language_model import LanguageModel
 from minigpt.models.cache import KVCache

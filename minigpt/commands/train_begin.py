@@ -8,9 +8,10 @@ from minigpt.commands.common import note_fetch
 from minigpt.commands.train_flags import MAY_CHANGE, TRAIN_DEFAULTS, flag
 from minigpt.commands.train_texts import BY_HASH, Note, as_list, flags_of, read_texts
 from minigpt.commands.train_tuning import USUAL_BLOCK, read_chat_files, with_template
+from minigpt.models.gpt2 import GPT2
 from minigpt.train.checkpoint import FILE, read_run
 from minigpt.train.data import Texts
-from minigpt.train.make import make_texts
+from minigpt.train.make import make_texts, set_dropout
 from minigpt.train.new import NewRun, settings_of
 from minigpt.train.record import RunRecord, companions_of
 from minigpt.train.trainer import Trainer, fast_precision
@@ -68,6 +69,8 @@ def load_base(args: argparse.Namespace, device: str | None) -> Checkpoint:
     if args.out.exists() and args.out.samefile(source if source.is_dir() else source.parent):
         raise ValueError(f"--out {args.out} is the folder of --finetune {args.finetune}: name another one")
     base = load_checkpoint(args.finetune, pick_device(device or "auto"), "float32")
+    if args.dropout is not None and isinstance(base.model, GPT2):
+        set_dropout(base.model, args.dropout)
     for name in ("vocab_size", "n_layer", "n_head", "n_embd", "dropout"):
         given, found = getattr(args, name), getattr(base.model.config, name, 0.0)
         if given is not None and given != found:

@@ -66,7 +66,7 @@ def add_sizes(group: argparse._ArgumentGroup) -> None:
     add("--n-head", type=whole(1), metavar="N", help="attention heads")
     add("--n-embd", type=whole(1), metavar="N", help="channels")
     share = flags.between(0, 1, "from 0 up to below 1")
-    add("--dropout", type=share, metavar="P", help=usual("dropout"))
+    add("--dropout", type=share, metavar="P", help=f"{usual('dropout')}; with --finetune the model's own")
 
 
 def add_training(group: argparse._ArgumentGroup) -> None:

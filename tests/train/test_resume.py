@@ -22,6 +22,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.train import checkpoint
 from minigpt.train.checkpoint import check_space, load_run, resume, save
 from minigpt.train.data import Texts, hold_out
+from minigpt.train.losses import read_log
 from minigpt.train.run import run
 from minigpt.train.trainer import Scores, Trainer, TrainSettings
 from tokenizer import Tokenizer
@@ -329,6 +330,28 @@ def test_sizes_beside_finetune_are_the_models_or_refused(
     assert "--n-layer 3 is for a new model" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
     assert command(tmp_path / "t", **flags, n_layer=1) == 0
+    assert config_of(tmp_path / "t").dropout == config_of(begun / "run").dropout
+
+
+def config_of(folder: Path) -> GPT2Config:
+    config = load_checkpoint(folder, "cpu").model.config
+    assert isinstance(config, GPT2Config)
+    return config
+
+
+def test_finetuning_may_have_another_dropout(begun: Path, tmp_path: Path) -> None:
+    flags = {"text": begun / "a.txt", "finetune": begun / "run", "device": "cpu", "learning_rate": 1e-9, "warmup": 0}
+    losses = {}
+    for share in (None, 0.0, 0.9):
+        out = tmp_path / str(share)
+        assert command(out, **flags, steps=1, **({} if share is None else {"dropout": share})) == 0
+        losses[share] = read_log(out)[0]["train"]
+        assert share is None or config_of(out).dropout == share
+    assert len({*losses.values()}) == 3
+    assert config_of(begun / "run").dropout not in (0.0, 0.9)
+    out = tmp_path / "0.9"  # goes on with it
+    assert command(out, resume=True, steps=2) == 0
+    assert config_of(out).dropout == 0.9
 
 
 def test_two_runs_in_one_folder(begun: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ Two are tried: the decode step in C (native.py), then PyTorch's fused kernels (f
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache
 from operator import is_
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -14,6 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from minigpt.fast.compared import difference, say_once
 from minigpt.fast.fused import fused
 from minigpt.fast.native import native
 from minigpt.models.cache import KVCache, LayerKV
@@ -161,15 +161,3 @@ def trace(model: Any) -> Tensor:
             found.append(model.hidden(ids[:, part], pos[:, part], cache))
     x = torch.cat(found, dim=1)  # (2, 2T, C)
     return torch.cat((x, model.unembed(x)), dim=-1) if size == SIZES["vocab_size"] else x
-
-
-def difference(plain: Tensor, fast: Tensor) -> float:
-    """The largest difference, relative to the largest value where that is above 1; nan where one is nan."""
-    plain, fast = plain.cpu().double(), fast.cpu().double()  # on the CPU, since Apple's MPS has no float64
-    return ((plain - fast).abs().amax() / plain.abs().amax().clamp(min=1.0)).item()
-
-
-@cache
-def say_once(line: str) -> None:
-    """One line on stderr, the first time it is said."""
-    print(f"minigpt: {line}", file=sys.stderr)

@@ -13,7 +13,7 @@ from time import perf_counter
 import torch
 
 from minigpt.fast import remembered
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.generation.generate import run
 from minigpt.generation.sequences import plan
 from minigpt.generation.settings import Settings

@@ -1,6 +1,6 @@
-"""A model whose parts run in PyTorch's fused kernels: the same tree of modules over the same parameters.
+"""A model whose parts run in fused kernels, most of them PyTorch's: the same tree of modules over the same parameters.
 
-Only what PyTorch has a kernel for is another class here; blocks, residual stream, cache and the rest are the plain
+Only what there is a kernel for is another class here; blocks, residual stream, cache and the rest are the plain
 model's own code. B batch, T new tokens, S slots, H heads, D head size, C channels.
 """
 
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minigpt.fast.attention import attend
 from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.layers import LayerNorm, Linear
@@ -26,18 +27,17 @@ NO_PRODUCT = {  # half precision that PyTorch multiplies element by element on t
 
 
 class FusedAttention(Attention):
-    """One kernel that never stores the (T, S) scores (Dao et al. 2022, FlashAttention)."""
+    """One kernel that never stores the (T, S) scores."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-        grouped = q.shape[1] != k.shape[1]
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+        return attend(q, k, v, mask)
 
 
 class FusedScaledAttention(ScaledAttention):
     """The same with the scores multiplied once more."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-        return F.scaled_dot_product_attention(q * self.scale, k, v, attn_mask=mask, is_causal=mask is None)
+        return attend(q * self.scale, k, v, mask)
 
 
 class FusedLinear(Linear):

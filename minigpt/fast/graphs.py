@@ -13,7 +13,8 @@ from types import FunctionType
 import torch
 from torch import Tensor
 
-from minigpt.fast.choose import ROUNDING, difference, say_once
+from minigpt.fast.choose import ROUNDING
+from minigpt.fast.compared import difference, say_once
 from minigpt.fast.step import WINDOW, empty_state, step
 from minigpt.generation import sampling
 from minigpt.generation.decoding import device_of, prefill

@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.fast.race import winners
 from minigpt.generation import noise, sampling
 from minigpt.generation.constraints import process

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.fast.choose import difference, fast_form, say_once
+from minigpt.fast.choose import fast_form
+from minigpt.fast.compared import difference, say_once
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast import choose, fused
-from minigpt.fast.choose import fast_form, say_once
+from minigpt.fast.choose import fast_form
+from minigpt.fast.compared import say_once
 from minigpt.models import attention, gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.cache import KVCache

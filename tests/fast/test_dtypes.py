@@ -10,7 +10,7 @@ import torch
 
 import minigpt
 from minigpt.cli import main
-from minigpt.fast import choose, dtypes, remembered
+from minigpt.fast import compared, dtypes, remembered
 from minigpt.language_model import LanguageModel
 from minigpt.playground.mine import on_cpu
 from minigpt.playground.same import same_text
@@ -24,7 +24,7 @@ def folder(random_checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: 
     """A checkpoint that counts as large enough, and a cache of its own."""
     monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(dtypes, "SMALL", 0)
-    choose.say_once.cache_clear()
+    compared.say_once.cache_clear()
     return Path(shutil.copytree(random_checkpoint("gpt2"), tmp_path / "model"))
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast import choose, compiler, native
-from minigpt.fast.choose import fast_form, say_once
+from minigpt.fast.choose import fast_form
+from minigpt.fast.compared import say_once
 from minigpt.fast.int8 import Int8Linear, quantized
 from minigpt.generation.decoding import new_cache
 from minigpt.generation.generate import generate

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from minigpt.fast import gpu, graphs
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.fast.fused import fused
 from minigpt.fast.graphs import Decoder, compiled
 from minigpt.fast.step import WINDOW

@@ -11,7 +11,7 @@ import torch
 import minigpt
 from minigpt import language_model
 from minigpt.cli import main
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.generation import simple
 from minigpt.generation.decoding import append_next
 from minigpt.generation.finite import refuse_not_finite

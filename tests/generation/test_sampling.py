@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import minigpt
 from minigpt.fast import compiler, race
 from minigpt.fast import sampling as fast_sampling
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.generation import sampling as sampling_module
 from minigpt.generation.noise import sequence_key, uniform
 from minigpt.generation.sampling import Sample, sample

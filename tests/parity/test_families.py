@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from minigpt.fast import fused
-from minigpt.fast.choose import fast_form, say_once
+from minigpt.fast.choose import fast_form
+from minigpt.fast.compared import say_once
 from minigpt.models import llama, rope
 from minigpt.models.cache import KVCache
 from minigpt.models.variants import activations

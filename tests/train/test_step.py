@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minigpt.fast import training
-from minigpt.fast.choose import say_once
+from minigpt.fast.compared import say_once
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama

@@ -42,6 +42,9 @@ CLAUSE = re.compile(
     r"((?:He|She|It|They|We|I|The|A|An|There|Then|Now|So|His|Her)\b(?: [a-z'-]+){2,12}?)"
     r"(?:[;:]|,? (?:and|but|who|which|when|while|because|until|where)\b|, (?:for|as|so|with|to)\b) .+"
 )
+OPENING = re.compile(
+    r"^(?:Once|Long ago|One day)\b|^(?:[A-Z][a-z ,]*)?[Tt]here (?:was|were|lived|dwelt)\b|\bonce\b[^'\"]*$"
+)
 VERB = re.compile(
     r"\b(?:was|were|had|is|are|has|did|could|would|went|came|saw|took|gave|made|found|stood|sat|lay|ran|got|began|\w{3,}ed)\b"
 )
@@ -121,9 +124,10 @@ def goes_on(passage: str, after: str, rng: Random) -> Pair:
 
 
 def about(passage: str, after: str, rng: Random) -> Pair | None:
-    """A passage about a being that it speaks of first."""
-    match = BEING.search(passage)
-    if not match or '"' in passage[: match.start()]:
+    """A passage that brings a being in, as a tale's beginning does."""
+    first = sentences(passage)[0]
+    match = BEING.search(first)
+    if not match or match[0][0] not in "Aa" or not OPENING.search(first):
         return None
     article = "an" if match[1][0] in "aeio" else "a"
     told = (f"Tell me about {article} {match[1]}.", f"Tell me a story about {article} {match[1]}.")

@@ -3,14 +3,17 @@
 import json
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
 from minigpt.train.chats import read_chats
 from minigpt.train.data import split_documents
 from minigpt.train.dialogues import dialogues, main
+from minigpt.train.examine import examine
+from minigpt.train.examine import main as examine_main
 from minigpt.train.passages import sentences
-from minigpt.train.questions import EXACT, FREE, name, names, said, shorter, where, who
+from minigpt.train.questions import EXACT, FREE, about, name, names, said, shorter, where, who
 
 TALES = """\
 Once upon a time there was an old king who had three daughters. The eldest daughter was proud, and the second was idle.
@@ -95,6 +98,28 @@ def test_the_rules(rule, passage: str, answer: str | None) -> None:  # type: ign
     assert pair is None or pair[0].endswith(f"\n{passage}")
 
 
+@pytest.mark.parametrize(
+    ("passage", "asked"),
+    [
+        ("Once upon a time a poor miller had three sons. They left him.", "a miller"),
+        ("In a far country there lived an old king, and a fox.", "a king"),  # of whom it speaks first
+        ("A witch once met an ogre. They quarrelled.", "a witch"),
+        ("There was an eagle on the rock.", "an eagle"),
+        ("The king was once a poor man.", None),  # who is known already
+        ("He went out. There was an old woman.", None),
+        ("A fox ran by.", None),
+        ("'I was once a king,' said he.", None),
+    ],
+)
+def test_a_tale_about_somebody_begins_with_him(passage: str, asked: str | None) -> None:
+    pair = about(passage, "And so on.", Random(0))
+    if asked is None or pair is None:
+        assert (asked, pair) == (None, None)
+    else:
+        assert pair[0] in (f"Tell me about {asked}.", f"Tell me a story about {asked}.")
+        assert pair[1] == f"{passage} And so on."
+
+
 def test_names_have_a_capital_letter_amid_a_sentence() -> None:
     assert names("The King saw Gerda and Gerda saw God. Then Kay came.") == ["Gerda", "Kay"]
 
@@ -120,3 +145,50 @@ def test_a_text_without_tales_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit):
         main([str(tmp_path / "none.txt")])
     assert "no such file" in capsys.readouterr().err
+
+
+class Knows:
+    """In a model's place: answers some kinds of questions as the rules do, the others with nonsense."""
+
+    def __init__(self, *kinds: str) -> None:
+        pairs = [(kind, *turns[0]) for count in (24, 80) for kind, turns in made(count)]
+        self.answers = {question: answer for kind, question, answer in pairs if kind in kinds}
+        self.settings: list[dict[str, object]] = []
+
+    def chat_format(self) -> None:
+        pass
+
+    def chat(self, messages: list[dict[str, str]], **settings: object) -> SimpleNamespace:
+        self.settings.append(settings)
+        (message,) = messages
+        assert message["role"] == "user"
+        return SimpleNamespace(text=" " + self.answers.get(message["content"], "The moon."))
+
+
+def test_an_examination_counts_what_is_answered_as_the_rules_do() -> None:
+    lm = Knows("who", "name")
+    found = list(examine(lm, TALES, count=10))  # type: ignore[arg-type]
+    assert {one.kind for one in found} == {*EXACT}
+    assert all(one.right == (one.kind in ("who", "name")) for one in found)
+    assert all(settings["temperature"] == 0 for settings in lm.settings)
+
+
+def test_the_command_of_an_examination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tales.txt").write_text(TALES, encoding="utf-8")
+    monkeypatch.setattr("minigpt.train.examine.load", lambda _: Knows("said"))
+    examine_main(["sister", str(tmp_path / "tales.txt"), "--count", "3", "--show"])
+    out = capsys.readouterr().out
+    n = sum(kind == "said" for kind, _ in made(24))
+    assert f"said {n:7} of {n}" in out
+    assert out.count("-> ") == out.count("\nright\n") + out.count("\nwanted: ") > n
+    (tmp_path / "short.txt").write_text("One sentence.", encoding="utf-8")
+    for text, told in (("short.txt", "short.txt holds no dialogues"), ("none.txt", "no such file")):
+        with pytest.raises(SystemExit):
+            examine_main(["sister", str(tmp_path / text)])
+        assert told in capsys.readouterr().err
+    monkeypatch.undo()
+    with pytest.raises(SystemExit):
+        examine_main(["storyteller", str(tmp_path / "tales.txt")])
+    assert "it only continues text" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minigpt.fast.attention import attend
+from minigpt.fast.gelu import gelu
 from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.layers import LayerNorm, Linear
@@ -68,7 +69,7 @@ class FusedMLP(gpt2.MLP):
     """GELU in one kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return self.c_proj(gelu(self.c_fc(x)))
 
 
 class FusedGatedMLP(llama.MLP):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import difference, say_once
+from minigpt.fast.native import Native
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
@@ -79,10 +80,11 @@ def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def output_matrix(model: nn.Module) -> Tensor | None:
-    """The matrix (V, C) that `unembed` multiplies by; None where it does more."""
-    if isinstance(model, GPT2) and type(model).unembed is GPT2.unembed:
+    """The matrix (V, C) that `unembed` multiplies by, in a decode step perhaps in C; None where it does more."""
+    kinds = [kind for kind in type(model).__mro__ if "unembed" in vars(kind) and kind is not Native]
+    if isinstance(model, GPT2) and kinds[0].unembed is GPT2.unembed:
         return model.wte.weight
-    if isinstance(model, Llama) and type(model).unembed is Llama.unembed:
+    if isinstance(model, Llama) and kinds[0].unembed is Llama.unembed:
         return (model.embed_tokens if model.config.tied else model.lm_head).weight
     return None
 

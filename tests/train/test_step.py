@@ -206,6 +206,18 @@ def test_the_fused_loss_in_bfloat16_is_near() -> None:
         assert (mine - theirs).norm() < 0.03 * theirs.norm() + 1e-4
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_step_never_has_all_logits_at_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever form the model runs here, with a decode step in C or without."""
+    forward, calls = training.ChunkedCrossEntropy.forward, []
+    monkeypatch.setattr(training.ChunkedCrossEntropy, "forward", lambda *given: calls.append(1) or forward(*given))  # type: ignore[func-returns-value]
+    trainer = Trainer(tiny(kind), SETTINGS)
+    trainer.do_step(IDS)
+    calls.clear()  # of what was compared
+    trainer.do_step(IDS)
+    assert calls == [1]
+
+
 def test_an_output_matrix_that_is_none_keeps_the_models_own_logits() -> None:
     """A variant whose `unembed` does more than multiply, and a class of one's own."""
 

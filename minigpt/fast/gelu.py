@@ -1,0 +1,88 @@
+"""GELU in one kernel: gelu.c on a CPU, with its gradient, else PyTorch's, whose tanh takes four times as long there."""
+
+import ctypes
+from ctypes import c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from minigpt.fast.compared import difference, say_once
+from minigpt.fast.compiler import library
+from minigpt.models import layers
+
+EXACT = 1e-6  # relative difference in float32
+
+
+def gelu(x: Tensor) -> Tensor:
+    """What `models.layers.gelu` computes, for a tensor of any shape."""
+    plain = type(x) is Tensor and x.is_cpu and x.dtype == torch.float32
+    if plain and not torch.compiler.is_compiling() and agrees(layers.gelu):
+        found: Tensor = Gelu.apply(x)
+        return found
+    return F.gelu(x, approximate="tanh")
+
+
+class Gelu(torch.autograd.Function):
+    """GELU of a float32 tensor on the CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.contiguous()
+        y = torch.empty_like(x)
+        compiled().gelu(x.data_ptr(), y.data_ptr(), x.numel(), torch.get_num_threads())
+        ctx.save_for_backward(x)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, by_y: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # create_graph
+            raise RuntimeError("gelu.c has no second derivative: take the plain form, with plain=True")
+        (x,), by_y = ctx.saved_tensors, by_y.contiguous()
+        by_x = torch.empty_like(x)
+        given = (x.data_ptr(), by_y.data_ptr(), by_x.data_ptr(), x.numel(), torch.get_num_threads())
+        compiled().gradient(*given)
+        return by_x
+
+
+@cache
+def agrees(plain: Any) -> bool:
+    """Whether there is compiled code, and it gives what the plain form does, result and slope; one line says so where
+    it does not."""
+    if code() is None:
+        return False
+    found = []
+    with torch.inference_mode(False), torch.enable_grad():  # whoever asks may be predicting
+        for form in (plain, Gelu.apply):
+            x = torch.linspace(-4, 4, 1001).requires_grad_()
+            y = form(x)
+            found.append(torch.cat([y.detach(), *torch.autograd.grad(y, x, torch.linspace(-1, 1, 1001))]))
+    off = difference(*found)
+    if not off <= EXACT:
+        say_once(f"minigpt/fast/gelu.c differs from minigpt/models/layers.py by {off:.1e}: PyTorch's kernel is used")
+    return off <= EXACT
+
+
+def compiled() -> ctypes.CDLL:
+    """The code, which is there: `agrees` has asked."""
+    found = code()
+    assert found
+    return found
+
+
+@cache
+def code() -> ctypes.CDLL | None:
+    """gelu.c, compiled; None where that is not possible."""
+    return declared(library(Path(__file__).with_name("gelu.c")))
+
+
+def declared(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
+    """The library with the types of its two functions' arguments."""
+    if found:
+        for name, n_pointers in (("gelu", 2), ("gradient", 3)):
+            getattr(found, name).argtypes = [*[c_void_p] * n_pointers, c_int64, ctypes.c_int]
+            getattr(found, name).restype = None
+    return found

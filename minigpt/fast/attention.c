@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exponential.h"
+
 #define INLINE static inline __attribute__((always_inline))
 #define LANES 8
 typedef float vec __attribute__((vector_size(4 * LANES)));
@@ -25,17 +27,6 @@ INLINE vec load(const float *x) { vec v; memcpy(&v, x, sizeof v); return v; }
 INLINE void store(float *x, vec v) { memcpy(x, &v, sizeof v); }
 INLINE float *of(const View *x, int64_t text, int64_t head, int64_t token) {
     return x->at + text * x->text + head * x->head + token * x->token;
-}
-
-/* e^x to the last digit but one, as in native.c. */
-INLINE float exponential(float x) {
-    x = x < -87 ? -87 : x > 88 ? 88 : x;
-    float k = rintf(x * 1.44269504f), r = x - k * 0.693359375f + k * 2.12194440e-4f;
-    float series = 1 + r * (1 + r * (0.5f + r * (1 / 6.f + r * (1 / 24.f + r * (1 / 120.f + r * (1 / 720.f))))));
-    int32_t bits = ((int32_t)k + 127) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return series * power;
 }
 
 static float largest(const float *x, int64_t n) {

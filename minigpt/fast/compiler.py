@@ -17,6 +17,7 @@ from tokenizer.fetch.verify import cache_dir
 LOOSE = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
 CPU = ("-mcpu=native",) if platform.machine() in ("arm64", "aarch64") else ("-march=native",)
 FLAGS = ("-O3", *CPU, *LOOSE, "-fPIC", "-shared")
+HERE = Path(__file__).parent  # of what the sources share
 SECONDS = 300  # a compiler that takes longer hangs: it needs one
 
 
@@ -24,7 +25,7 @@ SECONDS = 300  # a compiler that takes longer hangs: it needs one
 def library(source: Path) -> ctypes.CDLL | None:
     """The library made of a C file, or None where it cannot be had: no compiler, no room, another system, an error.
 
-    The file's name holds a hash of all that decides what is in it, the source, the compiler and the processor; so a
+    The file's name holds a hash of all that decides what is in it, sources, compiler and processor; so a
     cache that several machines share has one for each.
     """
     compiler = shutil.which(os.environ.get("CC") or "cc")
@@ -33,7 +34,8 @@ def library(source: Path) -> ctypes.CDLL | None:
     threads = share_openmp()
     flags = (*FLAGS, "-fopenmp") if threads else FLAGS
     known = Path(compiler).stat()
-    parts = (source.read_text("utf-8"), compiler, known.st_mtime_ns, known.st_size, flags, processor())
+    code = [file.read_text("utf-8") for file in (source, *sorted(HERE.glob("*.h")))]
+    parts = (code, compiler, known.st_mtime_ns, known.st_size, flags, processor())
     path = cache_dir() / "compiled" / f"{source.stem}-{sha256(repr(parts).encode()).hexdigest()[:20]}.so"
     try:
         if not path.exists():
@@ -50,7 +52,7 @@ def build(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> 
     made = target.with_suffix(".o")
     try:
         for command in (
-            [compiler, *flags, "-c", str(source), "-o", str(made)],
+            [compiler, *flags, f"-I{HERE}", "-c", str(source), "-o", str(made)],
             [compiler, "-shared", str(made), "-o", str(target), "-lm"],
         ):
             subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "exponential.h"
 #ifdef _OPENMP
 #include <omp.h>
 #else
@@ -235,17 +237,6 @@ static void linear_into(const Linear *l, const float *x, float *y, int64_t strid
 
 static void linear(const Linear *l, const float *x, float *y, int64_t n, int threads) {
     linear_into(l, x, y, l->n_out, n, threads);
-}
-
-/* e^x to the last digit but one, in a form that compilers turn into vector code: 2^k times a short series. */
-static inline float exponential(float x) {
-    x = x < -87 ? -87 : x > 88 ? 88 : x;
-    float k = rintf(x * 1.44269504f), r = x - k * 0.693359375f + k * 2.12194440e-4f;
-    float series = 1 + r * (1 + r * (0.5f + r * (1 / 6.f + r * (1 / 24.f + r * (1 / 120.f + r * (1 / 720.f))))));
-    int32_t bits = ((int32_t)k + 127) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return series * power;
 }
 
 /* GELU in its tanh form, x (1 + tanh u) / 2, is x sigmoid(2u); SiLU is x sigmoid(x). */

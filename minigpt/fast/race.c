@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exponential.h"
+
 #define GOLDEN 0x9E3779B97F4A7C15u
 #define LUCKY (UINT64_MAX - (1ull << 58) + 1) /* one token in 64 has a number from here up, */
 #define LUCKY_WAIT 0.015748356968139168      /* and waits, at p = 1, no longer than this */
@@ -19,17 +21,6 @@ typedef struct { int64_t token; double rate; } Arrival; /* rate is p / -log(numb
 static inline uint64_t scrambled(uint64_t x) {
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
     return (x ^ x >> 27) * 0x94D049BB133111EBu;
-}
-
-/* e^x to the last digit but one, as in native.c. */
-static inline float exponential(float x) {
-    x = x < -87 ? -87 : x > 88 ? 88 : x;
-    float k = rintf(x * 1.44269504f), r = x - k * 0.693359375f + k * 2.12194440e-4f;
-    float series = 1 + r * (1 + r * (0.5f + r * (1 / 6.f + r * (1 / 24.f + r * (1 / 120.f + r * (1 / 720.f))))));
-    int32_t bits = ((int32_t)k + 127) << 23;
-    float power;
-    memcpy(&power, &bits, 4);
-    return series * power;
 }
 
 static Arrival arrival(int64_t token, uint64_t bits, double score, double top) {

@@ -163,7 +163,8 @@ def test_a_fault_in_the_c_code_is_seen_when_the_form_is_made(
     model: Any, family: str, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    text = Path(native.__file__).with_name("native.c").read_text("utf-8")
+    text, shared = (Path(native.__file__).with_name(f).read_text("utf-8") for f in ("native.c", "exponential.h"))
+    text = text.replace('#include "exponential.h"', shared)
     assert text.count(old) == 1
     (tmp_path / "native.c").write_text(text.replace(old, new), "utf-8")
     monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))

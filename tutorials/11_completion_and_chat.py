@@ -388,6 +388,26 @@ for name, one in (("before", lm), ("after", tuned)):
 # A full stop, and the text is over: it has forgotten how to tell tales. Real post-training takes many thousands of
 # conversations of all kinds, small steps, and often some of the old text among the new.
 #
+# ## The storyteller's sister
+#
+# A step in that direction: `storyteller-chat` is the storyteller, tuned on 22,000 small dialogues. No person wrote them.
+# A program took passages of the tales and made questions with their answers by rule (`minigpt/train/questions.py`): who
+# is in it, where it happens, who says something, what happened next. The rest was as above, with the loss on the
+# answers alone; `weights/storyteller-chat/README.md` has the commands.
+
+# %%
+sister = minigpt.load("storyteller-chat", device="cpu")
+PASSAGE = "The old king went into the forest, and there he met a wolf."
+for question in ("Who is in this passage?", "Where is it?", "What happened next?"):
+    asked = f"{question}\n{PASSAGE}"
+    found = sister.chat([{"role": "user", "content": asked}], temperature=0, max_new_tokens=40)
+    before = lm.generate(asked, temperature=0, max_new_tokens=24)
+    print(f"{question}\n    storyteller {before.text[:60]!r} …\n    sister      {found.text!r}")
+
+# %% [markdown]
+# The same size, the same tales: the one goes on with the text, the other answers it and ends. What she answers is not
+# always right; she has 5.9 million numbers, and looking something up in a passage is hard for so small a model.
+#
 # ## What people prefer
 #
 # Good answers are hard to write, but easy to compare. In **reinforcement learning from human feedback**, RLHF (Ouyang

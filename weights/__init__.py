@@ -1,5 +1,5 @@
-"""Finding, fetching, verifying and loading checkpoints; the embedded ones live in weights/storyteller/ and
-weights/miniatures/.
+"""Finding, fetching, verifying and loading checkpoints; the embedded ones live in weights/storyteller/,
+weights/storyteller-chat/ and weights/miniatures/.
 
 >>> import weights
 >>> weights.STORYTELLER.name  # importing weights imports no torch
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from weights.export import save_checkpoint as save_checkpoint
 
 STORYTELLER = Path(__file__).parent / "storyteller"
+STORYTELLER_CHAT = Path(__file__).parent / "storyteller-chat"  # the same, tuned to answer
 MINIATURES = Path(__file__).parent / "miniatures"  # of GPT-2's relatives, a folder each
 HOMES = {
     "Checkpoint": "weights.checkpoint",

@@ -13,7 +13,11 @@ from minigpt.terminal import columns
 from tokenizer.display import use_color
 from weights.fetch import locate
 
-PAIRS = (("gpt2", "qwen1.5-1.8b-chat"), ("storyteller", "smollm2-135m-instruct"))  # the first that is there
+PAIRS = (  # the first that is there, as the last one is
+    ("gpt2", "qwen1.5-1.8b-chat"),
+    ("storyteller", "smollm2-135m-instruct"),
+    ("storyteller", "storyteller-chat"),
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def usual_pair() -> tuple[str, str]:
-    """The models of the first lessons where both are on this machine, else the pair that needs no Hub."""
+    """The models of the first lessons where both are on this machine, else a pair that is."""
     return next((pair for pair in PAIRS if all(locate.local(name) for name in pair)), PAIRS[-1])
 
 

@@ -45,7 +45,8 @@ def compare(parser: Parser) -> None:
 
     A third column shows the instruction-tuned model without its chat template. Without PROMPT there are three: the
     beginning of a story (greedy), a question (top-k) and a request (top-p). The models are gpt2 and qwen1.5-1.8b-chat
-    where both have been downloaded, else the embedded storyteller and smollm2-135m-instruct.
+    where both have been downloaded, else the embedded storyteller beside smollm2-135m-instruct or, where that has not
+    been downloaded, beside storyteller-chat, which is embedded, too.
     """
     add = parser.add_argument
     add("prompt", nargs="?", metavar="PROMPT", help="what both are given (default: the three above)")

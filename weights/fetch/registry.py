@@ -58,7 +58,8 @@ MINILM_WHEEL = Wheel(
 )
 
 ENTRIES = (
-    Entry("storyteller", "gpt2", 0, 0, "MIT"),  # embedded: its own file says how large it is
+    Entry("storyteller", "gpt2", 5_918_720, 0, "MIT"),  # embedded: its own file says how large it is
+    Entry("storyteller-chat", "gpt2", 5_918_720, 0, "MIT", chat=True),
     Entry("gpt2", "gpt2", 124_439_808, 548_105_171, "MIT", "openai-community/gpt2", GPT2_FILES),
     Entry("gpt2-medium", "gpt2", 354_823_168, 1_520_000_000, "MIT", "openai-community/gpt2-medium", GPT2_FILES),
     Entry("gpt2-large", "gpt2", 774_030_080, 3_247_000_000, "MIT", "openai-community/gpt2-large", GPT2_FILES),

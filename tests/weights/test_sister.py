@@ -10,7 +10,7 @@ import torch
 import minigpt
 from minigpt.cli import main
 from minigpt.language_model import LanguageModel
-from minigpt.train.questions import EXACT, who
+from minigpt.train.questions import BEING, EXACT
 from weights import STORYTELLER, STORYTELLER_CHAT
 
 PASSAGE = "The old king went into the forest, and there he met a wolf."
@@ -46,14 +46,19 @@ def test_it_is_of_the_storytellers_size_and_vocabulary(lm: LanguageModel) -> Non
 
 
 def test_it_names_who_is_in_a_passage(lm: LanguageModel) -> None:
-    """Greedily, in passages that it has not seen: most of them rightly, and the storyteller, asked so, none."""
-    wanted = {passage: pair[1] for passage in PASSAGES if (pair := who(passage, None))}  # type: ignore[arg-type]
-    right = [answer(lm, f"Who is in this passage?\n{passage}").text == wanted[passage] for passage in wanted]
-    assert len(wanted) >= 6
-    assert sum(right) > len(right) / 2
+    """Greedily, in passages that it has not seen: somebody who is there, if not all of them; the storyteller, asked so,
+    goes on with the text."""
     teller = minigpt.load("storyteller", device="cpu")
-    for passage, one in wanted.items():
-        assert teller.generate(f"Who is in this passage?\n{passage}", temperature=0, max_new_tokens=20).text != one
+    named, told = [], []
+    for passage in PASSAGES:
+        asked = f"Who is in this passage?\n{passage}"
+        beings = BEING.findall(passage)
+        found = answer(lm, asked).text, teller.generate(asked, temperature=0, max_new_tokens=20).text
+        for text, kept in zip(found, (named, told), strict=True):
+            words = text.strip().removesuffix(".").replace(" and ", ", ").lower().split(", ")
+            kept.append(all(word.removeprefix("the ") in beings for word in words))
+    assert sum(named) >= 6
+    assert sum(told) == 0
 
 
 @pytest.mark.parametrize("question", ["Where is it?", "What happened next?", "Say it shorter.", "Continue:"])

@@ -44,9 +44,9 @@ print(
 )
 
 # %% [markdown]
-# These numbers are **probabilities**: of every 100 texts that go on from here, the model expects daughters in about 8.
-# (The space before each belongs to it: what comes next is a space and a word. A piece need not be a word: below `,`
-# and `'s` are pieces, too.)
+# These numbers are **probabilities**: of every 100 texts that go on from here, the model expects sons in about 15.
+# (The space before each belongs to it: what comes next is a space and a word. A piece need not be a word: below,
+# `,` is a piece, too.)
 #
 # A function that says what comes next can write: take the likeliest, put it behind the text, and ask again.
 

@@ -188,7 +188,7 @@ check.play(WithoutMask, "Once upon a time", "CausalSelfAttention", n=40)
 check(WithoutMask, "CausalSelfAttention")
 
 # %% [markdown]
-# It hardly reads worse. Numbers say more: how surprised is the model by the next token of a tale, in bits, with the
+# It reads worse. Numbers say by how much: how surprised is the model by the next token of a tale, in bits, with the
 # mask and without? Each beginning of the tale is read by itself, since a token that looks ahead would know the next.
 
 # %%

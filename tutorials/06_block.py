@@ -242,8 +242,9 @@ else:
     )
 
 # %% [markdown]
-# The norm grows, but by sums, not by factors: each part works on a normalized copy, so what it adds has a size that
-# does not depend on how long the stream has become.
+# Where the norm grows, it grows by sums, not by factors: each part works on a normalized copy, so what it adds has a
+# size that does not depend on how long the stream has become. (A part may also add what points against the stream;
+# then the norm gets smaller, as in the storyteller's last block.)
 #
 # Adding has a second effect, on training. Its gradients, lesson 04's answer to "how does the loss change if this
 # number grows a little", must come all the way back from the end to the first layer. Through a chain of factors they
@@ -348,7 +349,9 @@ report
 # One part is left, `drop`. While a model is **trained**, dropout sets each number to 0 with probability p, so that no
 # part can rely on a single number of another; it must learn what holds in general and not memorize its texts
 # (**overfitting**). What is mostly not said: those that remain are divided by 1 − p, so that the mean stays what it
-# was. And when the model writes, in **eval mode**, dropout does nothing at all.
+# was. And when the model writes, in **eval mode**, dropout does nothing at all. The storyteller's training began with
+# p = 0.15, while its texts were few and each was read nine times. With eight times the text, none of it read more than
+# twice, it went on without dropout.
 
 # %%
 torch.manual_seed(0)
@@ -357,7 +360,7 @@ print("training:", drop(ones)[:8], " share of zeros", round(float((drop(ones) ==
 print("mean    :", round(float(drop(ones).mean()), 2))
 print("eval    :", drop.eval()(ones)[:8])
 print(
-    "the storyteller was trained with p =",
+    "the storyteller was last trained with p =",
     model.config.dropout,
     "and is in training mode:",
     model.training,

@@ -282,7 +282,7 @@ mine = GPT2(lm.model.config).eval()
 print(mine.load_state_dict(load(tensors)))
 with torch.no_grad():
     print("the project's logits, but for rounding:", torch.allclose(mine(sentence), logits, atol=1e-4))
-print(write(mine, "Once upon a time", 40))
+print(write(mine, "The king", 40))
 
 # %% [markdown]
 # And if one had gone by the shapes, and not turned the square ones? Nothing complains, and it even writes. What was
@@ -293,7 +293,7 @@ print(write(mine, "Once upon a time", 40))
 wrong = {name: t.T if name.endswith("attn.c_proj.weight") else t for name, t in load(tensors).items()}
 broken = GPT2(lm.model.config).eval()
 print(broken.load_state_dict(wrong))
-print(write(broken, "Once upon a time", 40))
+print(write(broken, "The king", 40))
 tale = torch.tensor(
     [
         lm.encode(

@@ -97,7 +97,7 @@ print(f"its first token has logit {logits[paris[0]]:.2f} and is number {rank} of
 #
 # ## A logit alone says nothing
 #
-# Is 5.44 much? Logits have no unit, no bounds and no zero. Lower all of them by 100, and the model says the same:
+# Is 6.04 much? Logits have no unit, no bounds and no zero. Lower all of them by 100, and the model says the same:
 
 # %%
 probabilities = logits.softmax(dim=-1)
@@ -180,7 +180,7 @@ print(f"' mat' is {len(mat)} token, number {rank} of {V:,}, with {probabilities[
 print(f"the ten best together have {probabilities.topk(10).values.sum():.0%}")
 
 # %% [markdown]
-# On most of the ten a cat can sit, and together they have little more than a third of the probability: the rest
+# On most of the ten a cat can sit, and together they have not quite two fifths of the probability: the rest
 # is spread over thousands of tokens. That is the usual case. A language model does not know *the* next token, it has a
 # **distribution**. What is done with it, whether one takes the best or draws, is lesson 09's subject.
 #
@@ -214,7 +214,7 @@ for t in range(11):
 lm.show.surprise(tale)
 
 # %% [markdown]
-# *a* in "was a" is hardly a surprise, *three* and *called* are, and *Hans* is a great one: before a name, nobody can
+# *a* in "was a" is hardly a surprise, *king* and *called* are, and *Hans* is a great one: before a name, nobody can
 # know which.
 #
 # ## Perplexity
@@ -346,7 +346,8 @@ lm.show.lens(prompt)
 # The row *embeddings* says the text itself, nearly with certainty. No wonder: `wte` is the table that turned the ids
 # into vectors and the output matrix, too (lesson 07), and the row of a common token points most of all to itself. (Rare
 # ones are exceptions: here *There*.) The first block turns "what is here" into "what comes next"; the others improve on
-# it. By how much? Your two functions together, on our tale (`e+09` means: times a billion):
+# it. By how much? Your two functions together, on our tale (`e+11` means: times 10¹¹, and
+# `1e+02` is 100):
 
 # %%
 ids = read(tale)[None]  # (1, T)
@@ -371,7 +372,7 @@ for layer in range(L + 1):
     print(f"since layer {layer}: {len(places)} of {T} {places}")
 
 # %% [markdown]
-# There is no one layer. Some answers stand after the first block; others come with the last one. Take care how you read
+# There is no one layer. One answer stands after the first block; others come with the last one. Take care how you read
 # this: the lens asks what the stream says *to the last layer's norm and matrix*. What a middle layer knows and has
 # written in another way, it does not see.
 #

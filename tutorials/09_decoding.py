@@ -87,21 +87,21 @@ for prompt in ("Once upon a time", "The future of artificial intelligence will i
 # Why does it not get out? Look at the probability that each token of a loop had:
 
 # %%
-loop = lm.generate("The capital of France is", max_new_tokens=42, temperature=0)
-print("The capital of France is" + lm.tokenizer.decode(loop.ids[:2]))
-for start in range(2, 42, 5):
-    words = lm.tokenizer.decode(loop.ids[start : start + 5])
-    probs = [math.exp(logprob) for logprob in loop.logprobs[start : start + 5]]
+loop = lm.generate("The capital of Germany is", max_new_tokens=44, temperature=0)
+print("The capital of Germany is" + lm.tokenizer.decode(loop.ids[:2]))
+for start in range(2, 44, 6):
+    words = lm.tokenizer.decode(loop.ids[start : start + 6])
+    probs = [math.exp(logprob) for logprob in loop.logprobs[start : start + 6]]
     print(f"{words:22}", "  ".join(f"{p:4.0%}" for p in probs), f"   together {math.prod(probs):.3%}")
 
 # %% [markdown]
-# The first *man* had 9 %, the last one 52 %, and a whole round has become several times as likely: the model sees that
-# this text repeats itself, and expects it to go on. (That the storyteller knows no France is another matter.)
+# The first *king* had 6 %, the last one 46 %, and a whole round has become dozens of times as likely: the model sees
+# that this text repeats itself, and expects it to go on. (That the storyteller knows no Germany is another matter.)
 #
 # ## A draw
 #
-# People do not always say the likeliest word. So let chance decide, but by the model's probabilities: what has 23 %
-# should come in about 23 of 100 draws. On the left each token has a slice as wide as its probability; on the right is
+# People do not always say the likeliest word. So let chance decide, but by the model's probabilities: what has 22 %
+# should come in about 22 of 100 draws. On the left each token has a slice as wide as its probability; on the right is
 # what came in 1,000 draws. (*Arrival* is how the project draws. We come to it at the end.)
 
 # %%
@@ -158,7 +158,7 @@ check.play(temperature, "Once upon a time", n=24)
 lm.show.temperature("Once upon a time", temperatures=(0, 0.3, 0.5, 0.7, 1, 1.5))
 
 # %% [markdown]
-# At 1.5 three quarters of the draws go to tokens that are not even in the picture. Each of the 4,090 others is
+# At 1.5 three fifths of the draws go to tokens that are not even in the picture. Each of the 4,090 others is
 # unlikely; together they win.
 #
 # ## Top-k
@@ -177,7 +177,7 @@ check(top_k)
 # How much of the probability is kept? The usual values of k, after four beginnings:
 
 # %%
-BEGINNINGS = ("The king's daughter and the king's", "She looked at", "Once upon a time", "Once upon a")
+BEGINNINGS = ("The king's daughter and the king's", "She looked at", "Once upon a", "She saw a")
 for prompt in BEGINNINGS:
     scores = model(lm.encode(prompt))[None]
     kept = [float(scores.softmax(-1)[top_k(scores, k) > -math.inf].sum()) for k in (1, 50, 500)]
@@ -194,9 +194,9 @@ for begin in ([], [eos]):
     )
 
 # %% [markdown]
-# Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *Once upon a*
-# they are half of it. One k does not suit every place. (We know what comes after *Once upon a*. So does the
-# storyteller, once `eos`, which stands before every text in training, says that a tale begins.)
+# Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *She saw a* they
+# are half of it. One k does not suit every place. (We know what comes after *Once upon a*. So does the storyteller,
+# and it is surer still once `eos`, which stands before every text in training, says that a tale begins.)
 #
 # ## Top-p
 #
@@ -240,8 +240,8 @@ for t in (0.7, 1.0, 1.5):
     print(f"T = {t}: top-p 0.9 keeps {kept[0]:5,} tokens, min-p 0.1 keeps {kept[1]:2}")
 
 # %% [markdown]
-# Two tokens at one place and 236 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
-# hundreds of tokens come in, each nearly hopeless. In the heat of T = 1.5 top-p lets in 855, min-p 23.
+# One token at one place and 188 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
+# hundreds of tokens come in, each nearly hopeless. In the heat of T = 1.5 top-p lets in 821, min-p 9.
 #
 # ## All together
 #
@@ -377,7 +377,7 @@ for call in calls:
 lm.show.beams("Once upon a time", num_beams=3, max_new_tokens=6)
 
 # %% [markdown]
-# The comma is the best first token, and greedy takes it. The winner begins with the third best. (The bar at the right
+# The comma is the best first token, and greedy takes it. The winner begins with the second best. (The bar at the right
 # only says that the picture ends there.)
 #
 # One thing must still be decided. Each further token makes the sum smaller, for a logarithm of a probability is
@@ -421,7 +421,7 @@ for name, total in totals.items():
 # %%
 stop = lm.encode(".")[0]
 for penalty in (0, 1):
-    for prompt in ("The king", "The quick brown fox"):
+    for prompt in ("They went home", "She wept"):
         found = lm.generate(
             prompt, num_beams=5, length_penalty=penalty, eos_token_id=stop, max_new_tokens=20
         )
@@ -430,7 +430,7 @@ for penalty in (0, 1):
         print(f"length_penalty={penalty}: sum {total:6.2f}, length {n:2}, mean {total / n:5.2f}: {text}")
 
 # %% [markdown]
-# By the plain sum, saying nothing is best: *The quick brown fox.* Better models do it, too, since every word costs
+# By the plain sum, saying nothing is best: *She wept.* Better models do it, too, since every word costs
 # something: for more than half of the sentences the likeliest translation of a good system was the empty one (Stahlberg
 # & Byrne 2019). The mean has the opposite fault: it loves what goes on for ever without surprise.
 #
@@ -489,7 +489,7 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # %% [markdown]
 # Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
 # text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. Between them lies what
-# reads best. (Our model is small, and the people's text, from *The Frog King*, surprises it more than it should.)
+# reads best. (The people's text, from *The Frog King*, surprises our small model as much as its own draws at T = 1.)
 #
 # | strategy | for it | against it | good for |
 # |---|---|---|---|

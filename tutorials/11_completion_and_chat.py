@@ -46,7 +46,7 @@ for prompt in PROMPTS:
 # %% [markdown]
 # The storyteller takes a question for the beginning of a tale, and goes on with it. It is a **completion model**: it
 # was trained to continue text, and a question can be continued in many ways. By an answer; but also by another
-# question, or by what the Moon said to it.
+# question, or by the complaint of a very unfortunate person.
 #
 # ## What it was trained for
 #
@@ -368,9 +368,10 @@ for question in QUESTIONS:
     )
 
 # %% [markdown]
-# Twelve examples, twelve steps: now it answers in one sentence, and ends by itself (`eos`). Two of the answers are to
-# questions that it has never seen, and fit. But asked about the dog, it speaks of the giant: the right form, and beside
-# the point. It has learnt *how one answers*, and nothing about dogs.
+# Twelve examples, twelve steps: now it answers in one sentence, and ends by itself (`eos`). Three of the questions
+# it has never seen, and each answer has the form that its question wants. But it had read that the witch lives in the
+# wood, and the king in the castle; the rose, the palace and the bread it has from other answers. It has learnt *how one
+# answers*, and nothing about witches or dogs.
 #
 # Nothing was added to the model: the same parts, the same loss, other text. You may read that fine-tuning adds an
 # output layer. That is so where a model is to do something other than write, such as say whether a review is friendly.
@@ -385,28 +386,40 @@ for name, one in (("before", lm), ("after", tuned)):
     tell(name, f"Once upon a time{found.text}")
 
 # %% [markdown]
-# A full stop, and the text is over: it has forgotten how to tell tales. Real post-training takes many thousands of
+# One sentence, and the text is over: it has forgotten how to tell tales. Real post-training takes many thousands of
 # conversations of all kinds, small steps, and often some of the old text among the new.
 #
 # ## The storyteller's sister
 #
 # A step in that direction: `storyteller-chat` is the storyteller, tuned on 22,000 small dialogues. No person wrote them.
 # A program took passages of the tales and made questions with their answers by rule (`minigpt/train/questions.py`): who
-# is in it, where it happens, who says something, what happened next. The rest was as above, with the loss on the
-# answers alone; `weights/storyteller-chat/README.md` has the commands.
+# is in it, where it happens, who says something, what somebody is called, what happened next. The rest was as above,
+# with the loss on the answers alone; `weights/storyteller-chat/README.md` has the commands.
 
 # %%
 sister = minigpt.load("storyteller-chat", device="cpu")
-PASSAGE = "The old king went into the forest, and there he met a wolf."
-for question in ("Who is in this passage?", "Where is it?", "What happened next?"):
+PASSAGE = (
+    "A girl called Gretel went into the forest, and there she met a witch. "
+    '"Come into my house," said the witch.'
+)
+for question in (
+    "Where does this happen?",
+    'Who says "Come into my house"?',
+    "What is the name of the girl?",
+    "What is the name of the witch?",
+    "What happened next?",
+):
     asked = f"{question}\n{PASSAGE}"
     found = sister.chat([{"role": "user", "content": asked}], temperature=0, max_new_tokens=40)
     before = lm.generate(asked, temperature=0, max_new_tokens=24)
     print(f"{question}\n    storyteller {before.text[:60]!r} …\n    sister      {found.text!r}")
 
 # %% [markdown]
-# The same size, the same tales: the one goes on with the text, the other answers it and ends. What she answers is not
-# always right; she has 5.9 million numbers, and looking something up in a passage is hard for so small a model.
+# The same size, the same tales: the one goes on with the text, the other answers it and ends. She has learnt what is
+# asked for: a place, a speaker, a name. To find the right one in the passage is harder for a model of 5.9 million
+# numbers. What the witch is called, the passage does not say; she answers all the same, with the girl's name. And what
+# happened next makes no sense. Of questions with one right answer, about tales that she had never read, she answered
+# about three in five rightly.
 #
 # ## What people prefer
 #
@@ -510,8 +523,8 @@ lm.show.surprise(LINE)
 
 # %% [markdown]
 # SmolLM2 is surprised once by each word. What it has just read, it expects. (The second *Old* is a surprise, too:
-# nothing said that the line would come again.) The storyteller is surprised each time: it has not learnt to look up
-# what stands before.
+# nothing said that the line would come again.) The storyteller comes to expect the beginnings of the two
+# names, but *lives* and *ick* surprise it nearly as much each time: it has hardly learnt to look up what stands before.
 #
 # ## Where to stop
 #
@@ -576,8 +589,8 @@ for question in (
 #
 # | | completion model | instruction-tuned model |
 # |---|---|---|
-# | examples | GPT-2, the storyteller | SmolLM2-Instruct, Qwen-Chat, ChatGPT |
-# | trained on | text of all kinds | then also conversations and preferences |
+# | examples | GPT-2, the storyteller | SmolLM2-Instruct, Qwen-Chat, ChatGPT, the storyteller's sister |
+# | trained on | text of all kinds | then also conversations, often preferences |
 # | a prompt is | the beginning of a text | a turn in a conversation, written by the template |
 # | does | continues in the same style | answers, follows instructions |
 # | ends | at the end of a text, if it gets there | at the end mark |
@@ -587,7 +600,8 @@ for question in (
 #
 # `lm.chat(messages)` renders the checkpoint's own template, `minigpt chat -m smollm2-135m-instruct` talks, and
 # `minigpt compare` shows the three columns for the three prompts, the first one greedy, the second with top-k 50, the
-# third with top-p 0.9; with GPT-2 and Qwen1.5-1.8B-Chat, if both are here. A model without a template says so:
+# third with top-p 0.9; with GPT-2 and Qwen1.5-1.8B-Chat, if both are here. Where no chat model has been downloaded,
+# the storyteller's sister takes its place. A model without a template says so:
 
 # %%
 try:

@@ -254,8 +254,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # What does post-norm do to the residual stream? After each layer every vector has been normalized. (Lesson 06: in GPT-2
-# nothing is, and the stream grows.) The mean length of the vectors after each layer, in the storyteller and in a random
-# stack of six of your layers:
+# nothing is, and the stream can grow.) The mean length of the vectors after each layer, in the storyteller and in a
+# random stack of six of your layers:
 
 # %%
 torch.manual_seed(0)

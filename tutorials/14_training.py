@@ -383,8 +383,8 @@ for step in (10, best, 100, 200, 400):
 # is nearly all in the verse before.
 #
 # What helps against overfitting is more text. The storyteller first read 4.4 MB of tales, nine times. Its loss on the
-# tales that it read was 3.65 then, on those kept aside 4.10. After 34 MB, none of it read more than twice, the two were
-# 3.49 and 3.57, and the latter was still falling (`weights/storyteller/README.md`).
+# tales that it read was 3.65 then, on those kept aside 4.10. Then it read on in 34 MB, once or twice in each tale: the
+# two are 3.49 and 3.57 now, and the latter was still falling (`weights/storyteller/README.md`).
 #
 # ## Training goes on: fine-tuning
 #

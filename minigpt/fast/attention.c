@@ -1,4 +1,4 @@
-/* Causal attention and its gradients on a CPU: softmax(q · k / sqrt(D)) v, where a token sees those up to itself.
+/* Causal attention and its gradients, for training on a CPU: softmax(q · k / sqrt(D)) v, where a token sees those up to itself.
  *
  * A block of rows at a time, so that the (T, T) weights are never stored; the gradients find them again from the
  * logarithm of each row's sum (Dao et al. 2022, FlashAttention). All is float32. attention.py calls and compares.

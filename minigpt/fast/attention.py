@@ -1,7 +1,7 @@
 """Attention in one kernel that never stores the (T, T) weights (Dao et al. 2022, FlashAttention).
 
-Where texts are read whole on a CPU, as in training, that is attention.c with its gradients: PyTorch's kernel takes
-twice as long there, a third of a training step.
+In training on a CPU that is attention.c with its gradients: PyTorch's kernel takes twice as long there, a third of a
+step.
 
 B batch, H heads, H_kv heads of keys and values, T tokens, S slots, D head size.
 """
@@ -33,10 +33,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether attention.c is there for such tensors, and right."""
+    """Whether attention.c is there for such tensors, and right; where no gradient is wanted, nobody waits for it to be
+    compiled and compared."""
     if not all(type(x) is Tensor and x.is_cpu and x.dtype == torch.float32 for x in (q, k, v)):
         return False
-    whole = q.shape[2] == k.shape[2] and q.numel() > 0
+    whole = q.shape[2] == k.shape[2] and q.numel() > 0 and torch.is_grad_enabled() and q.requires_grad
     return whole and not torch.compiler.is_compiling() and agrees(Attention.forward, Softmax.forward, softmax)
 
 

@@ -41,17 +41,26 @@ def test_any_numbers_in_any_shape(numbers: list[float], columns: int) -> None:
 @compiled
 def test_far_out_nothing_is_lost() -> None:
     x = torch.tensor([-1e30, -90.0, -0.0, 0.0, 90.0, 1e30, float("inf"), float("nan")])
-    y = gelu.gelu(x)
+    y = gelu.gelu(x.requires_grad_()).detach()
     assert y[:4].abs().max() < 1e-6
-    assert torch.equal(y[4:7], x[4:7])
+    assert torch.equal(y[4:7], x.detach()[4:7])
     assert y[7].isnan()
 
 
 @compiled
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_dtypes_go_to_pytorch(dtype: torch.dtype) -> None:
-    x = torch.linspace(-3, 3, 50, dtype=dtype)
+    x = torch.linspace(-3, 3, 50, dtype=dtype).requires_grad_()
     assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
+
+
+@compiled
+def test_where_nobody_learns_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gelu, "code", None)  # whatever asks for it fails
+    x = torch.linspace(-3, 3, 50)
+    assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
+    with torch.no_grad():
+        assert not gelu.gelu(x.requires_grad_()).requires_grad
 
 
 @compiled
@@ -63,7 +72,7 @@ def test_a_second_derivative_is_refused() -> None:
 
 def test_without_a_compiler_pytorchs_kernel_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gelu, "code", lambda: None)
-    x = torch.linspace(-3, 3, 50)
+    x = torch.linspace(-3, 3, 50).requires_grad_()
     assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
 
 
@@ -88,7 +97,7 @@ def test_a_fault_in_c_is_seen(
     faulty = gelu.declared(compiler.library.__wrapped__(tmp_path / "gelu.c"))
     assert faulty is not None
     monkeypatch.setattr(gelu, "code", lambda: faulty)
-    x = torch.linspace(-3, 3, 50)
+    x = torch.linspace(-3, 3, 50).requires_grad_()
     assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
     said = capsys.readouterr().err
     assert said.count("\n") == 1

@@ -350,7 +350,7 @@ report
 # part can rely on a single number of another; it must learn what holds in general and not memorize its texts
 # (**overfitting**). What is mostly not said: those that remain are divided by 1 − p, so that the mean stays what it
 # was. And when the model writes, in **eval mode**, dropout does nothing at all. The storyteller's training began with
-# p = 0.15, while its texts were few and each was read nine times. With eight times the text, none of it read more than
+# p = 0.15, while its texts were few and each was read nine times. With eight times the text, each tale read once or
 # twice, it went on without dropout.
 
 # %%

@@ -59,7 +59,6 @@ MINILM_WHEEL = Wheel(
 
 ENTRIES = (
     Entry("storyteller", "gpt2", 5_918_720, 0, "MIT"),  # embedded: its own file says how large it is
-    Entry("storyteller-chat", "gpt2", 5_918_720, 0, "MIT", chat=True),
     Entry("gpt2", "gpt2", 124_439_808, 548_105_171, "MIT", "openai-community/gpt2", GPT2_FILES),
     Entry("gpt2-medium", "gpt2", 354_823_168, 1_520_000_000, "MIT", "openai-community/gpt2-medium", GPT2_FILES),
     Entry("gpt2-large", "gpt2", 774_030_080, 3_247_000_000, "MIT", "openai-community/gpt2-large", GPT2_FILES),
@@ -106,6 +105,7 @@ ENTRIES = (
         wheel=SMOLLM2_WHEEL,
     ),
     # embedded, as the storyteller
+    Entry("storyteller-chat", "gpt2", 5_918_720, 0, "MIT", chat=True),
     *(Entry(f"mini-{family}", family, 0, 0, "MIT") for family in ("bert", "bart", "t5")),
     Entry(
         name="bert-base-uncased",

@@ -81,10 +81,11 @@ def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def output_matrix(model: nn.Module) -> Tensor | None:
     """The matrix (V, C) that `unembed` multiplies by, in a decode step perhaps in C; None where it does more."""
-    kinds = [kind for kind in type(model).__mro__ if "unembed" in vars(kind) and kind is not Native]
-    if isinstance(model, GPT2) and kinds[0].unembed is GPT2.unembed:
+    kinds = [kind for kind in type(model).__mro__ if kind is not Native]
+    own = next((vars(kind)["unembed"] for kind in kinds if "unembed" in vars(kind)), None)
+    if isinstance(model, GPT2) and own is GPT2.unembed:
         return model.wte.weight
-    if isinstance(model, Llama) and kinds[0].unembed is Llama.unembed:
+    if isinstance(model, Llama) and own is Llama.unembed:
         return (model.embed_tokens if model.config.tied else model.lm_head).weight
     return None
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minigpt.fast.compared import difference, say_once
+from minigpt.fast.compared import difference_learning, say_once
 from minigpt.fast.compiler import library
 from minigpt.models.attention import Attention, Softmax
 from minigpt.models.layers import softmax
@@ -107,13 +107,7 @@ def agrees(*_code: object) -> bool:
         return False
     generator = torch.Generator().manual_seed(0)  # of its own: the caller's random numbers stay as they are
     q, k, v, by_y = (torch.randn(2, heads, 70, 24, generator=generator) for heads in (4, 2, 2, 4))
-    found = []
-    with torch.inference_mode(False), torch.enable_grad():  # whoever asks may be predicting
-        for form in (Attention(), CausalAttention.apply):
-            given = [x.clone().requires_grad_() for x in (q, k, v)]
-            y = form(*given)
-            found.append(torch.cat([x.detach().flatten() for x in (y, *torch.autograd.grad(y, given, by_y))]))
-    off = difference(*found)
+    off = difference_learning(Attention(), CausalAttention.apply, (q, k, v), by_y)
     if not off <= EXACT:
         way = "PyTorch's kernel is used"
         say_once(f"minigpt/fast/attention.c differs from minigpt/models/attention.py by {off:.1e}: {way}")

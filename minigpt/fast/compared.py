@@ -1,8 +1,10 @@
 """A fast form beside the plain one: how far they are apart, and the line that says so."""
 
 import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 
+import torch
 from torch import Tensor
 
 
@@ -10,6 +12,20 @@ def difference(plain: Tensor, fast: Tensor) -> float:
     """The largest difference, relative to the largest value where that is above 1; nan where one is nan."""
     plain, fast = plain.cpu().double(), fast.cpu().double()  # on the CPU, since Apple's MPS has no float64
     return ((plain - fast).abs().amax() / plain.abs().amax().clamp(min=1.0)).item()
+
+
+def difference_learning(
+    plain: Callable[..., Tensor], fast: Callable[..., Tensor], inputs: Sequence[Tensor], by_y: Tensor
+) -> float:
+    """The `difference` of two forms of a function, in its result and in the gradients by its inputs from `by_y`, the
+    one by the result."""
+    found = []
+    with torch.inference_mode(False), torch.enable_grad():  # whoever asks may be predicting
+        for form in (plain, fast):
+            given = [x.clone().requires_grad_() for x in inputs]
+            y = form(*given)
+            found.append(torch.cat([x.detach().flatten() for x in (y, *torch.autograd.grad(y, given, by_y))]))
+    return difference(*found)
 
 
 @cache

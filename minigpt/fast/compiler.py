@@ -25,8 +25,8 @@ SECONDS = 300  # a compiler that takes longer hangs: it needs one
 def library(source: Path) -> ctypes.CDLL | None:
     """The library made of a C file, or None where it cannot be had: no compiler, no room, another system, an error.
 
-    The file's name holds a hash of all that decides what is in it, sources, compiler and processor; so a
-    cache that several machines share has one for each.
+    The file's name holds a hash of all that decides what is in it, sources, compiler and processor; so a cache that
+    several machines share has one for each.
     """
     compiler = shutil.which(os.environ.get("CC") or "cc")
     if compiler is None or sys.platform not in ("linux", "darwin"):

@@ -131,6 +131,7 @@ def test_one_line_for_what_is_wrong(
         ({"gpt2", "qwen1.5-1.8b-chat", "storyteller"}, ("gpt2", "qwen1.5-1.8b-chat")),
         ({"smollm2-135m-instruct", "storyteller", "storyteller-chat"}, ("storyteller", "smollm2-135m-instruct")),
         ({"gpt2", "storyteller", "storyteller-chat"}, ("storyteller", "storyteller-chat")),
+        (set(), ("storyteller", "storyteller-chat")),
     ],
 )
 def test_the_sources_pair_is_compared_where_both_were_downloaded(

@@ -40,13 +40,11 @@ def step(who: str, model: str, precision: str = "float32") -> Run:
 def ours(model: str, precision: str, ids: Tensor) -> Steps:
     """Our trainer, without dropout as everywhere here."""
     import minigpt
-    from minigpt.models.layers import Dropout
+    from minigpt.train.make import set_dropout
     from minigpt.train.trainer import Trainer, TrainSettings
 
     made: Any = minigpt.load(material.folder(model), device="cpu", dtype="float32").model
-    for part in made.modules():
-        if isinstance(part, Dropout):
-            part.p = 0.0
+    set_dropout(made, 0.0)
     batch, block = BATCH[model]
     settings = TrainSettings(
         steps=10**6,  # so that the rate stays near its peak

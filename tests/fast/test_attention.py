@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from minigpt.fast import attention, compiler
+from minigpt.fast import attention
 from minigpt.fast.attention import CausalAttention, attend
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import difference, say_once
@@ -21,6 +21,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.train.trainer import Trainer, TrainSettings
+from tests.fast.faults import plant
 
 compiled = pytest.mark.skipif(attention.code() is None, reason="no C compiler on this machine")
 
@@ -199,13 +200,7 @@ def test_without_a_compiler_pytorchs_kernel_serves(monkeypatch: pytest.MonkeyPat
 def test_a_fault_in_c_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str
 ) -> None:
-    text = Path(attention.__file__).with_name("attention.c").read_text("utf-8")
-    assert text.count(old) == 1
-    (tmp_path / "attention.c").write_text(text.replace(old, new), "utf-8")
-    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
-    faulty = attention.declared(compiler.library.__wrapped__(tmp_path / "attention.c"))
-    assert faulty is not None
-    monkeypatch.setattr(attention, "code", lambda: faulty)
+    plant(attention, old, new, tmp_path, monkeypatch)
     attention.agrees.cache_clear()
     q, k, v = qkv(1, 2, 2, 30, 8)
     try:

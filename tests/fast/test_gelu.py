@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigpt.fast import compiler, gelu
+from minigpt.fast import gelu
 from minigpt.fast.compared import difference, say_once
 from minigpt.models import layers
+from tests.fast.faults import plant
 
 compiled = pytest.mark.skipif(gelu.code() is None, reason="no C compiler on this machine")
 
@@ -90,13 +91,7 @@ def test_without_a_compiler_pytorchs_kernel_serves(monkeypatch: pytest.MonkeyPat
 def test_a_fault_in_c_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str
 ) -> None:
-    text = Path(gelu.__file__).with_name("gelu.c").read_text("utf-8")
-    assert text.count(old) == 1
-    (tmp_path / "gelu.c").write_text(text.replace(old, new), "utf-8")
-    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
-    faulty = gelu.declared(compiler.library.__wrapped__(tmp_path / "gelu.c"))
-    assert faulty is not None
-    monkeypatch.setattr(gelu, "code", lambda: faulty)
+    plant(gelu, old, new, tmp_path, monkeypatch)
     x = torch.linspace(-3, 3, 50).requires_grad_()
     assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
     said = capsys.readouterr().err

@@ -20,6 +20,7 @@ from minigpt.models import cache as caches
 from minigpt.models.cache import KVCache
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
+from tests.fast.faults import plant
 from weights import load_checkpoint
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -163,13 +164,8 @@ def test_a_fault_in_the_c_code_is_seen_when_the_form_is_made(
     model: Any, family: str, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    text, shared = (Path(native.__file__).with_name(f).read_text("utf-8") for f in ("native.c", "exponential.h"))
-    text = text.replace('#include "exponential.h"', shared)
-    assert text.count(old) == 1
-    (tmp_path / "native.c").write_text(text.replace(old, new), "utf-8")
-    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
     monkeypatch.setattr(compiler, "FLAGS", ("-O1", "-fPIC", "-shared"))  # sooner compiled, and other machines' branches
-    monkeypatch.setattr(native, "code", code_of(tmp_path / "native.c"))
+    plant(native, old, new, tmp_path, monkeypatch)
     plain = model(family)
     fast = fast_form(plain)
     assert type(fast) is type(plain)

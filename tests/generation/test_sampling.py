@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigpt
-from minigpt.fast import compiler, race
+from minigpt.fast import race
 from minigpt.fast import sampling as fast_sampling
 from minigpt.fast.compared import say_once
 from minigpt.generation import sampling as sampling_module
@@ -22,6 +22,7 @@ from minigpt.generation.sampling import Sample, sample
 from minigpt.generation.settings import Settings
 from minigpt.language_model import LanguageModel
 from minigpt.models.gpt2 import GPT2
+from tests.fast.faults import plant
 
 
 def p_value(*tables: tuple[list[int], list[float]]) -> float:
@@ -303,12 +304,7 @@ def test_few_tokens_race(monkeypatch: pytest.MonkeyPatch, spread: float) -> None
 def test_a_fault_in_the_race_in_c_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str
 ) -> None:
-    text = Path(race.__file__).with_name("race.c").read_text("utf-8")
-    assert text.count(old) == 1
-    (tmp_path / "race.c").write_text(text.replace(old, new), "utf-8")
-    monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path))
-    faulty = race.declared(compiler.library.__wrapped__(tmp_path / "race.c"))
-    monkeypatch.setattr(race, "code", lambda: faulty)
+    plant(race, old, new, tmp_path, monkeypatch)
     fast_sampling.agrees.cache_clear()
     say_once.cache_clear()
     assert fast_sampling.fast_sample() is sample

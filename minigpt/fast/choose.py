@@ -151,13 +151,13 @@ def trace(model: Any) -> Tensor:
     """What a model makes of a few tokens: at once without a cache, then all but the last into one, then that."""
     device = next(model.parameters()).device
     size, n = model.config.vocab_size, min(4, model.config.n_ctx)
-    ids = torch.tensor([[7 * i % size for i in range(n)], [(5 * i + 1) % size for i in range(n)]], device=device)
-    cache = KVCache(model.config, 2, n, device, next(model.parameters()).dtype)
-    pos = torch.arange(n, device=device).repeat(2, 1)  # (2, T)
+    ids = torch.tensor([[((7 - 2 * row) * i + row) % size for i in range(n)] for row in range(3)], device=device)
+    cache = KVCache(model.config, 3, n, device, next(model.parameters()).dtype)
+    pos = torch.arange(n, device=device).repeat(3, 1)  # (3, T)
     pos[1, -1] = max(0, n - 2)  # one of the texts is shorter: there a slot is written again
     found = [model.hidden(ids)]
     for part in (slice(0, n - 1), slice(n - 1, n)):
         if ids[:, part].numel():  # not where the model has a single position
             found.append(model.hidden(ids[:, part], pos[:, part], cache))
-    x = torch.cat(found, dim=1)  # (2, 2T, C)
+    x = torch.cat(found, dim=1)  # (3, 2T, C)
     return torch.cat((x, model.unembed(x)), dim=-1) if size == SIZES["vocab_size"] else x

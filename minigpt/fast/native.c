@@ -32,7 +32,8 @@ typedef int8_t bytes __attribute__((vector_size(LANES)));
 
 enum { F32, F16, BF16, I8 };
 enum { GELU, SILU };
-enum { UP = 8, WIDE = 512, LONG = 1024 }; /* rows at a time, and how much of each: what fits into the first cache */
+/* rows at a time, and how much of each: what fits into the cache; FEW tokens, for which rows are read in passing */
+enum { UP = 8, DEEP = 16, WIDE = 768, LONG = 1024, FEW = 3 };
 
 typedef struct { const void *weight, *bias; int64_t type, n; float eps; } Norm; /* without a bias an RMSNorm */
 typedef struct {
@@ -144,25 +145,85 @@ static inline void dot_rows(float s[4], const float *x, const float *const w[4],
     s[0] = s0, s[1] = s1, s[2] = s2, s[3] = s3;
 }
 
-/* Outputs from `start` to `end` of a matrix that lies (in, out): x[i] times row i, summed, eight rows at a time. */
-static void linear_by_input(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t start,
-                            int64_t end) {
+/* A few tokens and the inputs from `first` to `last` of a matrix that lies (in, out): y += x[i] times row i. Each of UP
+ * rows runs through its own part of them: long streams, which the memory foresees. */
+static void few_by_input(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first,
+                         int64_t last) {
     float room[UP][WIDE + 16]; /* rows 64 bytes apart modulo 4 KB, or they evict each other */
-    for (int64_t j = start, wide; j < end; j += wide) {
-        wide = least(WIDE, end - j);
-        for (int64_t t = 0; t < n; t++) memset(y + t * stride + j, 0, 4 * wide);
-        for (int64_t i = 0; i < l->n_in; i += UP) {
+    int64_t part = (last - first + UP - 1) / UP, most = n == 1 && l->type == F32 ? l->n_out : WIDE;
+    for (int64_t j = 0, wide; j < l->n_out; j += wide) {
+        wide = least(most, l->n_out - j);
+        for (int64_t i = first; i < first + part; i++) {
             const float *w[UP];
-            for (int k = 0; k < UP; k++) /* past the last row the first again, times 0 */
-                w[k] = i + k < l->n_in ? floats((const char *)l->weight + ((i + k) * l->n_out + j) * size_of(l->type),
-                                                l->type, wide, room[k]) : w[0];
+            for (int k = 0; k < UP; k++) { /* past the last row the first again, times 0 */
+                int64_t place = (i + k * part < last ? i + k * part : first) * l->n_out + j;
+                w[k] = floats((const char *)l->weight + place * size_of(l->type), l->type, wide, room[k]);
+            }
             for (int64_t t = 0; t < n; t++) {
                 float a[UP];
-                for (int k = 0; k < UP; k++) a[k] = i + k < l->n_in ? x[t * l->n_in + i + k] : 0;
+                for (int k = 0; k < UP; k++) a[k] = i + k * part < last ? x[t * l->n_in + i + k * part] : 0;
                 add_rows(y + t * stride + j, a, w, wide);
             }
         }
     }
+}
+
+/* Two registers of outputs for n tokens: y[t] += x[t][0] w[0] + x[t][1] w[1] + …, `rows` of them, from place j on. */
+INLINE void columns(const float *const *w, int64_t rows, int64_t j, const float *x, int64_t n_in, float *y,
+                    int64_t stride, int n) {
+    vec sum[6][2];
+    for (int t = 0; t < n; t++)
+        for (int v = 0; v < 2; v++) sum[t][v] = load(y + t * stride, v * LANES, F32);
+    for (int64_t k = 0; k < rows; k++) {
+        vec left = load(w[k], j, F32), right = load(w[k], j + LANES, F32);
+        for (int t = 0; t < n; t++) sum[t][0] += x[t * n_in + k] * left, sum[t][1] += x[t * n_in + k] * right;
+    }
+    for (int t = 0; t < n; t++)
+        for (int v = 0; v < 2; v++) memcpy(y + t * stride + v * LANES, &sum[t][v], sizeof(vec));
+}
+
+/* n tokens and `rows` inputs from i on, of the outputs from `start` to `end`; what will be read next is asked for. */
+static void strip(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t i, int64_t rows,
+                  int64_t start, int64_t end) {
+    float room[DEEP][WIDE + 16];
+    const float *w[DEEP];
+    int64_t size = size_of(l->type), j = 0, line = 0, n_lines = (end - start) * size / 64;
+    const char *at = (const char *)l->weight + (i * l->n_out + start) * size, *ahead = at + DEEP * l->n_out * size;
+    for (int64_t k = 0; k < rows; k++) w[k] = floats(at + k * l->n_out * size, l->type, end - start, room[k]);
+    x += i, y += start;
+    for (; j + 2 * LANES <= end - start; j += 2 * LANES) {
+        for (int k = 0; k < DEEP && n_lines; k++, line++) {
+            if (line == n_lines) line = 0, ahead += l->n_out * size;
+            __builtin_prefetch(ahead + 64 * line, 0, 1);
+        }
+        const float *from = x;
+        float *to = y + j;
+        for (int64_t left = n, few; left; left -= few, from += few * l->n_in, to += few * stride) {
+            few = left > 8 || left == 6 ? 6 : left > 3 ? 4 : 1;
+            switch (few) { /* so that the sums stay in registers */
+            case 6: columns(w, rows, j, from, l->n_in, to, stride, 6); break;
+            case 4: columns(w, rows, j, from, l->n_in, to, stride, 4); break;
+            case 1: columns(w, rows, j, from, l->n_in, to, stride, 1); break;
+            }
+        }
+    }
+    for (; j < end - start; j++) /* what is left over */
+        for (int64_t t = 0; t < n; t++)
+            for (int64_t k = 0; k < rows; k++) y[t * stride + j] += x[t * l->n_in + k] * w[k][j];
+}
+
+/* Inputs from `first` to `last` of a matrix that lies (in, out), in strips: the sums of many tokens fit into the cache
+ * for some of the outputs only. */
+static void linear_by_input(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first,
+                            int64_t last) {
+    for (int64_t t = 0; t < n; t++) memset(y + t * stride, 0, 4 * l->n_out);
+    if (n <= FEW) {
+        few_by_input(l, x, y, stride, n, first, last);
+        return;
+    }
+    for (int64_t j = 0; j < l->n_out; j += WIDE)
+        for (int64_t i = first; i < last; i += DEEP)
+            strip(l, x, y, stride, n, i, least(DEEP, last - i), j, least(j + WIDE, l->n_out));
 }
 
 /* Four rows of a matrix that lies (out, in), `step` rows apart, times n tokens: one sum for each pair of them. */
@@ -215,14 +276,31 @@ static void linear_by_output(const Linear *l, const float *x, float *y, int64_t 
     }
 }
 
-/* y = x Wᵀ + b: (N, in) -> (N, out), `stride` numbers from one row of y to the next. Each thread has its outputs. */
-static void linear_into(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int threads) {
+/* How many numbers the sums of all threads take, for n tokens and up to n_out outputs. */
+static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return threads * n * (n_out + 16); }
+
+/* y = x Wᵀ + b: (N, in) -> (N, out), `stride` numbers from one row of y to the next. Each thread has its outputs, or
+ * its inputs where the matrix lies (in, out): what they come to is then added up, in `sums`. */
+static void linear_into(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, float *sums,
+                        int threads) {
     int few = l->n_in * l->n_out * n < 1 << 15;
 #pragma omp parallel num_threads(few ? 1 : threads)
     {
-        int64_t share = (l->n_out / omp_get_num_threads() + 16) & ~15; /* whole cache lines */
-        int64_t start = least(l->n_out, share * omp_get_thread_num()), end = least(l->n_out, start + share);
-        (l->by_input ? linear_by_input : linear_by_output)(l, x, y, stride, n, start, end);
+        int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
+        int64_t share = (l->n_out / all + 16) & ~15; /* whole cache lines */
+        int64_t start = least(l->n_out, share * me), end = least(l->n_out, start + share);
+        if (l->by_input) {
+            int64_t row = l->n_out + 16; /* a multiple of 4 KB would have the rows evict each other */
+            linear_by_input(l, x, sums + me * n * row, row, n, l->n_in * me / all, l->n_in * (me + 1) / all);
+#pragma omp barrier
+            for (int64_t t = 0; t < n; t++) {
+                memcpy(y + t * stride + start, sums + t * row + start, 4 * (end - start));
+                for (int64_t part = 1; part < all; part++)
+                    for (int64_t i = start; i < end; i++) y[t * stride + i] += sums[(part * n + t) * row + i];
+            }
+        } else {
+            linear_by_output(l, x, y, stride, n, start, end);
+        }
         float room[WIDE];
         for (int64_t j = start, wide; j < end; j += wide) {
             wide = least(WIDE, end - j);
@@ -233,10 +311,6 @@ static void linear_into(const Linear *l, const float *x, float *y, int64_t strid
                     y[t * stride + i] = y[t * stride + i] * (l->scale ? l->scale[i] : 1) + (bias ? bias[i - j] : 0);
         }
     }
-}
-
-static void linear(const Linear *l, const float *x, float *y, int64_t n, int threads) {
-    linear_into(l, x, y, l->n_out, n, threads);
 }
 
 /* GELU in its tanh form, x (1 + tanh u) / 2, is x sigmoid(2u); SiLU is x sigmoid(x). */
@@ -300,24 +374,25 @@ static void attention(const float *q, const char *k, const char *v, const Cache 
 }
 
 /* x (N, C) through all blocks and the last norm, in its place. Token t stands in row[t] at pos[t]; the angles are
- * (N, D/2) in a Llama and absent in a GPT-2. Returns 0, or 1 where a position is not in the cache of n_slots, or 2 where
- * there is no memory. */
+ * (N, D/2) in a Llama and absent in a GPT-2. Returns 0, or 1 where a position is not in the cache of n_slots, or 2
+ * where there is no memory. */
 int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t *pos, const float *cos,
            const float *sin, float *x, int64_t n, int64_t n_slots, int threads) {
     int64_t C = m->n_embd, D = m->head_dim, H = m->n_head, HKV = m->n_kv_head, Q = (H + 2 * HKV) * D;
-    int64_t spare = n_slots + 2 * UP, size = size_of(cache->type);
+    int64_t spare = n_slots + 2 * UP, size = size_of(cache->type), widest = Q > m->n_inner ? Q : m->n_inner;
+    int64_t shared = threads * spare + sums_of(n, C > widest ? C : widest, threads);
     for (int64_t t = 0; t < n; t++)
         if (pos[t] < 0 || pos[t] >= n_slots) return 1;
-    float *h = malloc(sizeof(float) * (n * (C + Q + H * D + 2 * m->n_inner) + threads * spare));
+    float *h = malloc(sizeof(float) * (n * (C + Q + H * D + 2 * m->n_inner) + shared));
     if (!h) return 2;
     float *qkv = h + n * C, *y = qkv + n * Q, *inner = y + n * H * D, *gate = inner + n * m->n_inner;
-    float *weights = gate + n * m->n_inner;
+    float *weights = gate + n * m->n_inner, *sums = weights + threads * spare;
     for (int64_t i = 0; i < m->n_layer; i++) {
         const Block *block = m->blocks + i;
         char *keys = (char *)cache->k + i * cache->layer * size, *values = (char *)cache->v + i * cache->layer * size;
         norm(&block->ln_1, x, h, n);
         for (int64_t part = 0, at = 0; part < 3 && block->qkv[part].weight; at += block->qkv[part++].n_out)
-            linear_into(&block->qkv[part], h, qkv + at, Q, n, threads);
+            linear_into(&block->qkv[part], h, qkv + at, Q, n, sums, threads);
         for (int64_t t = 0; t < n; t++) {
             float *q = qkv + t * Q, *k = q + H * D, *v = k + HKV * D;
             if (block->q_norm.weight) norm(&block->q_norm, q, q, H), norm(&block->k_norm, k, k, HKV);
@@ -335,18 +410,18 @@ int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t
             attention(qkv + t * Q + j * D, keys + place, values + place, cache, first, pos[t], D, block->score_scale,
                       weights + omp_get_thread_num() * spare, y + (t * H + j) * D);
         }
-        linear(&block->proj, y, h, n, threads);
+        linear_into(&block->proj, y, h, C, n, sums, threads);
         for (int64_t j = 0; j < n * C; j++) x[j] += h[j];
         norm(&block->ln_2, x, h, n);
-        linear(&block->fc, h, inner, n, threads);
+        linear_into(&block->fc, h, inner, m->n_inner, n, sums, threads);
         if (block->gate.weight) {
-            linear(&block->gate, h, gate, n, threads);
+            linear_into(&block->gate, h, gate, m->n_inner, n, sums, threads);
             activation(gate, n * m->n_inner, m->activation);
             for (int64_t j = 0; j < n * m->n_inner; j++) inner[j] *= gate[j];
         } else {
             activation(inner, n * m->n_inner, m->activation);
         }
-        linear(&block->down, inner, h, n, threads);
+        linear_into(&block->down, inner, h, C, n, sums, threads);
         for (int64_t j = 0; j < n * C; j++) x[j] += h[j];
     }
     norm(&m->ln_f, x, x, n);
@@ -354,7 +429,11 @@ int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t
     return 0;
 }
 
-/* Logits (N, V) of the vectors x (N, C). */
-void unembed(const Linear *head, const float *x, float *logits, int64_t n, int threads) {
-    linear(head, x, logits, n, threads);
+/* Logits (N, V) of the vectors x (N, C). Returns 0, or 2 where there is no memory. */
+int unembed(const Linear *head, const float *x, float *logits, int64_t n, int threads) {
+    float *sums = head->by_input ? malloc(sizeof(float) * sums_of(n, head->n_out, threads)) : 0;
+    if (head->by_input && !sums) return 2;
+    linear_into(head, x, logits, head->n_out, n, sums, threads);
+    free(sums);
+    return 0;
 }

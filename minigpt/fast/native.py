@@ -25,6 +25,7 @@ from minigpt.models.layers import Dropout, Embedding, LayerNorm, Linear
 from minigpt.models.rope import rope_angles
 from minigpt.models.variants.gpt2 import GPT2Variant, ScaledAttention
 
+NO_MEMORY = 2  # what the C code returns then
 FEW = 32  # tokens at once; for more the matrix products of PyTorch are faster, since they no longer wait for memory
 
 
@@ -57,6 +58,8 @@ class Native(nn.Module):
             byref(self.c_model), byref(c_cache), rows.data_ptr(), pos.data_ptr(), address(cos), address(sin),
             x.data_ptr(), ids.numel(), cache.k.shape[3], torch.get_num_threads(),
         )  # fmt: skip
+        if error == NO_MEMORY:
+            raise MemoryError(f"no memory for {ids.numel()} tokens at once: give fewer texts")
         if error:
             raise IndexError(f"positions {pos.tolist()} in a cache of {cache.k.shape[3]} slots")
         return x
@@ -78,7 +81,8 @@ class Native(nn.Module):
         logits = torch.empty(*x.shape[:-1], self.config.vocab_size)
         head = self.embed_tokens if isinstance(self, llama.Llama) else self.wte
         head = head if getattr(self.config, "tied", True) else self.lm_head
-        self.code.unembed(byref(c_linear(head)), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads())
+        if self.code.unembed(byref(c_linear(head)), x.data_ptr(), logits.data_ptr(), n, torch.get_num_threads()):
+            raise MemoryError(f"no memory for the logits of {n} tokens at once: give fewer texts")
         return logits
 
     def look(self) -> None:
@@ -142,5 +146,4 @@ def declared(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
         pointer, number, threads = c_void_p, c_int64, ctypes.c_int
         found.hidden.argtypes = [*[pointer] * 7, number, number, threads]
         found.unembed.argtypes = [pointer, pointer, pointer, number, threads]
-        found.unembed.restype = None
     return found

@@ -1,18 +1,24 @@
 """The decode step in C: the plain model's numbers in every family and dtype, or PyTorch's kernels."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator
+from ctypes import byref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from minigpt.fast import choose, compiler, native
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import say_once
 from minigpt.fast.int8 import Int8Linear, quantized
+from minigpt.fast.structures import c_linear
 from minigpt.generation.decoding import new_cache
 from minigpt.generation.generate import generate
 from minigpt.generation.sequences import TokenSequence
@@ -98,6 +104,39 @@ def test_halves_are_nearer_to_float32_than_the_plain_form(model: Any) -> None:
 
 
 @compiled
+@settings(max_examples=150)
+@given(
+    n=st.integers(1, 20), n_in=st.integers(1, 90), n_out=st.integers(1, 1700), by_input=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]), bias=st.booleans(),
+    threads=st.integers(1, 3),
+)  # fmt: skip
+def test_products_of_every_size_lie_and_type(
+    n: int, n_in: int, n_out: int, by_input: bool, dtype: torch.dtype, bias: bool, threads: int
+) -> None:
+    """For any number of tokens: rows and columns that are left over, several threads, both ways a matrix may lie."""
+    generator = torch.Generator().manual_seed(n_out)
+    x, weight, shift = (torch.randn(shape, generator=generator) for shape in ((n, n_in), (n_out, n_in), (n_out,)))
+    weight = weight.to(dtype)
+    right = x.double() @ weight.double().T + (shift.to(dtype).double() if bias else 0)
+    lies = weight.T.contiguous().T if by_input else weight
+    part = SimpleNamespace(weight=lies, bias=shift.to(dtype) if bias else None)
+    found = torch.full((n, n_out), math.nan)
+    assert native.code().unembed(byref(c_linear(part)), x.data_ptr(), found.data_ptr(), n, threads) == 0
+    assert (found - right).abs().max() < 1e-5 * (n_in + right.abs().max())
+
+
+@compiled
+def test_where_there_is_no_memory_it_says_so(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast: Any = fast_form(model())
+    refusing = SimpleNamespace(hidden=lambda *_: native.NO_MEMORY, unembed=lambda *_: native.NO_MEMORY)
+    monkeypatch.setattr(fast, "code", refusing)
+    with torch.no_grad(), pytest.raises(MemoryError, match="3 tokens at once: give fewer texts"):
+        fast.hidden(torch.tensor([[1], [2], [3]]), cache=KVCache(fast.config, 3, 4))
+    with torch.no_grad(), pytest.raises(MemoryError, match="3 tokens at once: give fewer texts"):
+        fast.unembed(torch.zeros(3, fast.config.n_embd))
+
+
+@compiled
 def test_two_threads_give_what_one_gives() -> None:
     torch.manual_seed(0)
     plain = GPT2(GPT2Config(vocab_size=1009, n_ctx=64, n_layer=2, n_head=3, n_embd=180)).eval()
@@ -155,6 +194,10 @@ FAULTS = [  # in native.c, the families that show it
     ("first, pos[t], D", "first, pos[0], D", "gpt2"),
     ("pos[t] * cache->slot) * size", "pos[0] * cache->slot) * size", "gpt2"),
     ("w0[j] + a[1]", "w0[j] + a[0]", "gpt2"),
+    ("x[t * n_in + k] * right", "x[t * n_in + k] * left", "gpt2"),
+    ("x[t * l->n_in + i + k * part] : 0", "x[i + k * part] : 0", "gpt2"),
+    ("left -= few, from += few * l->n_in, to", "left -= few, to", "gpt2"),
+    ("i < last; i += DEEP", "i < last - DEEP; i += DEEP", "gpt2"),
 ]
 
 

@@ -13,7 +13,7 @@ from minigpt.models.attention import causal_mask
 from minigpt.models.llama_config import Config
 
 Device = torch.device | str | None
-STEP = 256  # slots by which a cache grows
+STEP = 128  # slots by which a cache grows
 
 
 class KVCache:

@@ -132,3 +132,30 @@ def test_torchrun_killed_and_resumed_ends_as_one_process_does(tmp_path: Path) ->
     for name in ("train", "validation"):
         ours, theirs = ([entry[name] for entry in log if name in entry] for log in (cut, whole))
         assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+@needs_gloo
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_a_full_disk_ends_all_processes_and_the_last_state_stays(tmp_path: Path) -> None:
+    """The first process cannot write its state; the other, which waits for its gradients, is not left waiting."""
+    import resource
+
+    (tmp_path / "my.txt").write_text(TEXT, "utf-8")
+    flags = "--vocab-size 280 --n-layer 1 --n-head 2 --n-embd 16 --block-size 8 --batch-size 4 --steps 4 --device cpu"
+    words = ["train", "--text", str(tmp_path / "my.txt"), *flags.split(), "--precision", "float32"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    limit = len(before["training.pt"]) // 2
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "minigpt"]
+    done = subprocess.run(
+        [*torchrun, "train", "--resume", "--out", str(tmp_path / "run"), "--steps", "9", "--evaluate-every", "2"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("training.pt could not be written") == 1
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before

@@ -34,6 +34,7 @@ enum { F32, F16, BF16, I8 };
 enum { GELU, SILU };
 /* rows at a time, and how much of each: what fits into the cache; FEW tokens, for which rows are read in passing */
 enum { UP = 8, DEEP = 16, WIDE = 768, LONG = 1024, FEW = 3 };
+enum { GAP = 16 }; /* numbers between two rows: a multiple of 4 KB apart they would evict each other from the cache */
 
 typedef struct { const void *weight, *bias; int64_t type, n; float eps; } Norm; /* without a bias an RMSNorm */
 typedef struct {
@@ -149,7 +150,7 @@ static inline void dot_rows(float s[4], const float *x, const float *const w[4],
  * rows runs through its own part of them: long streams, which the memory foresees. */
 static void few_by_input(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first,
                          int64_t last) {
-    float room[UP][WIDE + 16]; /* rows 64 bytes apart modulo 4 KB, or they evict each other */
+    float room[UP][WIDE + GAP];
     int64_t part = (last - first + UP - 1) / UP, most = n == 1 && l->type == F32 ? l->n_out : WIDE;
     for (int64_t j = 0, wide; j < l->n_out; j += wide) {
         wide = least(most, l->n_out - j);
@@ -185,7 +186,7 @@ INLINE void columns(const float *const *w, int64_t rows, int64_t j, const float 
 /* n tokens and `rows` inputs from i on, of the outputs from `start` to `end`; what will be read next is asked for. */
 static void strip(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t i, int64_t rows,
                   int64_t start, int64_t end) {
-    float room[DEEP][WIDE + 16];
+    float room[DEEP][WIDE + GAP];
     const float *w[DEEP];
     int64_t size = size_of(l->type), j = 0, line = 0, n_lines = (end - start) * size / 64;
     const char *at = (const char *)l->weight + (i * l->n_out + start) * size, *ahead = at + DEEP * l->n_out * size;
@@ -277,7 +278,7 @@ static void linear_by_output(const Linear *l, const float *x, float *y, int64_t 
 }
 
 /* How many numbers the sums of all threads take, for n tokens and up to n_out outputs. */
-static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return threads * n * (n_out + 16); }
+static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return threads * n * (n_out + GAP); }
 
 /* y = x Wᵀ + b: (N, in) -> (N, out), `stride` numbers from one row of y to the next. Each thread has its outputs, or
  * its inputs where the matrix lies (in, out): what they come to is then added up, in `sums`. */
@@ -290,7 +291,7 @@ static void linear_into(const Linear *l, const float *x, float *y, int64_t strid
         int64_t share = (l->n_out / all + 16) & ~15; /* whole cache lines */
         int64_t start = least(l->n_out, share * me), end = least(l->n_out, start + share);
         if (l->by_input) {
-            int64_t row = l->n_out + 16; /* a multiple of 4 KB would have the rows evict each other */
+            int64_t row = l->n_out + GAP;
             linear_by_input(l, x, sums + me * n * row, row, n, l->n_in * me / all, l->n_in * (me + 1) / all);
 #pragma omp barrier
             for (int64_t t = 0; t < n; t++) {

@@ -20,6 +20,7 @@ from minigpt.train.checkpoint import resume
 from minigpt.train.losses import read_log
 from minigpt.train.trainer import Trainer
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "minigpt"]
 PAIR = Path(__file__).with_name("pair.py")
 TEXT = "The cat sat on the mat.\nThe dog sat on the log.\nA bird sang in the tree.\n" * 40
 needs_gloo = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without distributed")
@@ -110,9 +111,8 @@ def test_torchrun_killed_and_resumed_ends_as_one_process_does(tmp_path: Path) ->
     words = ["train", "--text", str(tmp_path / "my.txt"), *flags.split(), "--evaluate-every", "5", "--device", "cpu"]
     words += ["--precision", "float32"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "minigpt"]
     with subprocess.Popen(
-        [*torchrun, *words, "--accumulate", "2", "--out", str(tmp_path / "cut")],
+        [*TORCHRUN, *words, "--accumulate", "2", "--out", str(tmp_path / "cut")],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
@@ -146,9 +146,8 @@ def test_a_full_disk_ends_all_processes_and_the_last_state_stays(tmp_path: Path)
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
     before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
     limit = len(before["training.pt"]) // 2
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "minigpt"]
     done = subprocess.run(
-        [*torchrun, "train", "--resume", "--out", str(tmp_path / "run"), "--steps", "9", "--evaluate-every", "2"],
+        [*TORCHRUN, "train", "--resume", "--out", str(tmp_path / "run"), "--steps", "9", "--evaluate-every", "2"],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},

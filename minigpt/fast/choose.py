@@ -6,6 +6,7 @@ Two are tried: the decode step in C (native.py), then PyTorch's fused kernels (f
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 from operator import is_
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -24,7 +25,7 @@ from minigpt.models.llama_config import LlamaConfig
 from minigpt.models.variants.gpt2 import GPT2Variant
 
 M = TypeVar("M", bound=Model)
-SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 8, "n_layer": 1, "n_head": 4, "n_embd": 24, "n_inner": 40}
+SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 10, "n_layer": 1, "n_head": 4, "n_embd": 24, "n_inner": 40}
 # relative differences that rounding may cause: of the code alone, in float64 (Llama's norms and angles are float32 even
 # then; the C code is all float32), and of a model's first block in its own dtype
 EXACT = {GPT2: 1e-10, GPT2Variant: 1e-10, Llama: 1e-5}
@@ -148,16 +149,18 @@ def first_block(model: GPT2 | Llama) -> Any:
 
 @torch.no_grad()
 def trace(model: Any) -> Tensor:
-    """What a model makes of a few tokens: at once without a cache, then all but the last into one, then that."""
+    """What a model makes of a few tokens: at once without a cache; then into one, in many, some and few tokens, which
+    native.c multiplies in different ways."""
     device = next(model.parameters()).device
-    size, n = model.config.vocab_size, min(4, model.config.n_ctx)
+    size, n = model.config.vocab_size, min(10, model.config.n_ctx)
     ids = torch.tensor([[((7 - 2 * row) * i + row) % size for i in range(n)] for row in range(3)], device=device)
     cache = KVCache(model.config, 3, n, device, next(model.parameters()).dtype)
     pos = torch.arange(n, device=device).repeat(3, 1)  # (3, T)
     pos[1, -1] = max(0, n - 2)  # one of the texts is shorter: there a slot is written again
     found = [model.hidden(ids)]
-    for part in (slice(0, n - 1), slice(n - 1, n)):
-        if ids[:, part].numel():  # not where the model has a single position
+    for start, end in pairwise((0, max(0, n - 3), max(0, n - 1), n)):
+        part = slice(start, end)
+        if start < end:  # not where the model has few positions
             found.append(model.hidden(ids[:, part], pos[:, part], cache))
     x = torch.cat(found, dim=1)  # (3, 2T, C)
     return torch.cat((x, model.unembed(x)), dim=-1) if size == SIZES["vocab_size"] else x

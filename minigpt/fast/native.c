@@ -29,11 +29,17 @@ typedef uint32_t ints __attribute__((vector_size(4 * LANES)));
 typedef _Float16 halves __attribute__((vector_size(2 * LANES)));
 typedef uint16_t shorts __attribute__((vector_size(2 * LANES)));
 typedef int8_t bytes __attribute__((vector_size(LANES)));
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
+#endif
 
 enum { F32, F16, BF16, I8 };
 enum { GELU, SILU };
-/* rows at a time, and how much of each: what fits into the cache; FEW tokens, for which rows are read in passing */
-enum { UP = 8, DEEP = 16, WIDE = 768, LONG = 1024, FEW = 3 };
+/* rows at a time, and how much of each: what fits into the cache; FEW tokens, for which rows are read in passing, and
+ * MANY, for which they are copied first */
+enum { UP = 8, DEEP = 16, WIDE = 768, LONG = 1024, FEW = 3, MANY = 20 };
 enum { GAP = 16 }; /* numbers between two rows: a multiple of 4 KB apart they would evict each other from the cache */
 
 typedef struct { const void *weight, *bias; int64_t type, n; float eps; } Norm; /* without a bias an RMSNorm */
@@ -183,6 +189,19 @@ INLINE void columns(const float *const *w, int64_t rows, int64_t j, const float 
         for (int v = 0; v < 2; v++) memcpy(y + t * stride + v * LANES, &sum[t][v], sizeof(vec));
 }
 
+/* The same for any number of tokens: at once as many as leave their sums in registers. */
+static void all_columns(const float *const *w, int64_t rows, int64_t j, const float *x, int64_t n_in, float *y,
+                        int64_t stride, int64_t n) {
+    for (int64_t left = n, few; left; left -= few, x += few * n_in, y += few * stride) {
+        few = left > 8 || left == 6 ? 6 : left > 3 ? 4 : 1;
+        switch (few) {
+        case 6: columns(w, rows, j, x, n_in, y, stride, 6); break;
+        case 4: columns(w, rows, j, x, n_in, y, stride, 4); break;
+        case 1: columns(w, rows, j, x, n_in, y, stride, 1); break;
+        }
+    }
+}
+
 /* n tokens and `rows` inputs from i on, of the outputs from `start` to `end`; what will be read next is asked for. */
 static void strip(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t i, int64_t rows,
                   int64_t start, int64_t end) {
@@ -197,20 +216,77 @@ static void strip(const Linear *l, const float *x, float *y, int64_t stride, int
             if (line == n_lines) line = 0, ahead += l->n_out * size;
             __builtin_prefetch(ahead + 64 * line, 0, 1);
         }
-        const float *from = x;
-        float *to = y + j;
-        for (int64_t left = n, few; left; left -= few, from += few * l->n_in, to += few * stride) {
-            few = left > 8 || left == 6 ? 6 : left > 3 ? 4 : 1;
-            switch (few) { /* so that the sums stay in registers */
-            case 6: columns(w, rows, j, from, l->n_in, to, stride, 6); break;
-            case 4: columns(w, rows, j, from, l->n_in, to, stride, 4); break;
-            case 1: columns(w, rows, j, from, l->n_in, to, stride, 1); break;
-            }
-        }
+        all_columns(w, rows, j, x, l->n_in, y + j, stride, n);
     }
     for (; j < end - start; j++) /* what is left over */
         for (int64_t t = 0; t < n; t++)
             for (int64_t k = 0; k < rows; k++) y[t * stride + j] += x[t * l->n_in + k] * w[k][j];
+}
+
+/* Rows become columns, by halves, quarters and eighths. */
+INLINE void turn(vec r[LANES]) {
+    for (int k = 0; k < 4; k++) {
+        vec a = r[k], b = r[k + 4];
+        r[k] = PICK(a, b, 0, 1, 2, 3, 8, 9, 10, 11), r[k + 4] = PICK(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    for (int k = 0; k < 6; k += k == 1 ? 3 : 1) {
+        vec a = r[k], b = r[k + 2];
+        r[k] = PICK(a, b, 0, 1, 8, 9, 4, 5, 12, 13), r[k + 2] = PICK(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+    for (int k = 0; k < 8; k += 2) {
+        vec a = r[k], b = r[k + 1];
+        r[k] = PICK(a, b, 0, 8, 2, 10, 4, 12, 6, 14), r[k + 1] = PICK(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+}
+
+/* Two registers of outputs from j on, of `rows` inputs from i on, an input after the other; and what the next call will
+ * read is asked for. */
+INLINE void pack(float block[][2 * LANES], const Linear *l, int64_t i, int64_t rows, int64_t j) {
+    int64_t n_in = l->n_in, n_out = l->n_out, size = size_of(l->type), k = 0;
+    if (l->by_input) {
+        const char *at = (const char *)l->weight + (i * n_out + j) * size;
+        for (; k < rows; k++, at += n_out * size) {
+            vec left = load(at, 0, l->type), right = load(at, LANES, l->type);
+            memcpy(block[k], &left, sizeof left), memcpy(block[k] + LANES, &right, sizeof right);
+            __builtin_prefetch(at + rows * n_out * size, 0, 1);
+        }
+        return;
+    }
+    for (int o = 0; o < 2 * LANES; o += LANES) {
+        const char *at = (const char *)l->weight + ((j + o) * n_in + i) * size;
+        for (k = 0; k + LANES <= rows; k += LANES) {
+            vec r[LANES];
+            for (int row = 0; row < LANES; row++) {
+                r[row] = load(at, row * n_in + k, l->type);
+                if (k % 16 == 0) __builtin_prefetch(at + ((row + 2 * LANES) * n_in + k) * size, 0, 1);
+            }
+            turn(r);
+            for (int row = 0; row < LANES; row++) memcpy(block[k + row] + o, &r[row], sizeof(vec));
+        }
+        for (float room; k < rows; k++) /* what is left over */
+            for (int row = 0; row < LANES; row++)
+                block[k][o + row] = *floats(at + (row * n_in + k) * size, l->type, 1, &room);
+    }
+}
+
+/* Many tokens: y += inputs from `first` to `last`, for the outputs from `start` on; returns the first output that is
+ * left over. However the matrix lies, a piece of it is copied so that all tokens find it near. */
+static int64_t many(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first, int64_t last,
+                    int64_t start, int64_t end) {
+    float block[WIDE][2 * LANES];
+    const float *w[WIDE];
+    int64_t deep = l->by_input ? 2 * DEEP : WIDE, wide = l->by_input ? WIDE : 2 * LANES;
+    for (int64_t k = 0; k < deep; k++) w[k] = block[k];
+    end -= (end - start) % (2 * LANES);
+    for (; start < end; start += wide)
+        for (int64_t i = first, rows; i < last; i += rows) {
+            rows = least(deep, last - i);
+            for (int64_t j = start; j < least(start + wide, end); j += 2 * LANES) {
+                pack(block, l, i, rows, j);
+                all_columns(w, rows, 0, x + i, l->n_in, y + j, stride, n);
+            }
+        }
+    return end;
 }
 
 /* Inputs from `first` to `last` of a matrix that lies (in, out), in strips: the sums of many tokens fit into the cache
@@ -222,7 +298,8 @@ static void linear_by_input(const Linear *l, const float *x, float *y, int64_t s
         few_by_input(l, x, y, stride, n, first, last);
         return;
     }
-    for (int64_t j = 0; j < l->n_out; j += WIDE)
+    int64_t start = n < MANY ? 0 : many(l, x, y, stride, n, first, last, 0, l->n_out);
+    for (int64_t j = start; j < l->n_out; j += WIDE)
         for (int64_t i = first; i < last; i += DEEP)
             strip(l, x, y, stride, n, i, least(DEEP, last - i), j, least(j + WIDE, l->n_out));
 }
@@ -269,6 +346,8 @@ INLINE void tiles(const Linear *l, int64_t type, const float *x, float *y, int64
 
 static void linear_by_output(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t start,
                              int64_t end) {
+    for (int64_t t = 0; t < n && n >= MANY; t++) memset(y + t * stride + start, 0, 4 * (end - start));
+    if (n >= MANY) start = many(l, x, y, stride, n, 0, l->n_in, start, end);
     switch (l->type) { /* so that each has its own loop, without a question inside it */
     case F32: tiles(l, F32, x, y, stride, n, start, end); break;
     case F16: tiles(l, F16, x, y, stride, n, start, end); break;

@@ -26,7 +26,7 @@ from minigpt.models.rope import rope_angles
 from minigpt.models.variants.gpt2 import GPT2Variant, ScaledAttention
 
 NO_MEMORY = 2  # what the C code returns then
-FEW = 32  # tokens at once; for more the matrix products of PyTorch are faster, since they no longer wait for memory
+FEW = 64  # tokens at once; for more the matrix products of PyTorch are faster, since they no longer wait for memory
 
 
 class Native(nn.Module):

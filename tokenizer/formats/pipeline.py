@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from tokenizer.formats.oniguruma import same_in_both, translate
 from tokenizer.formats.text import expect
 from tokenizer.patterns import CL100K_PATTERN, GPT2_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN
 from tokenizer.steps.cutting import BEHAVIORS, WHOLE, Cut, PrefixSpace, Step
@@ -104,8 +103,12 @@ def read_pattern(part: Any, what: str, name: str) -> str:
         raise refuse(name, what, part)
     if "String" in found:
         return re.escape(text)
+    if text in KNOWN:
+        return text
+    from tokenizer.formats.oniguruma import translate
+
     try:
-        return text if text in KNOWN else translate(text)
+        return translate(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -117,7 +120,11 @@ def writable(pattern: str) -> str:
     Traceback (most recent call last):
     ValueError: the pattern 'a{1,2}+' means something else in a tokenizer.json: write it in another way to save it
     """
-    if pattern not in KNOWN and not same_in_both(pattern):
+    if pattern in KNOWN:
+        return pattern
+    from tokenizer.formats.oniguruma import same_in_both
+
+    if not same_in_both(pattern):
         what = f"the pattern {pattern!r:.120} means something else in a tokenizer.json"
         raise ValueError(f"{what}: write it in another way to save it")
     return pattern

@@ -177,6 +177,7 @@ def test_what_comes_after_it_is_without_them_too(page: Visitor, lm: LanguageMode
     assert three["without"] == [[0, "attention"]]
     page.click("#tab-bars")
     page.wait(f"{CAPTION}.endsWith(' The model is without attention of layer 0.')")
+    page.wait("document.querySelector('.bars td')")
     ids = [*two["promptIds"], *(token["id"] for token in three["tokens"])]
     with minigpt.patch(lm.model, {"h.0.attn.out": 0}):
         best = lm.next_tokens(ids, k=1)[0].probability

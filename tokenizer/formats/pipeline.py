@@ -101,10 +101,8 @@ def read_pattern(part: Any, what: str, name: str) -> str:
     text = expect(name, what, next(iter(found.values()), None), str)
     if len(found) != 1 or found.keys() - {"Regex", "String"} or not text:
         raise refuse(name, what, part)
-    if "String" in found:
-        return re.escape(text)
-    if text in KNOWN:
-        return text
+    if "String" in found or text in KNOWN:
+        return re.escape(text) if "String" in found else text
     from tokenizer.formats.oniguruma import translate
 
     try:
@@ -120,13 +118,12 @@ def writable(pattern: str) -> str:
     Traceback (most recent call last):
     ValueError: the pattern 'a{1,2}+' means something else in a tokenizer.json: write it in another way to save it
     """
-    if pattern in KNOWN:
-        return pattern
-    from tokenizer.formats.oniguruma import same_in_both
+    if pattern not in KNOWN:
+        from tokenizer.formats.oniguruma import same_in_both
 
-    if not same_in_both(pattern):
-        what = f"the pattern {pattern!r:.120} means something else in a tokenizer.json"
-        raise ValueError(f"{what}: write it in another way to save it")
+        if not same_in_both(pattern):
+            what = f"the pattern {pattern!r:.120} means something else in a tokenizer.json"
+            raise ValueError(f"{what}: write it in another way to save it")
     return pattern
 
 

@@ -4,11 +4,13 @@ Each edit is planted in a copy of the tree. The run then writes another text, or
 on stderr says that a fast form differs and the plain one is used. The same text in silence is what must never come.
 """
 
+import compileall
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from queue import SimpleQueue
 
 import pytest
@@ -187,6 +189,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
         tree = tmp_path_factory.mktemp("tree")
         for package in PACKAGES:
             shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+            # Compiled once for all runs; Python compares each file with its hash, so that an edited one is read anew.
+            compileall.compile_dir(tree / package, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         (tree / "text.txt").write_text(TEXT, encoding="utf-8")
         trees.put(tree)
 

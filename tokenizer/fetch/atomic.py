@@ -6,6 +6,7 @@ comes next, as a database does with its log (Gray & Reuter 1993, chapter 9: redo
 link or the current directory, and whatever else lies in it stays.
 """
 
+import _thread  # threading alone takes as long to import as a tenth of this package
 import errno
 import json
 import os
@@ -14,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from threading import get_ident
 from time import monotonic, sleep
 
 LOCK = ".minigpt.lock"  # held by the process that writes
@@ -44,7 +44,7 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
         raise FileNotFoundError(errno.ENOENT, "there is no such folder: make it, or name another", str(path.parent))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "this is a folder: name a file", str(path))
-    own = "" if resumable else f".{os.getpid()}-{get_ident()}"  # two that write at once do not meet
+    own = "" if resumable else f".{os.getpid()}-{_thread.get_ident()}"  # two that write at once do not meet
     part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part

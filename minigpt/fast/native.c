@@ -269,8 +269,8 @@ INLINE void pack(float block[][2 * LANES], const Linear *l, int64_t i, int64_t r
     }
 }
 
-/* Many tokens: y += inputs from `first` to `last`, for the outputs from `start` on; returns the first output that is
- * left over. However the matrix lies, a piece of it is copied so that all tokens find it near. */
+/* Many tokens: y += x[i] times input i, from `first` to `last`, for the outputs from `start` on; returns the first output
+ * that is left over. However the matrix lies, a piece of it is copied so that all tokens find it near. */
 static int64_t many(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first, int64_t last,
                     int64_t start, int64_t end) {
     float block[WIDE][2 * LANES];
@@ -346,8 +346,10 @@ INLINE void tiles(const Linear *l, int64_t type, const float *x, float *y, int64
 
 static void linear_by_output(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t start,
                              int64_t end) {
-    for (int64_t t = 0; t < n && n >= MANY; t++) memset(y + t * stride + start, 0, 4 * (end - start));
-    if (n >= MANY) start = many(l, x, y, stride, n, 0, l->n_in, start, end);
+    if (n >= MANY) {
+        for (int64_t t = 0; t < n; t++) memset(y + t * stride + start, 0, 4 * (end - start));
+        start = many(l, x, y, stride, n, 0, l->n_in, start, end);
+    }
     switch (l->type) { /* so that each has its own loop, without a question inside it */
     case F32: tiles(l, F32, x, y, stride, n, start, end); break;
     case F16: tiles(l, F16, x, y, stride, n, start, end); break;

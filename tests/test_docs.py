@@ -140,8 +140,11 @@ def test_api_pages_show_the_public_names_and_load_nothing_from_elsewhere(tmp_pat
     for page, names in PUBLIC.items():
         text = (tmp_path / f"{page}.html").read_text("utf-8")
         assert [name for name in names.split() if f'id="{name}"' not in text] == []
-    loads = re.compile(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:)?//|@import|url\(["']?(https?:)?//""")
-    assert loads.search('<script async src="https://cdn.example/x.js">')
+    elsewhere = r"""["']?(https?:)?//"""
+    places = (r"<(script|link|img|iframe)[^>]*(src|href)=", r"url\(", r"\b(from|import)\s*\(?\s*(?=[\"'])")
+    loads = re.compile(f"({'|'.join(places)}){elsewhere}|@import")
+    for text in ('<script async src="https://cdn.example/x.js">', 'import mermaid from "https://cdn.example/x.mjs"'):
+        assert loads.search(text)
     pages = list(tmp_path.rglob("*.html"))
     assert len(pages) > 10
     assert [page.name for page in pages if loads.search(page.read_text("utf-8"))] == []

@@ -40,6 +40,7 @@ def playground(serving: Playground, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """One that loses its patience soon; in the end it still answers, and holds no connection and no work."""
     monkeypatch.setattr(connections, "PATIENCE", 0.4)
     yield serving
+    monkeypatch.setattr(connections, "PATIENCE", 30)
     *_, end = serving.events(settings={"max_new_tokens": 2})
     assert end["event"] == "end"
     until(lambda: not serving.server.server_state.connections)

@@ -5,7 +5,7 @@
 >>> completion = lm.generate("Once upon a time", max_new_tokens=20)
 """
 
-TYPE_CHECKING = False  # for type checkers, which take it as true; that of typing takes longer than all of --help
+TYPE_CHECKING = False  # for type checkers, which treat it as true; typing's own takes longer than all of --help
 if TYPE_CHECKING:
     from minigpt import widgets as widgets
     from minigpt.analysis.activations import patch as patch
@@ -53,7 +53,7 @@ def __dir__() -> list[str]:
 
 
 def version() -> str:
-    """The version that is installed, "0+unknown" where the files lie somewhere without being installed."""
+    """The installed version, or "0+unknown" if the files are used without being installed."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 

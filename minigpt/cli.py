@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 failed, 130 interrupted. Wrong use is SystemExit(2).
+    """Run one command; returns the exit code: 0 done, 1 failed, 130 interrupted. Wrong usage raises SystemExit(2).
 
     >>> main(["models", "--no-such-flag"])
     Traceback (most recent call last):
@@ -72,7 +72,7 @@ def run(name: str, words: Sequence[str]) -> int:
 
 
 def overview() -> str:
-    """The help of `minigpt` itself: every command with a line."""
+    """The help of `minigpt` itself: one line per command."""
     commands = "\n".join(f"    {name:<10} {text}" for name, text in COMMANDS.items())
     return f"""usage: minigpt COMMAND …
 
@@ -114,7 +114,7 @@ def prepare_streams() -> None:
         if stream is None:  # closed by who started us, as daemons are
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - pathlib costs time
         elif isinstance(stream, io.TextIOWrapper) and not stream.isatty():
-            wanted = None if os.environ.get("PYTHONIOENCODING") else "utf-8"  # a user's own choice goes first
+            wanted = None if os.environ.get("PYTHONIOENCODING") else "utf-8"  # a user's own choice takes precedence
             stream.reconfigure(encoding=wanted, errors="replace")
 
 

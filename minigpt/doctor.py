@@ -1,4 +1,4 @@
-"""What a support question asks for: versions, threads, memory, caches, the network, and are the devices right?"""
+"""What a support question asks for: versions, threads, memory, caches, the network, the devices' self-checks."""
 
 import importlib.metadata
 import os
@@ -32,7 +32,7 @@ PACKAGES = (
     "gguf",
     "transformers",
 )
-SECONDS = 3.0  # that the network may take to answer
+SECONDS = 3.0  # allowed for the network to answer
 
 
 def system() -> dict[str, str]:
@@ -79,14 +79,14 @@ def used(folder: Path) -> str:
 
 
 def network() -> Callable[[], dict[str, str]]:
-    """Asks the Hub and the package index in the background; what is returned waits for their answers."""
+    """Asks the Hub and the package index in the background; the returned function waits for their answers."""
     pool = ThreadPoolExecutor(2)
     asked = {"Hub": pool.submit(ask_hub), "package index": pool.submit(ask_index)}
     return lambda: {name: answer.result() for name, answer in asked.items()}
 
 
 def ask_hub() -> str:
-    """What became of one small question to the Hub."""
+    """The result of one small request to the Hub."""
     if constants.HF_HUB_OFFLINE:
         return "not asked: HF_HUB_OFFLINE is set"
     try:

@@ -84,9 +84,9 @@ class LanguageModel:
         """Continues a text, or several at once. The settings are those of `minigpt.generation.settings.Settings`.
 
         One prompt (a text, or ids in a list, array or tensor) gives one `Completion`, a list of prompts a list of them;
-        with num_return_sequences=n each is a list of n. What is not given comes from the checkpoint, else greedy.
-        A text is read as `encode` reads it, what looks like a special token in it is none; only a prompt that is a
-        special token's name and nothing else, as "<|endoftext|>", starts from that token. Ids are left as they are.
+        with num_return_sequences=n each is a list of n. What is not given comes from the checkpoint, else it is greedy.
+        A text is read as by `encode`: what looks like a special token in it is plain text; only a prompt that is a
+        special token's name and nothing else, like "<|endoftext|>", starts from that token. Ids are left as they are.
         Raises TypeError for an unknown setting, ValueError for a bad value, before anything is computed.
         """
         chosen = self.settings({**settings, "num_return_sequences": num_return_sequences})
@@ -130,7 +130,7 @@ class LanguageModel:
         The settings are those of `generate`; the answer ends at any end token that the checkpoint names. The template
         gets `tools`, a list of JSON schemas, and its own variables, as in transformers' apply_chat_template:
         `enable_thinking=False`, or any in `chat_template_kwargs={…}`; `chat_template` names one of several templates.
-        Raises ValueError for a model without chat template, malformed messages, what the template does not read.
+        Raises ValueError for a model without a chat template, malformed messages, or what the template does not read.
         """
         ids, chosen = self._conversation(messages, settings)
         return self.generate(ids, **chosen)
@@ -151,7 +151,7 @@ class LanguageModel:
         chat_template: str | None = None,
         chat_template_kwargs: Mapping[str, object] | None = None,
     ) -> ChatFormat:
-        """How this checkpoint writes conversations; ValueError where it does not."""
+        """How this checkpoint writes conversations; raises ValueError if it does not."""
         where = (self.chat_template, self.tokenizer, self.generation_config, self.path, self.name)
         return chat_format(*where, tools=tools, chosen=chat_template, variables=chat_template_kwargs)
 
@@ -171,7 +171,7 @@ class LanguageModel:
         return resolve({"plain": self.plain, **given}, config)
 
     def encode(self, prompt: str | Ids, allow_special: str | Collection[str] = ()) -> list[int]:
-        """A text's ids with what the tokenizer puts around every text, such as BOS: those of transformers' tokenizer.
+        """A text's ids with what the tokenizer puts around every text, such as BOS: the same as in transformers.
         Special tokens in it are plain text unless `allow_special` names them; ids are left as they are."""
         return encode(self.tokenizer, as_prompt(prompt), allow_special)
 
@@ -189,7 +189,7 @@ def load(
     """A registered model, or a folder in Hugging Face's layout, ready to use.
 
     `device` "auto" is cuda, else mps, else cpu. `dtype` None is the checkpoint's own (half precision is float32 on a
-    CPU), "auto" the fastest with the same greedy text (see `minigpt.fast.dtypes`). A device that gives other numbers
+    CPU), "auto" the fastest with the same greedy text (see `minigpt.fast.dtypes`). A device that computes other numbers
     than those stored is refused, unless `force` is set; with `plain` no fast form runs. Raises ValueError or OSError.
     """
     from minigpt.fast.dtypes import load_in

@@ -1,6 +1,6 @@
 """What a prompt may be: a text, or token ids in a list, an array or a tensor; anything else is refused by name.
 
-And the ids that a text becomes for a model: what the tokenizer puts around every text, such as BOS, included.
+Also the ids that a text becomes, including what the tokenizer puts around every text, such as BOS.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,8 +15,8 @@ Prompt = str | list[int]
 def as_prompts(given: object) -> tuple[list[Prompt], bool]:
     """The prompts, and whether they came as several: a list of texts, of lists of ids, or an array of two dimensions.
 
-    Bytes are a text in UTF-8, arrays and tensors of whole numbers are lists of ids. Raises TypeError for what is no
-    prompt, ValueError for bytes that are no UTF-8 and for ids that are no whole numbers.
+    Bytes are a text in UTF-8, arrays and tensors of whole numbers are lists of ids. Raises TypeError for what is not a
+    prompt, ValueError for bytes that are not UTF-8 and for ids that are not whole numbers.
 
     >>> as_prompts("one"), as_prompts([1, 2]), as_prompts(["one", b"two", [3]])
     ((['one'], False), ([[1, 2]], False), (['one', 'two', [3]], True))
@@ -37,7 +37,7 @@ def as_prompts(given: object) -> tuple[list[Prompt], bool]:
 
 
 def as_prompt(given: object) -> Prompt:
-    """One prompt, where only one can be: a text or a list of ids; a TypeError for several.
+    """One prompt, where only one is allowed: a text or a list of ids; raises TypeError for several.
 
     >>> as_prompt((1, 2)), as_prompt([])
     ([1, 2], [])
@@ -55,7 +55,7 @@ def as_prompt(given: object) -> Prompt:
 
 
 def as_ids(given: object) -> tuple[list[list[int]], bool]:
-    """Prompts where only ids can be, and whether they came as several; an empty list is one empty prompt.
+    """Prompts where only ids are allowed, and whether they came as several; an empty list is one empty prompt.
 
     >>> as_ids([[1], [2, 3]]), as_ids([])
     (([[1], [2, 3]], True), ([[]], False))
@@ -111,7 +111,7 @@ def plain(value: Any) -> Any:
 
 
 def token_ids(values: Sequence[Any]) -> list[int]:
-    """Whole numbers of any kind as a list of int; a ValueError names the first that is none.
+    """Whole numbers of any kind as a list of int; a ValueError names the first that is not one.
 
     >>> token_ids([1, True])
     Traceback (most recent call last):

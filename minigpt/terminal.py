@@ -12,9 +12,9 @@ from tokenizer.display import BOLD, DIM, cells, clip, fitting, pad, paint
 
 GAP = " │ "
 EIGHTHS = " ▏▎▍▌▋▊▉"
-# Control characters but tab and line end, and those that change the direction of writing (Unicode's Bidi_Control).
+# Control characters except tab and line end, and those that change the writing direction (Unicode's Bidi_Control).
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-NARROW = 5  # cells; a head is cut no shorter than this
+NARROW = 5  # cells; a header is cut no shorter than this
 ENDLESS = 1 << 16  # cells; for tables in a pipe, where a line is a record
 
 
@@ -35,7 +35,7 @@ def plain(text: str) -> str:
 def wrap(text: str, width: int, indent: int = 0) -> list[str]:
     """The text in lines of at most `width` cells, all but the first one indented.
 
-    Broken at blanks, and within a word only where it must be.
+    Broken at spaces, and within a word only if necessary.
 
     >>> wrap("to be or not\\nto be, antidisestablishmentarianism", 12)
     ['to be or not', 'to be, antid', 'isestablishm', 'entarianism']
@@ -65,7 +65,7 @@ def heading(text: str, width: int, color: bool = False) -> list[str]:
 
 
 def side_by_side(texts: Sequence[Sequence[str]], width: int, looks: Sequence[str] = ()) -> list[str]:
-    """Rows of the texts' lines, each text `width` cells wide and in its look, if they have any.
+    """Rows of the texts' lines, each text `width` cells wide and in its look, if given.
 
     >>> side_by_side([["ab", "c"], ["d"]], 3)
     ['ab  │ d', 'c   │']
@@ -91,8 +91,8 @@ def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> lis
 
 
 def table(rows: Sequence[Sequence[str]], width: int, numbers: Collection[int] = (), color: bool = False) -> list[str]:
-    """Rows of cells as columns, those of `numbers` flush right. The first row is the head, dim where there is
-    colour. Where they do not fit, the head is cut to what is below; where that does not help, each row is a few lines.
+    """Rows of cells as columns, those of `numbers` flush right. The first row is the header, dim where there is
+    colour. If they do not fit, the header is cut to its column's width; if that fails, each row takes several lines.
 
     >>> rows = [("name", "size"), ("storyteller", "12 MB")]
     >>> table(rows, 40, numbers=[1]), table(rows, 15, numbers=[1])
@@ -115,7 +115,7 @@ def table(rows: Sequence[Sequence[str]], width: int, numbers: Collection[int] = 
 
 
 def bar(share: float, n: int) -> str:
-    """A share of 1 as a bar in n cells, to an eighth of a cell.
+    """A share from 0 to 1 as a bar in n cells, to an eighth of a cell.
 
     >>> bar(0.5, 4), bar(0.3, 4)
     ('██  ', '█▏  ')

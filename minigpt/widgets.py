@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
 Offered = LanguageModel | str | Path
-STRATEGIES = {  # the settings that each has
+STRATEGIES = {  # the settings that each one uses
     "sampling": ("temperature", "top_k", "top_p", "seed"),
     "greedy": (),
     "beam search": ("num_beams",),
@@ -60,7 +60,7 @@ def named(given: Sequence[Offered]) -> dict[str, Offered]:
 
 
 def is_here(name: str) -> bool:
-    """Whether a model is on this machine; also where it is damaged, as Generate will say."""
+    """Whether a model is on this machine; also if it is damaged, which Generate reports."""
     try:
         return local(name) is not None
     except (OSError, ValueError):
@@ -99,16 +99,16 @@ class Playground:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The settings that the strategy has."""
+        """The settings that the strategy uses."""
         return (*STRATEGIES[self.strategy.value], "max_new_tokens")
 
     def show_settings(self) -> None:
-        """Show those, and hide the others."""
+        """Show the strategy's settings, and hide the others."""
         for name, widget in self.settings.items():
             widget.layout.display = None if name in self.names else "none"
 
     def begin(self, _: object) -> None:
-        """Start a text with the values of now; a click while one is written does nothing."""
+        """Start a text with the current values; a click while one is being written does nothing."""
         if not self.generate.disabled:
             self.generate.disabled, self.stop.disabled = True, False
             self.stopped.clear()
@@ -117,7 +117,7 @@ class Playground:
             Thread(target=self.write, args=args, daemon=True).start()
 
     def write(self, name: str, prompt: str, given: dict[str, Any], chat: bool) -> None:
-        """Write the text, or in red what is wrong."""
+        """Write the text, or what is wrong, in red."""
         head = escape(prompt + "\n\n" * chat)
         self.text.value, self.code.value = TEXT.format(head, ""), ""
         try:
@@ -136,7 +136,7 @@ class Playground:
             self.stop.disabled, self.generate.disabled = True, False
 
     def lm(self, name: str) -> LanguageModel:
-        """The model of that name, loaded when it is first needed; says what that costs."""
+        """The model of that name, loaded when it is first needed; reports its size and the time taken."""
         lm, seconds = self.models[name], ""
         if not isinstance(lm, LanguageModel) and name not in self.loaded:
             found, start = local(lm), time.perf_counter()

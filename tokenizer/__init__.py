@@ -34,7 +34,7 @@ __all__ = [*HOMES]
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for when it is asked for."""
+        """Import an attribute when it is asked for."""
         from tokenizer.lazy import attribute
 
         return attribute("tokenizer", HOMES, name)

@@ -1,4 +1,4 @@
-"""What follows from encoding and decoding: batches, texts in chunks, bytes that are no text, places of tokens."""
+"""What follows from encoding and decoding: batches, texts in chunks, bytes that are not text, offsets of tokens."""
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ BLANKS = b" \n\t"
 
 
 def string(text: object) -> str:
-    """The text, or a ValueError where it is none.
+    """The text, or a ValueError if it is not a string.
 
     >>> string(b"hi")
     Traceback (most recent call last):
@@ -33,7 +33,7 @@ def string(text: object) -> str:
 
 
 def several(things: Iterable[T], what: str, one: str) -> Iterable[T]:
-    """The things, or a ValueError where a caller gave what is no list of them, such as a single text.
+    """The things, or a ValueError if a caller gave something other than a list of them, such as a single text.
 
     >>> several("hi", "texts", "encode")
     Traceback (most recent call last):
@@ -45,7 +45,7 @@ def several(things: Iterable[T], what: str, one: str) -> Iterable[T]:
 
 
 def handler(errors: str) -> str:
-    """The name of an error handler, or a ValueError where Python knows none of this name.
+    """The name of an error handler, or a ValueError if Python knows none by this name.
 
     >>> handler("replace")
     'replace'
@@ -58,7 +58,7 @@ def handler(errors: str) -> str:
 
 
 class TextTokenizer:
-    """What every tokenizer can do that can `encode` and `decode`.
+    """What every tokenizer that can `encode` and `decode` can also do.
 
     >>> from tokenizer import CharTokenizer
     >>> CharTokenizer().decode_batch(CharTokenizer().encode_batch(["ab", "c"]))
@@ -69,7 +69,7 @@ class TextTokenizer:
     decode: Callable[..., str]
 
     def encode_batch(self, texts: Iterable[str], **special: Names) -> list[list[int]]:
-        """The ids of each text; `allow_special` and `disallow_special` as in `encode`, where that takes them."""
+        """The ids of each text; `allow_special` and `disallow_special` as in `encode`, if that takes them."""
         names = {key: value if isinstance(value, str) else list(value) for key, value in special.items()}
         return [self.encode(text, **names) for text in several(texts, "texts", "encode")]
 
@@ -79,7 +79,7 @@ class TextTokenizer:
 
 
 class ByteTokenizer(TextTokenizer):
-    """What a tokenizer can do besides whose tokens are bytes.
+    """What a tokenizer whose tokens are bytes can do in addition.
 
     >>> from tokenizer import Tokenizer
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"hi": 256})
@@ -100,18 +100,18 @@ class ByteTokenizer(TextTokenizer):
     def encode_iterable(
         self, chunks: Iterable[str], allow_special: Names = (), disallow_special: Names = ()
     ) -> Iterator[int]:
-        """The ids of the chunks as one text, one by one, wherever it was cut; a file's lines are such chunks.
+        """The ids of the chunks as one text, one by one, wherever it is split; a file's lines are such chunks.
 
-        What is held in memory is a block of text, and a piece where that is longer. A pattern in which no place to cut
-        can be proven, as "(?s:.+)", makes the whole text one block.
+        Only a block of text is held in memory, or a piece if that is longer. A pattern for which no place to cut can be
+        proven safe, such as "(?s:.+)", makes the whole text one block.
         """
         return encode_chunks(self, strings(chunks), *self.named(allow_special, disallow_special))
 
     def encode_bytes(self, data: bytes) -> list[int]:
-        """The ids of bytes, also of those that are no UTF-8. As in tiktoken, the last piece of the text before the
-        first wrong byte, with blanks before it, becomes one piece with all that follows."""
+        """The ids of bytes, UTF-8 or not. As in tiktoken, the last piece of the text before the first invalid byte,
+        with blanks before it, becomes one piece with everything that follows."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise ValueError(f"data {data!r:.60} are no bytes: give bytes, or a text to encode")
+            raise ValueError(f"data {data!r:.60} are not bytes: give bytes, or a text to encode")
         data = bytes(data)
         try:
             return self.encode(data.decode())
@@ -119,7 +119,7 @@ class ByteTokenizer(TextTokenizer):
             text = data[: error.start].decode()
         if self.normalizer or self.vocabulary.cuts:
             where = f"byte {len(text.encode())} of {len(data)}"
-            raise ValueError(f"the data are no UTF-8 from {where} on, and this tokenizer reads characters: give text")
+            raise ValueError(f"the data are not UTF-8 from {where} on, and this tokenizer reads characters: give text")
         ids = self.encode(text)
         pieces = split(self.decode(ids), self.pattern)
         n = min(len(ids), len(self._merge(pieces[-1].encode()))) if pieces else 0
@@ -143,8 +143,8 @@ class ByteTokenizer(TextTokenizer):
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids of a text, and where each token begins and ends in it: in characters, or in bytes of UTF-8.
 
-        A token of some of a character's bytes spans the character. A text is refused that the tokenizer changes, such
-        as one that is not NFC where it makes it so, or one with surrogates in pairs: its tokens have no places there.
+        A token with only some of a character's bytes spans the character. A text that the tokenizer changes is refused,
+        such as one that it would normalize to NFC, or one with surrogate pairs: its tokens have no offsets in it.
         """
         ids = self.encode(text, allow_special, disallow_special)
         tokens = look_up(ids, self.tokens, self.n_vocab)
@@ -154,13 +154,13 @@ class ByteTokenizer(TextTokenizer):
         return ids, offsets(tokens, in_bytes)
 
     def decode_with_offsets(self, ids: Ids) -> tuple[str, list[int]]:
-        """The text of the ids and the character in which each token begins, as in tiktoken; a UnicodeDecodeError where
-        the bytes are no UTF-8."""
+        """The text of the ids and the character in which each token begins, as in tiktoken; a UnicodeDecodeError if
+        the bytes are not UTF-8."""
         tokens = look_up(ids, self.tokens, self.n_vocab)
         return b"".join(tokens).decode(), [start for start, _ in offsets(tokens)]
 
     def named(self, allow_special: Names, disallow_special: Names) -> tuple[list[str], list[str]]:
-        """The special tokens that are allowed, and those that are not; a ValueError for a name that is none."""
+        """The special tokens that are allowed, and those that are not; a ValueError for an unknown name."""
         names = {"allow_special": allow_special, "disallow_special": disallow_special}
         lists: list[list[str]] = []
         for argument, given in names.items():
@@ -185,7 +185,7 @@ def offsets(tokens: Iterable[bytes], in_bytes: bool = False) -> list[tuple[int, 
     """
     found, end = [], 0
     for token in tokens:
-        inside = 0 if in_bytes else sum(0x80 <= byte < 0xC0 for byte in token)  # bytes that go on with a character
+        inside = 0 if in_bytes else sum(0x80 <= byte < 0xC0 for byte in token)  # continuation bytes
         start = end - 1 if end and not in_bytes and 0x80 <= token[0] < 0xC0 else end
         end += len(token) - inside
         found.append((start, end))

@@ -21,8 +21,8 @@ from tokenizer.vocabulary import Vocabulary
 class Tokenizer(ByteTokenizer):
     """Byte-level byte-pair encoding as in GPT-2 (Radford et al. 2019, section 2.2).
 
-    `ranks` gives the id of every token by its bytes, lower ids merge first; `pattern` cuts the text before merging;
-    `special_tokens` stand outside of both; `normalizer` is None or "NFC"; `plain` goes without the fast encoder.
+    `ranks` maps the bytes of every token to its id, lower ids merge first; `pattern` cuts the text before merging;
+    `special_tokens` are outside both; `normalizer` is None or "NFC"; `plain` does without the fast encoder.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"hi": 256}, special_tokens={"<|end|>": 257})
     >>> tok.encode("hi!"), tok.decode([256, 33]), tok
@@ -31,7 +31,7 @@ class Tokenizer(ByteTokenizer):
 
     ranks: Mapping[bytes, int]
     special_tokens: Mapping[str, int]
-    n_vocab: int  # the largest id and one more
+    n_vocab: int  # the largest id plus one
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Tokenizer(ByteTokenizer):
     @classmethod
     def load(cls, name_or_path: str | Path, pattern: str | None = None, plain: bool = False) -> "Tokenizer":
         """A tokenizer by name ("gpt2", "cl100k_base", "storyteller"), or from a file or folder; `pattern` is for
-        formats that do not say theirs. A folder holds tokenizer.json, vocab.json with merges.txt, or encoder.json
+        formats that do not store one. A folder holds tokenizer.json, vocab.json with merges.txt, or encoder.json
         with vocab.bpe; a file is a tokenizer.json, a .tiktoken or a .gguf."""
         return cls.of(load(name_or_path, pattern), plain)
 
@@ -68,8 +68,8 @@ class Tokenizer(ByteTokenizer):
         save(self.vocabulary, Path(folder))
 
     def encode(self, text: str, allow_special: Names = (), disallow_special: Names = ()) -> list[int]:
-        """The ids of a text; special tokens in it are plain text unless named in `allow_special` or it is "all", and a
-        ValueError where `disallow_special` names them or is "all", which leaves out those that are allowed."""
+        """The ids of a text; special tokens in it are plain text unless `allow_special` names them or is "all", and a
+        ValueError if `disallow_special` names them or is "all", which does not cover those that are allowed."""
         allowed, disallowed = self.named(allow_special, disallow_special)
         find_special(string(text), disallowed)
         encode = self.encode_by_hand if self.plain else self._fast
@@ -106,13 +106,13 @@ class Tokenizer(ByteTokenizer):
         return repr(self.vocabulary).replace("Vocabulary", "Tokenizer", 1)
 
     def __reduce__(self) -> tuple[Callable[[Vocabulary, bool], "Tokenizer"], tuple[Vocabulary, bool]]:
-        return type(self).of, (self.vocabulary, self.plain)  # a copy begins with empty tables
+        return type(self).of, (self.vocabulary, self.plain)  # a copy starts with empty tables
 
     @cached_property
     def _fast(self) -> Encoder:
         return Encoder(self.encode_by_hand, self.vocabulary)
 
     def _parts(self, text: str, names: Collection[str] = ()) -> list[str | int]:
-        """The text between the special tokens of these names, normalized, and the ids of these, in turn."""
+        """The text between the special tokens of these names, normalized, and their ids, in order."""
         own = self.vocabulary
         return parts(join_surrogates(text), names, own.special_tokens, own.flags, own.normalizer, own.cuts)

@@ -1,6 +1,6 @@
 """Tokens made visible: tinted text with ids under it, bytes for what is not text, vocabularies side by side.
 
-Every function gives a string and prints nothing.
+Every function returns a string and prints nothing.
 """
 
 import os
@@ -12,15 +12,15 @@ from typing import TextIO
 from tokenizer.bpe import Tokenizer
 from tokenizer.formats.byte_alphabet import bytes_to_unicode
 
-# The look of a terminal, for `paint`: the blue and the orange of the pictures (minigpt.pictures.drawing.COLORS), of the
-# 256 colours those that stand on white and on black; and both as pale grounds for black letters, for tokens in turn.
+# Terminal styles for `paint`: the blue and orange of the pictures (minigpt.pictures.drawing.COLORS), from the 256
+# colours those readable on white and on black; and both as pale backgrounds for black text, for alternating tokens.
 TINT, SECOND, BOLD, DIM = "38;5;32", "38;5;166", "1", "2"
 PALE = ("38;5;16;48;5;153", "38;5;16;48;5;223")
 SIGNS = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
 
 
 def use_color(wish: str = "auto", stream: TextIO | None = None) -> bool:
-    """Whether to colour: "always", "never", or "auto", which means a terminal that can and no NO_COLOR.
+    """Whether to colour: "always", "never", or "auto", which means on a capable terminal and without NO_COLOR.
 
     >>> use_color("always"), use_color("never")
     (True, False)
@@ -32,7 +32,7 @@ def use_color(wish: str = "auto", stream: TextIO | None = None) -> bool:
 
 
 def paint(text: str, look: str, color: bool = True) -> str:
-    """The text in a look, blanks after it left out; as it is where there is no colour.
+    """The text in a look, except trailing blanks; unchanged without colour.
 
     >>> paint("a  ", TINT), paint("a", TINT, color=False), paint("a", "")
     ('\\x1b[38;5;32ma\\x1b[0m  ', 'a', 'a')
@@ -42,7 +42,7 @@ def paint(text: str, look: str, color: bool = True) -> str:
 
 
 def cells(text: str) -> int:
-    """How many cells of a terminal the text takes.
+    """How many terminal cells the text takes.
 
     >>> cells("abc"), cells("漢字"), cells("e\\u0301"), cells("👨‍👩‍👧"), cells("🇩🇪")
     (3, 4, 1, 2, 2)
@@ -52,11 +52,11 @@ def cells(text: str) -> int:
     from wcwidth import wcswidth  # takes longer to load than the tokenizer
 
     width = wcswidth(text)
-    return width if width >= 0 else sum(max(0, wcswidth(c)) for c in text)  # control characters have none
+    return width if width >= 0 else sum(max(0, wcswidth(c)) for c in text)  # control characters have no width
 
 
 def clip(text: str, width: int) -> str:
-    """The text, its end cut off where it takes more cells, which an ellipsis shows.
+    """The text, truncated with an ellipsis if it takes more than `width` cells.
 
     >>> clip("antidote", 5), clip("漢字漢字", 6), clip("Wolf", 4)
     ('anti…', '漢字…', 'Wolf')
@@ -68,7 +68,7 @@ def clip(text: str, width: int) -> str:
 
 
 def fitting(text: str, width: int) -> str:
-    """As many of the first characters as fit, one at least.
+    """As many of the first characters as fit, at least one.
 
     >>> fitting("日本語", 5)
     '日本'
@@ -84,12 +84,12 @@ def fitting(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int) -> str:
-    """The text with blanks up to the width."""
+    """The text padded with blanks to the width."""
     return text + " " * (width - cells(text))
 
 
 def fill(sizes: Sequence[float], width: float, gap: float = 1) -> list[range]:
-    """Which things, by their sizes and with a gap between them, go to which line; a line has one at least.
+    """Which things, given their sizes and the gap between them, go on which line; every line has at least one.
 
     >>> fill([3, 4, 2, 9], 8)
     [range(0, 2), range(2, 3), range(3, 4)]
@@ -103,7 +103,7 @@ def fill(sizes: Sequence[float], width: float, gap: float = 1) -> list[range]:
 
 
 def label(token: bytes) -> str:
-    """A token as one line of text: signs for white space, hexadecimal bytes where it is not whole characters.
+    """A token as one line of text: signs for white space, hexadecimal bytes if it is not printable text.
 
     >>> label(b" the"), label("🌟".encode()[:2]), label(b"\\x00")
     ('·the', '<f0 9f>', '<00>')
@@ -116,7 +116,7 @@ def label(token: bytes) -> str:
 
 
 def show(tokenizer: Tokenizer, ids: Sequence[int], color: bool = False, width: int = 80, raw: bool = False) -> str:
-    """The tokens in lines of at most `width` cells, and under each token its id; `raw` as vocabulary files write them.
+    """The tokens in lines of at most `width` cells, each with its id below; `raw`: as vocabulary files write them.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b" hi": 256})
     >>> print(show(tok, tok.encode("O hi")))
@@ -138,7 +138,7 @@ def show(tokenizer: Tokenizer, ids: Sequence[int], color: bool = False, width: i
 
 
 def count(text: str, ids: Sequence[int]) -> str:
-    """How long a text is in three measures.
+    """The length of a text in three units.
 
     >>> count("né", [77, 102])
     '2 tokens, 2 characters, 3 bytes'
@@ -170,7 +170,7 @@ def compare(
 
 
 def show_trace(tokenizer: Tokenizer, text: str, width: int = 80, color: bool = False) -> str:
-    """Every merge of every piece, in order, with its rank, in lines of at most `width` cells; what it made is coloured.
+    """Every merge of every piece, in order, with its rank, in lines of at most `width` cells; new tokens are coloured.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"an": 256, b"ana": 257})
     >>> print(show_trace(tok, "ana"))

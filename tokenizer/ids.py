@@ -9,7 +9,7 @@ Ids = Iterable[SupportsIndex]  # a list, a tensor of torch, an array of NumPy
 
 
 def look_up(ids: Ids, table: Mapping[int, T], n_vocab: int) -> list[T]:
-    """The entries of the ids; a ValueError names the first that is none.
+    """The entries of the ids; a ValueError names the first id without one.
 
     A whole tensor or array becomes a list first, so that neither library is needed here.
 
@@ -25,7 +25,7 @@ def look_up(ids: Ids, table: Mapping[int, T], n_vocab: int) -> list[T]:
     found = []
     for i in numbers:
         try:
-            found.append(table[index(i) if i is not True and i is not False else -1])  # no id, though equal to one
+            found.append(table[index(i) if i is not True and i is not False else -1])  # not an id, though equal to one
         except (KeyError, TypeError):
             raise ValueError(f"id {i!r:.60} is not in the vocabulary: ids are 0 to {n_vocab - 1}") from None
     return found

@@ -1,4 +1,4 @@
-"""Attributes of a package that are imported when they are asked for, so that importing the package costs nothing."""
+"""Attributes of a package that are imported only when asked for, so that importing the package costs nothing."""
 
 import importlib
 import importlib.util
@@ -8,7 +8,7 @@ from tokenizer.suggest import did_you_mean
 
 
 def attribute(package: str, homes: Mapping[str, str], name: str) -> object:
-    """The attribute of a package, from the module that `homes` names, or that module itself where it is the attribute;
+    """The attribute of a package, from the module that `homes` names, or that module itself if it is the attribute;
     for the package's own `__getattr__`.
 
     >>> attribute("weights", {"merge": "tokenizer.merging"}, "merge").__name__
@@ -22,6 +22,6 @@ def attribute(package: str, homes: Mapping[str, str], name: str) -> object:
     if name in homes:
         module = importlib.import_module(homes[name])
         return module if homes[name] == f"{package}.{name}" else getattr(module, name)
-    known = name.startswith("_") or importlib.util.find_spec(f"{package}.{name}")  # a module to import, not a slip
+    known = name.startswith("_") or importlib.util.find_spec(f"{package}.{name}")  # a module to import, not a typo
     hint = "" if known else did_you_mean(name, homes)
     raise AttributeError(f"module {package!r} has no attribute {name!r}{': ' if hint else ''}{hint}")

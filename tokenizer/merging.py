@@ -1,6 +1,6 @@
-"""The merge loop: from the bytes of one piece to its tokens, by the lowest rank first (lesson 02).
+"""The merge loop: from the bytes of one piece to its tokens, lowest rank first (lesson 02).
 
-A vocabulary is one table, `ranks`: the bytes of every token to its id. Ids were given in the order in which
+A vocabulary is one table, `ranks`, from the bytes of every token to its id. Ids were assigned in the order in which
 the trainer found the merges, so the pair to merge next is the one whose joined bytes have the lowest id.
 Source: `bpe` in `encoder.py` of OpenAI's GPT-2 release, 2019.
 """
@@ -26,7 +26,7 @@ def merge(piece: bytes, ranks: Ranks) -> list[bytes]:
 
 
 def merge_steps(piece: bytes, ranks: Ranks) -> Iterator[tuple[int, list[bytes]]]:
-    """Looks at all neighbours, joins the pair of lowest rank, the first of equals, and looks again; gives every step.
+    """Joins the adjacent pair of lowest rank, the leftmost of equals, until none can be joined; yields every step.
 
     >>> for rank, parts in merge_steps(b"ana", {b"a": 0, b"n": 1, b"an": 2, b"ana": 3}):
     ...     print(rank, parts)

@@ -1,7 +1,7 @@
 """The first two steps of the lessons: a tokenizer of whole words, and one of single characters (lesson 01).
 
-What they lack is what byte-pair encoding brings: the first knows no word it has not met, the second needs five
-ids for "Hello", and neither gives the text back as it was.
+What they lack, byte-pair encoding provides: the first knows only words it has seen, the second needs five
+ids for "Hello", and neither reproduces every text exactly.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ PAD, UNK = "[PAD]", "[UNK]"
 
 
 class WordTokenizer(TextTokenizer):
-    """Words between white space, in lower case; the vocabulary is [PAD], [UNK] and the corpus's words sorted.
+    """Words between white space, in lower case; the vocabulary is [PAD], [UNK] and the corpus's words, sorted.
 
     >>> words = WordTokenizer(["The quick brown fox", "the lazy dog"])
     >>> words.encode("The brown unicorn"), words.decode([7, 2, 1])
@@ -38,7 +38,7 @@ class WordTokenizer(TextTokenizer):
         return [self.ids.get(word, self.ids[UNK]) for word in string(text).lower().split()]
 
     def encode_iterable(self, chunks: Iterable[str]) -> Iterator[int]:
-        """The ids of the chunks as one text, wherever it was cut.
+        """The ids of the chunks as one text, wherever it is split.
 
         >>> list(WordTokenizer(["a bc"]).encode_iterable(["a b", "c"]))
         [2, 3]

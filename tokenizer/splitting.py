@@ -1,4 +1,4 @@
-r"""Cutting a text by a pattern into pieces (lesson 03). Python's `re` lacks \p{L} and \p{N}: these are written out."""
+r"""Cutting a text into pieces by a pattern (lesson 03). Python's `re` lacks \p{L} and \p{N}: they are written out."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from importlib import import_module
 
 from tokenizer.unicode import members
 
-PART = re.compile(r"\[\^?(?:\\.|[^]\\])+\]|\\[pP]\{[LN]\}|\\.|\$")  # what `re` may need written in another way
-# \w, \p{Lu}, named groups, repeated groups, which may take for ever: `regex` has these, and a limit on its time
+PART = re.compile(r"\[\^?(?:\\.|[^]\\])+\]|\\[pP]\{[LN]\}|\\.|\$")  # what may have to be rewritten for `re`
+# \w, \p{Lu}, named groups, and repeated groups, which may take forever: `regex` has these, and a time limit
 BEYOND_RE = re.compile(r"\\[^\W_nrtfvZ]|\(\?(?!i?:|[=!]|<[=!])|\)[*+{]")
 
 
 def split(text: str, pattern: str) -> list[str]:
-    r"""The pieces of a text, in order; what fits no part of the pattern is a piece too, so that nothing is lost.
+    r"""The pieces of a text, in order; what matches no part of the pattern is a piece too, so nothing is lost.
 
     >>> split("Hello  world!", r" ?\p{L}+|\s")
     ['Hello', ' ', ' world', '!']
@@ -26,7 +26,7 @@ def split(text: str, pattern: str) -> list[str]:
 
 
 def spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:
-    """Where the pattern fits, from left to right."""
+    """Where the pattern matches, from left to right."""
     compiled = compile_pattern(pattern, text.isascii())
     if isinstance(compiled, re.Pattern):
         return (match.span() for match in compiled.finditer(text))
@@ -35,7 +35,7 @@ def spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def compile_pattern(pattern: str, ascii_only: bool = False) -> re.Pattern[str]:
-    """The pattern, ready to run on ASCII texts or, compiled more slowly, on all; a ValueError where it is none."""
+    """The pattern, compiled for ASCII texts or, more slowly, for all texts; a ValueError if it is invalid."""
     sets = {r"\p{L}": members("L", ascii_only), r"\p{N}": members("N", ascii_only), r"\s": members("s", ascii_only)}
     outside = {name: f"[{chars}]" for name, chars in sets.items()}
     outside |= {name.replace("p", "P").replace("s", "S"): f"[^{chars}]" for name, chars in sets.items()}
@@ -44,12 +44,12 @@ def compile_pattern(pattern: str, ascii_only: bool = False) -> re.Pattern[str]:
         part = match.group()
         if part[0] == "[":
             return re.sub(r"\\p\{[LN]\}|\\.", lambda item: sets.get(item.group(), item.group()), part)
-        return outside.get(part, r"\Z" if part == "$" else part)  # in `re` a dollar also fits before a last line end
+        return outside.get(part, r"\Z" if part == "$" else part)  # in `re` a dollar also matches before a last line end
 
     written = PART.sub(written_out, pattern)
     try:
         if not BEYOND_RE.search(written):
             return re.compile(written)
     except (re.error, RecursionError, OverflowError):
-        pass  # it may be one for `regex`, which also says what is wrong with it
+        pass  # it may be valid for `regex`, which otherwise says what is wrong with it
     return import_module("tokenizer.steps.engine").compile_pattern(pattern)  # slow, so only where it is needed

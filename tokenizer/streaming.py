@@ -1,4 +1,4 @@
-"""Text and ids that come bit by bit: the ids of a text in chunks, and the text of ids that come one by one."""
+"""Streaming: the ids of a text that comes in chunks, and the text of ids that come one by one."""
 
 import codecs
 import unicodedata
@@ -21,8 +21,8 @@ def encode_chunks(
 ) -> Iterator[int]:
     """The ids of the chunks as one text, with the special tokens that are allowed in it.
 
-    In memory is a block of text or, where that is longer, what `cuts` finds no place to cut in: at least one piece, and
-    the whole text where the vocabulary does more than cut by one pattern, NFC and special tokens taken literally.
+    Held in memory is a block of text or, if longer, a stretch where `cuts` finds no place to cut: at least one piece,
+    and the whole text if the vocabulary does more than cut by one pattern, NFC and special tokens taken literally.
 
     >>> from tokenizer import Tokenizer
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"aa": 256}, special_tokens={"<|end|>": 257})
@@ -37,12 +37,12 @@ def encode_chunks(
 
     special, longest = any_of(allowed), max(map(len, allowed), default=1)
     cut = cutter(tok.pattern, composed=tok.normalizer is not None)
-    held = fresh = ""  # text without special tokens; then text that was not searched for them yet
+    held = fresh = ""  # text without special tokens; then text not yet searched for them
     for chunk in without(whole_characters(chunks, BLOCK), disallowed):
         fresh += chunk
         if chunk and len(fresh) < max(BLOCK, len(held)):
             continue
-        start, end = 0, len(fresh) - longest + 1 if chunk else len(fresh)  # behind the end one may begin that goes on
+        start, end = 0, len(fresh) - longest + 1 if chunk else len(fresh)  # beyond the end one may have begun
         if found := [match.span() for match in special.finditer(fresh) if match.start() < end] if allowed else []:
             first, start = found[0][0], found[-1][1]
             yield from tok.encode(held + fresh[:first])
@@ -58,7 +58,7 @@ def encode_chunks(
 
 
 def find_special(text: str, names: Sequence[str], before: int = 0) -> None:
-    """A ValueError where the text, before which there were other characters, holds one of the names.
+    """A ValueError if the text, which `before` characters precede, contains one of the names.
 
     >>> find_special("a<|end|>", ["<|end|>"])
     Traceback (most recent call last):
@@ -70,7 +70,7 @@ def find_special(text: str, names: Sequence[str], before: int = 0) -> None:
 
 
 def without(chunks: Iterable[str], names: Sequence[str]) -> Iterator[str]:
-    """The chunks, until one of the names is in them, or begins in one and ends in another.
+    """The chunks; a ValueError as soon as they contain one of the names, even one split between chunks.
 
     >>> list(without(["a", "b"], ["ac"]))
     ['a', 'b']
@@ -85,7 +85,7 @@ def without(chunks: Iterable[str], names: Sequence[str]) -> Iterator[str]:
 
 
 def strings(chunks: Iterable[str]) -> Iterator[str]:
-    """The chunks, or a ValueError where they are no strings.
+    """The chunks, or a ValueError if they are not strings.
 
     >>> list(strings(["a", b"b"]))
     Traceback (most recent call last):
@@ -103,7 +103,7 @@ def strings(chunks: Iterable[str]) -> Iterator[str]:
 
 
 def whole_characters(chunks: Iterable[str], size: int) -> Iterator[str]:
-    """The chunks in blocks of about `size` characters, with surrogates joined; at the end an empty one.
+    """The chunks in blocks of about `size` characters, with surrogates joined, and an empty one at the end.
 
     >>> list(whole_characters(["a", "bc\\ud83d", "\\ude00"], size=2))
     ['abc', '😀', '']
@@ -125,7 +125,7 @@ def whole_characters(chunks: Iterable[str], size: int) -> Iterator[str]:
 
 
 class StreamDecoder:
-    """Decodes ids as they come; what `push` and `flush` give, joined, equals `decode` of all ids.
+    """Decodes ids as they come; the results of `push` and `flush`, joined, equal `decode` of all ids.
 
     >>> from tokenizer import Tokenizer
     >>> stream = StreamDecoder(Tokenizer({bytes([i]): i for i in range(256)}))
@@ -138,7 +138,7 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, id: int) -> str:
-        """The characters that are whole now that `id` has come, often none; a bad id is a ValueError.
+        """The characters that `id` completes, often none; a bad id is a ValueError.
 
         >>> from tokenizer import Tokenizer
         >>> StreamDecoder(Tokenizer({b"hi": 0})).push(0)
@@ -147,7 +147,7 @@ class StreamDecoder:
         return self._decoder.decode(self._tokenizer.decode_bytes([id]))
 
     def flush(self) -> str:
-        """What is left at the end: U+FFFD where a character's last bytes never came.
+        """The rest at the end: U+FFFD if a character's last bytes never came.
 
         >>> from tokenizer import Tokenizer
         >>> stream = StreamDecoder(Tokenizer({b"\\xf0": 0}))

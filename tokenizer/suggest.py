@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 
 def did_you_mean(word: str, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """A question that names the closest known word, or "" where none is close.
+    """A question that names the closest known word, or "" if none is close.
 
     `synonyms` gives the known word for names that other programs use.
 

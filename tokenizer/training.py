@@ -1,4 +1,4 @@
-"""The trainer: count the pairs, merge the most frequent, count anew, until the vocabulary is full (lesson 02).
+"""The trainer: count the pairs, merge the most frequent, count again, until the vocabulary is full (lesson 02).
 
 Source: Sennrich et al. 2016 (arXiv 1508.07909), algorithm 1; on bytes, Radford et al. 2019 (the GPT-2 report, 2.2).
 """
@@ -15,7 +15,7 @@ from tokenizer.vocabulary import Vocabulary
 
 
 def count_pieces(texts: Iterable[str], pattern: str, special_tokens: Sequence[str]) -> Counter[str]:
-    """How often each piece occurs; no piece reaches over a special token."""
+    """How often each piece occurs; no piece spans a special token."""
     special = any_of(special_tokens)
     parts = (part for text in texts for part in special.split(join_surrogates(text)))
     return Counter(piece for part in parts for piece in split(part, pattern))
@@ -37,7 +37,7 @@ def find_merges(pieces: Counter[str], n: int) -> Iterator[tuple[int, int]]:
 
 
 def replace_pair(ids: list[int], pair: tuple[int, int], token: int) -> list[int]:
-    """The ids with `token` wherever the pair stood, from left to right.
+    """The ids with every occurrence of the pair replaced by `token`, from left to right.
 
     >>> replace_pair([1, 1, 1, 2], (1, 1), 256)
     [256, 1, 2]
@@ -59,7 +59,7 @@ def train_by_hand(
     count: Callable[[Iterable[str], str, Sequence[str]], Counter[str]] = count_pieces,
     find: Callable[[Counter[str], int], Iterable[tuple[int, int]]] = find_merges,
 ) -> Vocabulary:
-    """A vocabulary: the 256 bytes in GPT-2's order, merges, special tokens; fewer if no pair is left to merge.
+    """A vocabulary: the 256 bytes in GPT-2's order, merges, special tokens; smaller if no pair is left to merge.
 
     >>> list(train_by_hand(["low lower lowest"], 259).ranks)[256:]
     [b'lo', b'low', b' low']

@@ -1,7 +1,7 @@
 """Letters, numbers and white space of Unicode 16.0, the version that tiktoken 0.14 knows.
 
-Python's own tables change with every release, and `re` knows no letters as such. A vocabulary should not
-cut differently after an update, so the three classes stand here, as ranges of code points in hexadecimal.
+Python's own tables change with every release, and `re` has no class of letters. A vocabulary should not cut
+differently after an update, so the three classes are listed here, as ranges of code points in hexadecimal.
 Source: UnicodeData.txt 16.0, general categories L* and N*; PropList.txt, White_Space.
 """
 

@@ -1,4 +1,4 @@
-"""Unigram, T5's tokenizer: of all ways to cut a text into pieces of a vocabulary, the most probable one (Kudo 2018,
+"""Unigram, T5's tokenizer: of all segmentations of a text into pieces of a vocabulary, the most probable (Kudo 2018,
 arXiv 1804.10959, section 3.2; google/sentencepiece, src/unigram_model.cc)."""
 
 import math
@@ -14,18 +14,18 @@ from tokenizer.steps.added import parts
 from tokenizer.unicode import WHITE, join_surrogates
 
 SPACE = "▁"  # in a piece: the space before it
-UNKNOWN = 10.0  # so much less than the least probable piece counts a character that is none
+UNKNOWN = 10.0  # by how much an unknown character scores below the least probable piece
 
 
 def best_pieces(text: str, scores: Mapping[str, float], unknown: float, longest: int) -> list[str]:
-    """The pieces with the largest sum of scores, log-probabilities (Viterbi 1967): the best way to an end is the best
-    way to a start before it, and one more piece. Any single character may be one, with the score `unknown`.
+    """The pieces with the largest sum of scores, log-probabilities (Viterbi 1967): the best path to an end is the best
+    path to a start before it plus one more piece. Any single character may be a piece, with the score `unknown`.
 
     >>> scores = {"hug": -2.0, "hu": -1.5, "gs": -1.0, "s": -0.8, "h": -3.0, "u": -3.0}
     >>> best_pieces("hugs", scores, unknown=-13.0, longest=3)  # hu gs -2.5, hug s -2.8
     ['hu', 'gs']
     """
-    best = [0.0] + [-math.inf] * len(text)  # the score of the best way to each place
+    best = [0.0] + [-math.inf] * len(text)  # the score of the best path to each place
     came_from = [0] * (len(text) + 1)  # where its last piece starts
     for start in range(len(text)):
         for end in range(start + 1, min(start + longest, len(text)) + 1):
@@ -40,9 +40,9 @@ def best_pieces(text: str, scores: Mapping[str, float], unknown: float, longest:
 
 
 class Unigram(TextTokenizer):
-    """`pieces` are texts with log-probabilities, in the order of their ids; `unk` is the id of what is none, unless its
-    bytes serve (`byte_fallback`). A text goes through the functions `normalize`, is split at white space if
-    `split_white`, and if `prefix` words begin with ▁. For a model the ids `before` and `after` stand `around` it.
+    """`pieces` are texts with log-probabilities, in the order of their ids; `unk` is the id of all else, unless its
+    bytes are used (`byte_fallback`). A text goes through the functions `normalize` and is split at white space if
+    `split_white`; with `prefix`, words begin with ▁. For a model the ids `before` and `after` go `around` it.
 
     >>> tok = Unigram([("<unk>", 0.0), ("▁hug", -2.0), ("s", -1.5), ("▁hu", -2.5), ("gs", -2.5)])
     >>> tok.tokenize("hugs  hug"), tok.encode("hug x"), tok.decode([1, 2, 1])
@@ -77,7 +77,7 @@ class Unigram(TextTokenizer):
         return cls(**unigram_json.read(Path(folder).expanduser()))
 
     def save(self, folder: str | Path) -> None:
-        """Writes tokenizer.json, which `tokenizers` reads too; a ValueError where functions normalize."""
+        """Writes tokenizer.json, which `tokenizers` reads too; a ValueError if it has `normalize` functions."""
         unigram_json.save(Path(folder).expanduser(), {**vars(self), "around": (self.before, self.after)})
 
     def words(self, text: str) -> Iterator[str]:
@@ -89,7 +89,7 @@ class Unigram(TextTokenizer):
             yield from re.findall(f"{SPACE}[^{SPACE}]*|[^{SPACE}]+", first + word.replace(" ", SPACE))
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of a text in which nothing is special; unknown characters in a row are one."""
+        """The pieces of a text, special tokens taken as plain text; consecutive unknown characters form one piece."""
         found: list[str] = []
         for word in self.words(join_surrogates(string(text))):
             pieces = best_pieces(word, self.scores, self.unknown, self.longest)
@@ -109,7 +109,7 @@ class Unigram(TextTokenizer):
         return ids
 
     def ids_of(self, piece: str) -> list[int]:
-        """A piece's id; of what is no piece the ids of its bytes, where these serve, or `unk`."""
+        """A piece's id; for any other text the ids of its bytes (`byte_fallback`), or `unk`."""
         own = [self.ids.get(f"<0x{byte:02X}>", -1) for byte in piece.encode()] if self.byte_fallback else [-1]
         return [self.ids[piece]] if piece in self.ids else [self.unk] if -1 in own else own
 

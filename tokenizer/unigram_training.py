@@ -1,6 +1,6 @@
-"""The trainer of Unigram: begin with far too many pieces, find their probabilities, drop those that are missed least.
+"""The trainer of Unigram: start with far too many pieces, find their probabilities, drop those that matter least.
 
-Source: Kudo 2018 (arXiv 1804.10959), section 3.2. Small and slow on purpose: a text of a page takes seconds.
+Source: Kudo 2018 (arXiv 1804.10959), section 3.2. Small and slow on purpose: a page of text takes seconds.
 """
 
 import math
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from tokenizer.unigram import SPACE, UNKNOWN, Unigram, best_pieces
 
 LONGEST = 8  # characters of a piece
-SEEDS = 10  # times as many pieces to begin with as are wanted in the end
-KEPT = 0.75  # the share that stays in each round
+SEEDS = 10  # times as many pieces to start with as are wanted in the end
+KEPT = 0.75  # the share kept in each round
 Scores = dict[str, float]  # pieces with their log-probabilities
 
 
 def train_unigram(text: str, n: int) -> Unigram:
-    """A vocabulary of at most n pieces, the first of them <unk>, the others by falling probability.
+    """A vocabulary of at most n pieces, the first of them <unk>, the others in order of decreasing probability.
 
-    Raises ValueError where the text has no words, or n is less than its characters, which all stay, need.
+    Raises ValueError if the text has no words, or n is too small for its characters, all of which are kept.
 
     >>> tok = train_unigram("hug pug hugs pugs hug pun bun mug " * 9, 14)
     >>> tok.tokenize("hugs bun"), tok.n_vocab
@@ -52,7 +52,7 @@ def as_t5(tok: Unigram, n_sentinels: int = 100) -> Unigram:
 
 
 def seeds(words: Mapping[str, int], n: int) -> Scores:
-    """All characters, and of the texts inside of words that come more than once those that cover most.
+    """All characters, and those repeated substrings of words that cover the most text.
 
     >>> sorted(seeds({"▁hug": 2, "▁bug": 1}, 2))
     ['b', 'g', 'h', 'hug', 'u', '▁', '▁hug']
@@ -68,7 +68,7 @@ def seeds(words: Mapping[str, int], n: int) -> Scores:
 
 
 def expected_counts(words: Mapping[str, int], scores: Scores) -> dict[str, float]:
-    """How often each piece is used, over all ways to cut each word, by their probabilities (the E of EM).
+    """The expected count of each piece over all segmentations of each word (the E step of EM).
 
     >>> counts = expected_counts({"ab": 10}, {"a": math.log(0.5), "b": math.log(0.25), "ab": math.log(0.125)})
     >>> {piece: round(count, 6) for piece, count in counts.items()}  # a b and ab are as probable
@@ -78,7 +78,7 @@ def expected_counts(words: Mapping[str, int], scores: Scores) -> dict[str, float
     for word, times in words.items():
         n = len(word)
         spans = [(i, j) for i in range(n) for j in range(i + 1, min(i + LONGEST, n) + 1) if word[i:j] in scores]
-        ahead = [0.0] + [-math.inf] * n  # the log-probability of all ways from the beginning to each place
+        ahead = [0.0] + [-math.inf] * n  # the log-probability of all paths from the beginning to each place
         behind = [-math.inf] * n + [0.0]  # and of all from there to the end
         for i, j in spans:
             ahead[j] = log_add(ahead[j], ahead[i] + scores[word[i:j]])
@@ -90,7 +90,7 @@ def expected_counts(words: Mapping[str, int], scores: Scores) -> dict[str, float
 
 
 def log_add(a: float, b: float) -> float:
-    """log(e^a + e^b), of which one may be -inf.
+    """log(e^a + e^b), where a or b may be -inf.
 
     >>> round(log_add(math.log(2), math.log(3)), 6) == round(math.log(5), 6)
     True
@@ -99,8 +99,8 @@ def log_add(a: float, b: float) -> float:
 
 
 def maximize(counts: Mapping[str, float]) -> Scores:
-    """The log-probabilities under which such counts are most probable (the M of EM); of pieces longer than a character
-    those that are not used once are dropped.
+    """The log-probabilities that make these counts most likely (the M step of EM); pieces longer than a character with
+    a count below one half are dropped.
 
     >>> {piece: round(score, 3) for piece, score in maximize({"a": 3, "b": 1, "ab": 0.2}).items()}
     {'a': -0.288, 'b': -1.386}
@@ -111,8 +111,8 @@ def maximize(counts: Mapping[str, float]) -> Scores:
 
 
 def prune(scores: Scores, counts: Mapping[str, float], n: int) -> Scores:
-    """The n pieces without which the text would lose most: how often one is used, times the log-probability that its
-    best replacement lacks. Single characters stay whatever they are worth.
+    """The n pieces whose loss would cost the text most: how often a piece is used, times the log-probability lost by
+    its best replacement. Single characters always stay.
 
     >>> prune({"a": -1.0, "b": -1.0, "ab": -1.5, "ba": -1.9}, {"a": 1, "b": 1, "ab": 5, "ba": 5}, 3)
     {'a': -1.0, 'b': -1.0, 'ab': -1.5}

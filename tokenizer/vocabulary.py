@@ -10,19 +10,19 @@ from tokenizer.steps.normalizing import Normalizer, check_normalizer, normalize,
 
 
 class Ranks(Protocol):
-    """The table of ranks, or what stands in for it.
+    """The table of ranks, or a stand-in for it.
 
     >>> ranks: Ranks = {b"a": 0}
     """
 
     def get(self, token: bytes, default: int, /) -> int:
-        """The rank of a token, or `default` where there is no such token."""
+        """The rank of a token, or `default` if there is no such token."""
 
 
 class Vocabulary:
-    """`ranks` gives the id of every token by its bytes, lower ids merge first; `pattern` cuts the text before merging;
-    `special_tokens` stand outside of both; `normalizer` is None or "NFC"; a text for a model stands between the ids
-    `before` and `after`, which `encode` leaves to who feeds the model. Checked once, here, and never changed.
+    """`ranks` maps the bytes of every token to its id, lower ids merge first; `pattern` cuts the text before merging;
+    `special_tokens` are outside both; `normalizer` is None or "NFC"; a text for a model goes between the ids
+    `before` and `after`, which `encode` leaves to the caller. Checked once, here, and never changed.
     (No dataclass: importing that module alone takes half as long as importing all of this package.)
 
     >>> Vocabulary({b"a": 0, b"b": 1, b"ab": 2}, special_tokens={"<|end|>": 3})
@@ -69,7 +69,7 @@ class Vocabulary:
             raise ValueError("the vocabulary is empty: give it at least one token")
         for i in (min(tokens), max(tokens), *(i for i in before + after if i not in tokens)):
             if i not in tokens or not 0 <= i < 1 << 31 or isinstance(i, bool):
-                raise ValueError(f"{i!r:.40} is no id of a token: ids are whole numbers from 0 to 2,147,483,647")
+                raise ValueError(f"{i!r:.40} is not a token id: ids are whole numbers from 0 to 2,147,483,647")
         check_normalizer(normalizer)
         compile_pattern(pattern, ascii_only=True)
         for step in cuts:
@@ -102,5 +102,5 @@ class Vocabulary:
 
     @property
     def n_vocab(self) -> int:
-        """How many rows a model needs for it: the largest id and one more."""
+        """How many rows a model needs for it: the largest id plus one."""
         return max(self.tokens) + 1

@@ -1,4 +1,4 @@
-"""WordPiece, BERT's tokenizer: words from left to right into the longest pieces of a vocabulary.
+"""WordPiece, BERT's tokenizer: splits words from left to right into the longest pieces of a vocabulary.
 
 Source: google-research/bert, tokenization.py; Devlin et al. 2019, section 3; Wu et al. 2016, section 4.1.
 """
@@ -15,14 +15,14 @@ from tokenizer.steps.unicode16 import lower, normal_form
 from tokenizer.unicode import join_surrogates
 
 FIVE = UNK, CLS, SEP, PAD, MASK = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
-PREFIX = "##"  # of a piece that goes on with a word
+PREFIX = "##"  # of a piece that continues a word
 LONGEST = 100  # characters of a word; a longer one is [UNK]
 TIGHT = (" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've", " 're")  # decoded without the space
 REMOVE, SPACED, ACCENT, ISOLATED = one_of(REMOVED), one_of(CHINESE), one_of(MARKS), one_of(PUNCTUATION)
 
 
 def split_words(text: str, lower_case: bool = True, strip_accents: bool = True) -> list[str]:
-    """BERT's basic tokenization: words between white space; a punctuation mark or a Chinese character is a word.
+    """BERT's basic tokenization: words between white space; punctuation marks and Chinese characters are words too.
 
     >>> split_words("Où est-il?"), split_words("Où 東京", lower_case=False, strip_accents=False)
     (['ou', 'est', '-', 'il', '?'], ['Où', '東', '京'])
@@ -37,7 +37,7 @@ def split_words(text: str, lower_case: bool = True, strip_accents: bool = True) 
 
 
 class WordPiece(TextTokenizer):
-    """`vocab` gives every piece its id; one that begins with ## goes on with a word. `special_tokens` stand outside.
+    """`vocab` gives every piece its id; one that begins with ## continues a word. `special_tokens` are kept apart.
 
     >>> tok = WordPiece({"[UNK]": 0, "un": 1, "##aff": 2, "##able": 3, "!": 4})
     >>> tok.tokenize("Unaffable!"), tok.encode("unable able"), tok.decode([1, 3, 4])
@@ -49,7 +49,7 @@ class WordPiece(TextTokenizer):
         vocab: Mapping[str, int],
         lower_case: bool = True,
         strip_accents: bool | None = None,  # None: as lower_case
-        special_tokens: Mapping[str, int] | None = None,  # None: of BERT's five those that are in the vocabulary
+        special_tokens: Mapping[str, int] | None = None,  # None: those of BERT's five that are in the vocabulary
     ) -> None:
         self.vocab, self.lower_case = dict(vocab), lower_case
         self.strip_accents = lower_case if strip_accents is None else strip_accents
@@ -61,8 +61,8 @@ class WordPiece(TextTokenizer):
 
     @classmethod
     def load(cls, folder: str | Path) -> "WordPiece":
-        """The tokenizer of a folder with tokenizer.json or vocab.txt; how long texts are cut is left to the caller.
-        Raises ValueError for what would be done differently here, and names it."""
+        """The tokenizer of a folder with tokenizer.json or vocab.txt; truncating long texts is left to the caller.
+        Raises a ValueError that names what would be done differently here."""
         return cls(**wordpiece_files.read(Path(folder).expanduser()))
 
     def save(self, folder: str | Path) -> None:
@@ -70,7 +70,7 @@ class WordPiece(TextTokenizer):
         wordpiece_files.save(Path(folder), self.tokens, self.lower_case, self.strip_accents)
 
     def pieces(self, word: str) -> list[str]:
-        """A word's pieces, always the longest that fits (greedy longest match first); [UNK] where none does."""
+        """A word's pieces, always the longest that fits (greedy longest match first); [UNK] if none does."""
         found: list[str] = []
         start = 0
         while start < len(word) <= LONGEST:
@@ -85,7 +85,7 @@ class WordPiece(TextTokenizer):
         return found or [UNK]
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of a text in which nothing is special."""
+        """The pieces of a text; special tokens in it are plain text."""
         return [p for word in split_words(string(text), self.lower_case, self.strip_accents) for p in self.pieces(word)]
 
     def encode(self, text: str, allow_special: Names = ()) -> list[int]:
@@ -109,7 +109,7 @@ class WordPiece(TextTokenizer):
         return first + second, [0] * len(first) + [1] * len(second)
 
     def decode(self, ids: Ids) -> str:
-        """The pieces joined to words with one space between them, none before punctuation that ends a sentence."""
+        """The pieces joined into words with one space between them, none before . ? ! , and endings such as 's."""
         text = ""
         for i, token in enumerate(look_up(ids, self.tokens, self.n_vocab)):
             piece = token if i == 0 else token[2:] if token.startswith(PREFIX) else f" {token}"

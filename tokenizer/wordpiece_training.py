@@ -1,4 +1,4 @@
-"""The trainer of WordPiece in miniature: like byte-pair encoding's, but for the score by which a pair is chosen.
+"""The trainer of WordPiece in miniature: like byte-pair encoding's, except for the score that chooses a pair.
 
 Source: Schuster & Nakajima 2012, section 3 (arXiv 1609.08144, section 4.1, says how BERT's vocabulary was made).
 """
@@ -13,8 +13,8 @@ from tokenizer.wordpiece import CLS, MASK, PAD, PREFIX, SEP, UNK
 def train_wordpiece(words: Iterable[str], n: int) -> dict[str, int]:
     """A vocabulary of up to `n` pieces for `WordPiece`: BERT's five special tokens, all characters, merged pairs.
 
-    The pair of neighbours with the highest score is merged, freq(ab) / (freq(a) · freq(b)): not the most frequent, but
-    the one that is there most often for how often its parts are. Of equals the first in the order of the alphabet.
+    The adjacent pair with the highest score is merged, freq(ab) / (freq(a) · freq(b)): not the most frequent pair, but
+    the most frequent relative to its parts; among equals the first in alphabetical order.
     In the example g-s comes before u-g, which is four times as frequent.
 
     >>> list(train_wordpiece(["hug", "hug", "pug", "bun", "hugs"], n=15))[5:]
@@ -43,7 +43,7 @@ def train_wordpiece(words: Iterable[str], n: int) -> dict[str, int]:
 
 
 def merge_pair(pieces: list[str], pair: tuple[str, str]) -> list[str]:
-    """The pieces with the pair joined wherever it stood, from left to right.
+    """The pieces with every occurrence of the pair joined, from left to right.
 
     >>> merge_pair(["b", "##a", "##n", "##a", "##n"], ("##a", "##n"))
     ['b', '##an', '##an']

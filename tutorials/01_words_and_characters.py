@@ -8,13 +8,13 @@
 # read, how much of it at once, and at what price.
 #
 # You will write two **tokenizers** here, one for words and one for characters, and see what each of them loses.
-# Lesson 02 then builds the one of GPT-2, a language model of 2019 that anyone may download. But first: what are the
-# numbers for?
+# Lesson 02 then builds the tokenizer of GPT-2, a language model from 2019 that anyone can download. But first: what
+# are the numbers for?
 #
-# Run the cells from above, each with Shift+Enter; this first one loads what the lesson needs. Where a cell raises
-# `NotImplementedError("your turn")`, put your own lines in the place of that one. The first line printed may say that
+# Run the cells from top to bottom, each with Shift+Enter; this first one loads what the lesson needs. Where a cell
+# raises `NotImplementedError("your turn")`, replace that line with your own code. The first line printed may say that
 # GPT-2's weights are missing; this lesson does not need them. The outputs that you see before you run anything are from
-# a finished run; those of the checks wait for you.
+# a finished run; only those of the checks are missing until you run them.
 
 # %%
 import minigpt
@@ -30,7 +30,7 @@ lm = minigpt.load("storyteller", device="cpu")
 # ## What a language model is
 #
 # A **language model** is a function. A text goes in; out comes, for each thing that could stand next, how likely it
-# is to stand there. That is all it does.
+# is. That is all it does.
 #
 # `lm` is a small one that comes with this project, the *storyteller*. It has read fairy tales. What does it expect
 # after "The king had three"?
@@ -44,11 +44,11 @@ print(
 )
 
 # %% [markdown]
-# These numbers are **probabilities**: of every 100 texts that go on from here, the model expects sons in about 15.
-# (The space before each belongs to it: what comes next is a space and a word. A piece need not be a word: below,
-# `,` is a piece, too.)
+# These numbers are **probabilities**: of every 100 texts that start like this, the model expects about 15 to go on
+# with *sons*. (The space before each word belongs to it: what comes next is a space and a word. A piece need not be a
+# word: below, `,` is a piece, too.)
 #
-# A function that says what comes next can write: take the likeliest, put it behind the text, and ask again.
+# A function that says what comes next can write: add the likeliest piece to the end of the text, and ask again.
 
 # %%
 text = "The king had three"
@@ -57,16 +57,14 @@ for _ in range(8):
     print(text)
 
 # %% [markdown]
-# This is called **completion**, and the way to pick the next piece is called **decoding** (lesson 09; taking the
+# This is called **completion**, and the way the next piece is picked is called **decoding** (lesson 09; taking the
 # likeliest is the simplest way, not the best). A chat assistant writes its answers in the same way.
 #
-# The function is a **neural network**: it consists almost wholly of additions and multiplications with fixed numbers,
-# its **parameters**, which were found in **training**. The *large* in "large language model" means: very many of them.
+# The function is a **neural network**: it consists almost entirely of additions and multiplications with fixed numbers,
+# its **parameters**, which were found in **training**. The *large* in "large language model" means very many of them.
 
 # %%
-n_parameters = sum(
-    part.numel() for part in lm.model.parameters()
-)  # numel: how many numbers there are in it
+n_parameters = sum(part.numel() for part in lm.model.parameters())  # numel: how many numbers it holds
 print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million")
 
 # %% [markdown]
@@ -81,40 +79,39 @@ print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million"
 # This is why it can use so much text. (It is often called unsupervised; self-supervised says it better.) What comes
 # out is a *base model* or *foundation model*, such as GPT-2. Lesson 14 trains one.
 #
-# *Post-training* goes on from there with far fewer, chosen examples. A first step, **fine-tuning**, is the same
-# training on conversations. In a second step the model is moved toward those answers that people prefer (RLHF is the
-# usual name), or another model in their place (as in *constitutional AI*). What comes out is a chat model. Showing a
-# model some examples in the text that goes in, the *prompt* ("few-shot"), is none of this: no parameter changes.
-# Lesson 11 compares the two kinds of models.
+# *Post-training* continues from there with far fewer, selected examples. A first step, **fine-tuning**, is the same
+# training on conversations. In a second step the model is moved toward the answers that people prefer (usually called
+# RLHF), or that another model prefers in their place (as in *constitutional AI*). What comes out is a chat model.
+# Putting some examples into the text that goes in, the *prompt* ("few-shot"), is neither of these: no parameter
+# changes. Lesson 11 compares the two kinds of models.
 #
-# Our storyteller has had pre-training only. Ask it something, and it does what it has learnt: it goes on with the
-# text.
+# Our storyteller has had only pre-training. Ask it something, and it does what it has learnt: it continues the text.
 
 # %%
-# 25 pieces, then it stops, even within a sentence; temperature 0: always the likeliest piece
+# 25 pieces, then it stops, even in mid-sentence; temperature 0: always the likeliest piece
 answer = lm.generate("What is 2+2?", max_new_tokens=25, temperature=0)
 print("What is 2+2?" + answer.text)
 
 # %% [markdown]
 # ## Tokens, ids, vocabulary
 #
-# Now to the numbers. Whoever turns text into numbers must cut it into pieces and number the pieces:
+# Now to the numbers. To turn text into numbers, you must cut it into pieces and number the pieces:
 #
 # - a piece is a **token**;
-# - the list of all tokens that there can be is the **vocabulary**; it is fixed before training;
-# - a token's place in that list, counted from 0, is its **id**;
-# - to **encode** is to turn a text into a list of ids, to **decode** is the way back;
+# - the list of all possible tokens is the **vocabulary**; it is fixed before training;
+# - a token's position in that list, counted from 0, is its **id**;
+# - to **encode** is to turn a text into a list of ids, to **decode** is to turn ids back into text;
 # - what does both is a **tokenizer**.
 #
-# The ids carry no meaning: 7 is no more than 6, it stands one place further in a list. What a model makes of an id,
-# lesson 04 shows.
+# The ids carry no meaning: 7 is not more than 6, only one place further down a list. Lesson 04 shows what a model does
+# with an id.
 #
 # There are three places to cut: between words, between characters, or somewhere in between. We try them in turn.
 #
 # ## Words
 #
-# The obvious piece is the word: whatever stands between spaces. Here is a tiny collection of texts, a **corpus**,
-# from which the vocabulary is to be made:
+# The obvious piece is the word: whatever comes between spaces. Here is a tiny collection of texts, a **corpus**, from
+# which we build the vocabulary:
 
 # %%
 corpus = [
@@ -136,12 +133,12 @@ print(len(words), words)
 #
 # ## Exercise 1: `WordTokenizer`
 #
-# Fill in the three methods. The text of the class says what is wanted; `check` tells you whether you have it, and if
-# not, what is wrong. `split()` without an argument cuts at any white space.
+# Fill in the three methods. The docstring of the class says what is wanted; `check` tells you whether your code does
+# it, and if not, what is wrong. `split()` without an argument cuts at any white space.
 #
-# Stuck? `check.hint("WordTokenizer")` gives a nudge; called again, a stronger one; `check.solution("WordTokenizer")`
-# shows it all, and `check.solution(WordTokenizer)`, without the quotes, what you wrote beside it, line by line. To go
-# on without having solved it, paste the solution in: the cells below use it.
+# Stuck? `check.hint("WordTokenizer")` gives a hint; call it again for a stronger one. `check.solution("WordTokenizer")`
+# shows the solution; without the quotes, `check.solution(WordTokenizer)` shows it next to your code, line by line. To
+# go on without solving the exercise, paste the solution in: the cells below use it.
 
 # %% exercise="WordTokenizer"
 
@@ -149,7 +146,7 @@ print(len(words), words)
 check(WordTokenizer)
 
 # %% [markdown]
-# Yours at work, on a sentence with a word that is not in the corpus:
+# Your tokenizer at work, on a sentence with a word that is not in the corpus:
 
 # %%
 mine = WordTokenizer(corpus)
@@ -168,14 +165,14 @@ for sentence in ("The brown unicorn jumps", "the brown kangaroo   JUMPS", "The d
 
 # %% [markdown]
 # Two different sentences have the same ids, so no decoder can tell them apart. The capital letters and the spaces
-# are lost, too. And since a word is what stands between spaces, *dog!* is not *dog*, and *dogs* is another word
+# are lost, too. And since a word is whatever comes between spaces, *dog!* is not *dog*, and *dogs* is a different word
 # altogether.
 #
-# Three sentences are a small corpus. Does it get better with more? Let the storyteller write three stories. The last
-# one is encoded, with words from half the first story, from all of it, and from two stories:
+# Three sentences are a small corpus. Does it get better with more? Let the storyteller write three stories. We encode
+# the last one, with the words from half of the first story, from all of it, and from the first two:
 
 # %%
-# 200 pieces each; the seed says which of the many stories that it could tell
+# 200 pieces each; the seed picks one of the many stories that it could tell
 starts = ("There was a poor", "The wolf came", "The old king")
 first, second, last = (start + lm.generate(start, max_new_tokens=200, seed=3).text for start in starts)
 print(first[:70], second[:70], last[:70], sep=" …\n", end=" …\n\n")
@@ -191,14 +188,14 @@ for name, text in {
     )
 
 # %% [markdown]
-# This is the **out-of-vocabulary problem**. A larger corpus makes it smaller, but it makes the vocabulary larger,
-# and never ends: there are always new names, new words, typing errors.
+# This is the **out-of-vocabulary problem**. A larger corpus makes it smaller but the vocabulary larger, and the problem
+# never goes away: there are always new names, new words and typing errors.
 #
 # ## What `[PAD]` is for
 #
-# Models compute several texts at once, a **batch**, as a table of numbers, one row per text. A table's rows have the
-# same length. So the shorter rows are filled up with `[PAD]`, and a second table, the **attention mask**, says
-# which ids count (1) and which are only filling (0); lesson 05 explains its name. `decode` leaves the filling out:
+# Models process several texts at once, a **batch**, as a table of numbers, one row per text. All rows of a table have
+# the same length. So the shorter rows are filled up with `[PAD]`, and a second table, the **attention mask**, says
+# which ids count (1) and which are only padding (0); lesson 05 explains its name. `decode` leaves the padding out:
 
 # %%
 batch = [mine.encode(line) for line in ("The lazy dog", "Large language models predict text")]
@@ -210,8 +207,8 @@ print(padded, mask, [mine.decode(row) for row in padded], sep="\n")
 # %% [markdown]
 # ## Characters
 #
-# If words are too many, take something of which there are few: letters. English has 26, twice that with capitals,
-# and with `[PAD]` and `[UNK]` in front the vocabulary is complete, it seems, for ever:
+# If there are too many words, take something of which there are few: letters. English has 26, twice that with capitals,
+# and with `[PAD]` and `[UNK]` in front the vocabulary seems complete for ever:
 
 # %%
 from string import ascii_lowercase, ascii_uppercase
@@ -222,8 +219,8 @@ print(len(letters), letters)
 # %% [markdown]
 # ## Exercise 2: `CharTokenizer`
 #
-# The same three methods, for characters. Nothing is lowered this time, and `decode` puts nothing between the
-# characters.
+# The same three methods, for characters. Nothing is converted to lower case this time, and `decode` puts nothing
+# between the characters.
 
 # %% exercise="CharTokenizer"
 
@@ -235,7 +232,7 @@ chars = CharTokenizer()
 print(chars.encode("Hello"), chars.decode([35, 6, 13, 13, 16]))
 
 # %% [markdown]
-# *Hello* is five ids, both *l* the same one. With words it would have been one id.
+# *Hello* becomes five ids; both *l*s have the same one. As a word it would have been one id.
 #
 # You will read elsewhere that with characters nothing is ever unknown. Is that so?
 
@@ -248,8 +245,8 @@ print(ids, chars.decode(ids), sep="\n")
 # decides, not the method. And a list of all characters is long: Unicode, the list that computers use, has room for
 # more than a million, and new ones are added nearly every year.
 #
-# There is a way out. When text is stored or sent by the rule UTF-8, every character is one to four **bytes**, numbers
-# from 0 to 255. There are 256 bytes, and there will never be more:
+# There is a way out. When text is stored or sent as UTF-8, every character is one to four **bytes**, numbers from 0 to
+# 255. There are 256 possible bytes, and there will never be more:
 
 # %%
 import sys
@@ -264,8 +261,8 @@ for character in ("H", "é", "人", "🚀"):
 #
 # ## The price: length
 #
-# Then why not stop here? Because of length. Here is one sentence cut in three ways: by your two tokenizers (with words
-# from a corpus that is a little kinder) and by GPT-2's own, for which you have to wait until lesson 02. Each box is a
+# Then why not stop here? Because of length. Here is one sentence cut in three ways: by your two tokenizers (the word
+# tokenizer gets a slightly kinder corpus) and by GPT-2's own, for which you have to wait until lesson 02. Each box is a
 # token, with its id below; a dot is a space.
 
 # %%
@@ -288,15 +285,15 @@ text_cuts(
 )
 
 # %% [markdown]
-# Words make few tokens but do not know *powers!* with its exclamation mark, nor the rocket. Characters make 35. What
-# GPT-2 does lies in between, and nothing is unknown: the boxes in < > are the bytes of the rocket, with those of the
-# space before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above). The ids of single bytes
-# are not their numbers; lesson 02 says why.
+# Words make few tokens, but *powers!* with its exclamation mark is unknown, and so is the rocket. Characters make 35.
+# GPT-2 is in between, and nothing is unknown: the boxes in < > are the bytes of the rocket, with that of the space
+# before it, written in hexadecimal (f0 is 240, 9a is 154: the rocket's bytes from above). The id of a single byte is
+# not the byte itself; lesson 02 says why.
 #
-# Length matters twice. A model reads a limited number of tokens at once, its **context**: 512 for the storyteller,
-# 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05). That makes 1 + 2 + … + n
-# looks for n tokens, which is n · (n + 1) / 2, and about four times as many for twice as many tokens: compare
-# the last two lines. Whoever pays for a model by the token pays for length, too.
+# Length matters for two reasons. A model reads a limited number of tokens at once, its **context**: 512 for the
+# storyteller, 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05). That makes
+# 1 + 2 + … + n looks for n tokens, which is n · (n + 1) / 2, and about four times as many for twice as many tokens:
+# compare the last two lines below. Whoever pays for a model by the token pays for length, too.
 
 # %%
 text = "The future of artificial intelligence will involve"
@@ -324,8 +321,8 @@ for name, n in lengths.items():
 #
 # ## The same in the project
 #
-# The project has both tokenizers, for comparison, in `tokenizer/simple.py`. Its words are these. (`string` and
-# `look_up` check what comes in, and `Ids` is a list of ids or anything like it; yours need no checks.)
+# The project has both tokenizers, for comparison, in `tokenizer/simple.py`. Here is the one for words. (`string` and
+# `look_up` check what comes in, and `Ids` is a list of ids or anything like it; yours needs no checks.)
 
 # %%
 import tokenizer
@@ -334,7 +331,7 @@ source(tokenizer.WordTokenizer.encode)
 source(tokenizer.WordTokenizer.decode)
 
 # %% [markdown]
-# Now that your own pass the check, they and the project's agree:
+# Now that your own tokenizers pass the check, they agree with the project's:
 
 # %%
 ours, theirs = CharTokenizer(), tokenizer.CharTokenizer()
@@ -348,7 +345,7 @@ print(ours.encode("A fox"), theirs.encode("A fox"), theirs.n_vocab)
 # %%
 tok = tokenizer.WordTokenizer(["A cat", "a dog"])
 quiz(
-    'How many tokens has the vocabulary of a WordTokenizer whose corpus is "A cat" and "a dog"?',
+    'How many tokens are in the vocabulary of a WordTokenizer whose corpus is "A cat" and "a dog"?',
     [3, 4, 5, 6],
     tok.n_vocab,
     "a, cat and dog, since A and a are one word; and the two special tokens",
@@ -361,7 +358,7 @@ quiz(
     'What comes back when "The  LAZY cat" is encoded and decoded with the words of our corpus?',
     ["The  LAZY cat", "The LAZY [UNK]", "the lazy [UNK]", "the lazy"],
     there_and_back,
-    "all is lowered, there is one space between words, and cat is not in the corpus",
+    "everything is in lower case, there is one space between words, and cat is not in the corpus",
 )
 
 # %%
@@ -395,7 +392,7 @@ quiz(
 
 # %%
 quiz(
-    "Three texts of 3, 5 and 4 tokens become one batch. How many [PAD] does it need?",
+    "Three texts of 3, 5 and 4 tokens become one batch. How many [PAD] tokens does it need?",
     [5, 3, 12, 15],
     sum(5 - n for n in (3, 5, 4)),
     "all are filled up to the longest, which has 5: two, none and one",

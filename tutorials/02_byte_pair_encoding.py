@@ -3,10 +3,10 @@
 #
 # *Forty-five minutes. You need lesson 01: tokens, ids, vocabulary, bytes.*
 #
-# Words make a vocabulary without end, and bytes make texts too long. In between there are **subwords**: what is
-# frequent stays whole, what is rare comes in parts. But which parts? Nobody writes such a list by hand. It is
+# Words make the vocabulary endless, and bytes make texts too long. In between there are **subwords**: what is
+# frequent stays whole, what is rare is cut into parts. But which parts? Nobody writes such a list by hand. It is
 # *learnt* from text, by a rule so simple that you will have written all of it in half an hour: join the two neighbours
-# that stand together most often, and begin again.
+# that occur together most often, and repeat.
 #
 # This is **byte-pair encoding**, BPE (Sennrich et al. 2016, for translation; on bytes: GPT-2, Radford et al. 2019).
 
@@ -30,8 +30,8 @@ gpt2 = official("gpt2")  # GPT-2's own vocabulary, or the part of it that this l
 # %% [markdown]
 # ## What subwords look like
 #
-# This is what GPT-2 makes of three spellings of a word. The dot is a space: a token includes the space *before* its
-# word, so `unbelievable` with a space and without are two tokens.
+# This is how GPT-2 cuts three spellings of a word. The dot is a space: a token includes the space *before* its word,
+# so `unbelievable` is cut differently with a space and without.
 
 # %%
 samples = {
@@ -48,11 +48,11 @@ text_cuts(
 )
 
 # %% [markdown]
-# You may read elsewhere that *unbelievable* becomes `un`, `believ`, `able`. It would be nice, but GPT-2 has no such
-# token as `believ`: it is `un`, `bel`, `iev`, `able`. Nobody taught it grammar. And with a space before it, as in the
-# middle of a sentence, the whole word is one token.
+# You may read elsewhere that *unbelievable* becomes `un`, `believ`, `able`. That would be nice, but GPT-2 has no such
+# token as `believ`: it makes `un`, `bel`, `iev`, `able`. Nobody taught it grammar. And with a space before it, as in
+# the middle of a sentence, the whole word is one token.
 #
-# The rocket is three tokens, of bytes that are no character by themselves (lesson 03 has more of them).
+# The rocket is three tokens, whose bytes are not characters by themselves (lesson 03 has more of these).
 #
 # ## The idea, on four words
 #
@@ -64,7 +64,7 @@ for word, times in words.items():
     print(f"{times} ×  {' '.join(word):12} {list(word.encode())}")
 
 # %% [markdown]
-# Which two neighbours stand together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (`s t`
+# Which two neighbours occur together most often? `e s` in *newest*, 6 times, and in *widest*, 3 times: 9. (`s t`
 # has 9, too; we come to ties below.) So `es` becomes a token, and gets the next free id: 256, since 0 to 255 are
 # the bytes. Now `es t` is the most frequent pair, and so on. Each round is a **merge**.
 #
@@ -82,7 +82,7 @@ for word, times in words.items():
 check(count_pairs)
 
 # %% [markdown]
-# Yours, on the four words:
+# Your function, on the four words:
 
 # %%
 counts = count_pairs(words)
@@ -90,14 +90,14 @@ for pair, n in sorted(counts.items(), key=lambda item: -item[1])[:6]:
     print(f"{n}  {bytes(pair).decode()}  {pair}")
 
 # %% [markdown]
-# `es` and `st` have the same count. Such ties are frequent, and a rule must decide, or two trainers make two
-# vocabularies of one text. Ours: of equally frequent pairs the one with the smaller ids goes first, as
+# `es` and `st` have the same count. Such ties are frequent, and a rule must break them, or two trainers would learn
+# different vocabularies from one text. Our rule: of equally frequent pairs, the one with the smaller ids goes first, as
 # Python compares tuples. (101, 115) is smaller than (115, 116).
 #
 # ## Exercise 2: `merge`
 #
-# Put a new id wherever the pair stands. From left to right, and what has been merged is gone: of 1, 1, 1 only the
-# first two become the pair (1, 1).
+# Put a new id wherever the pair occurs. Go from left to right; what has been merged is gone: of 1, 1, 1 only the first
+# two become the pair (1, 1).
 #
 # An endless loop is the likeliest mistake. `check` stops one after a second and says so.
 
@@ -124,17 +124,17 @@ print(newest)
 #
 # Two things come before the counting:
 #
-# - the text is cut into words, each with the space before it, and no pair reaches over a cut. Else `e t` in "th**e
-#   t**ree" would become a token, and the vocabulary would fill with pairs of words. What cuts is the pattern
+# - the text is cut into words, each with the space before it, and no pair crosses a cut. Otherwise `e t` in "th**e
+#   t**ree" would become a token, and the vocabulary would fill with pairs of words. The pattern that cuts is
 #   `r" ?\S+"`: a space if there is one, then everything up to the next white space. Line ends and second spaces are
 #   dropped here; GPT-2 keeps them (lesson 03);
-# - `<|endoftext|>` stands between the documents of a training text. It is a **special token**, no text: cut there, and
+# - `<|endoftext|>` separates the documents of a training text. It is a **special token**, not text: cut there, and
 #   count none of its letters.
 #
-# Your `merge` helps. `count_pairs` takes words as text; after the first merge they are lists of ids, so count the pairs
-# of those.
+# Your `merge` helps. `count_pairs` takes words as text, but after the first merge they are lists of ids, so count the
+# pairs in those.
 #
-# Stuck? As in lesson 01: `check.hint("train")`, the same again for a stronger hint, `check.solution("train")` for all.
+# Stuck? As in lesson 01: `check.hint("train")`, again for a stronger hint, `check.solution("train")` for the solution.
 
 # %% exercise="train"
 
@@ -142,7 +142,7 @@ print(newest)
 check(train)
 
 # %% [markdown]
-# What does it find in a text in which something is frequent? In order:
+# What does it learn from a text that repeats itself? The tokens, in order:
 
 # %%
 rhyme = """Peter Piper picked a peck of pickled peppers.
@@ -153,7 +153,7 @@ ranks = train(rhyme, 256 + 24)
 print([token.decode() for token in sorted(ranks, key=ranks.get)[256:]])
 
 # %% [markdown]
-# First pairs of letters, then ` pick` out of ` p` and `ick`, at the end whole words. Nobody told it what a word is
+# First pairs of letters, then ` pick` from ` p` and `ick`, and at the end whole words. Nobody told it what a word is
 # made of.
 #
 # Note what a vocabulary is: a dict from tokens to ids, in the order in which they were found. The id of a token is
@@ -185,9 +185,9 @@ print("longest", [token.decode() for token in sorted(tokens, key=len)[-8:]])
 # %% [markdown]
 # ## From text to ids
 #
-# The trainer has done its work, once. How does a new text become ids? By the same merges in the same order: begin with
-# single bytes; of all neighbours that together are a token, join the two whose token has the *lowest rank*; look
-# again; stop when no two neighbours make a token.
+# Training is done once. How does a new text become ids? By the same merges in the same order: begin with single bytes;
+# of all neighbours that together form a token, join the two whose token has the *lowest rank*; repeat; stop when no two
+# neighbours form a token.
 #
 # Here is the whole history of one word. Each box is a merge with its rank, the tokens are on top:
 
@@ -195,12 +195,12 @@ print("longest", [token.decode() for token in sorted(tokens, key=len)[-8:]])
 merge_tree(derivation(gpt2, "unbelievable"), gpt2.whole, "GPT-2 merges 'unbelievable'")
 
 # %% [markdown]
-# The lowest rank is 293, `le`, so it goes first, although it stands at the end. `bel`, though farther left, comes
-# only when six merges are done: its rank is 6667.
+# The lowest rank is 293, `le`, so it goes first, although it is at the end. `bel`, though farther left, comes only
+# after six merges: its rank is 6667.
 #
 # ## Exercise 4: `encode`
 #
-# Of one piece of text, such as a word with its space. `ranks` has all tokens with their ids, the bytes included.
+# Encode one piece of text, such as a word with its space. `ranks` has all tokens with their ids, the bytes included.
 
 # %% exercise="encode"
 
@@ -208,9 +208,9 @@ merge_tree(derivation(gpt2, "unbelievable"), gpt2.whole, "GPT-2 merges 'unbeliev
 check(encode)
 
 # %% [markdown]
-# Your function with GPT-2's own 50,256 tokens (all but the special one) gives GPT-2's own ids. (Where the vocabulary
-# is not on your machine, the project has the few hundred tokens that the texts of these lessons need: a token can only
-# come up where its bytes stand in the piece.)
+# Your function with GPT-2's own 50,256 tokens (all but the special one) gives GPT-2's own ids. (If the vocabulary is
+# not on your machine, the project has the few hundred tokens that the texts of these lessons need: a token can only
+# appear where its bytes occur in the piece.)
 
 # %%
 for piece in ("Unbelievable", " tokenization", " powers", " 🚀"):
@@ -218,10 +218,10 @@ for piece in ("Unbelievable", " tokenization", " powers", " 🚀"):
     print(f"{piece!r:16} {found}  the same as in GPT-2: {found == gpt2.encode(piece)}")
 
 # %% [markdown]
-# Nothing can be unknown: what no merge joins stays a byte, and every byte is a token. Of the rocket's four bytes two
-# were merged with the space before it, the others stayed alone. (Their ids are 248 and 222, not 154 and 128: GPT-2
-# numbers the 256 bytes in an order of its own, printable ones first, so that `!` is 0. Your `train` takes the plain
-# order.) **Decoding** is easy: put the bytes of the tokens one behind the other.
+# Nothing can be unknown: what no merge joins stays a byte, and every byte is a token. Of the rocket's four bytes, two
+# were merged with the space before it; the others stayed single. (Their ids are 248 and 222, not 154 and 128: GPT-2
+# numbers the 256 bytes in an order of its own, printable ones first, so that `!` is 0. Your `train` uses the plain
+# order.) **Decoding** is easy: concatenate the bytes of the tokens.
 
 # %%
 ids = gpt2.encode("Unbelievable tokenization powers! 🚀")
@@ -232,7 +232,7 @@ print(gpt2.decode(ids))
 # %% [markdown]
 # ## Why by rank, and not the longest?
 #
-# One could also take, from the left, the longest token that fits. It often gives something else:
+# You could instead take, from the left, the longest token that fits. That often gives a different result:
 
 
 # %%
@@ -250,12 +250,12 @@ for word in (" goldsmith", " breakfast", " seaside"):
     print(f"by rank {by_rank!s:30} longest first {longest_first(word.encode(), lm.tokenizer.ranks)}")
 
 # %% [markdown]
-# For *seaside* the longest looks even better. But all text from which the model learnt was cut by rank. There
+# For *seaside*, longest first looks even better. But all the text that the model learnt from was cut by rank. There
 # *seaside* was always *se*, *as*, *ide*, and *sea*, *side* in a row meant something else, if it occurred at all. A
 # model must be given the tokens that it was trained on: tokenizer and model belong together.
 #
 # And since ranks come from counting, the cuts follow frequency, not meaning. One may guess that *LLMs* is cut before
-# the plural *s*. Look; each line is one merge, its rank and the pieces after it:
+# the plural *s*. Look: each line is one merge, with its rank and the pieces after it:
 
 # %%
 for rank, parts in gpt2.trace(" LLMs")[0][1]:
@@ -269,9 +269,9 @@ for rank, parts in gpt2.trace(" LLMs")[0][1]:
 #
 # BPE is one of three methods that you will meet.
 #
-# **WordPiece** (BERT), in the usual account of it, merges not the most frequent pair but the one that is *surprisingly*
-# frequent: its count is divided by the counts of its two parts. What is frequent anyway, such as *e*, gets less of a
-# chance:
+# **WordPiece** (BERT), as it is usually described, merges not the most frequent pair but the one that is *surprisingly*
+# frequent: its count is divided by the counts of its two parts. Parts that are frequent anyway, such as *e*, get less
+# of a chance:
 
 # %%
 single = Counter()
@@ -286,8 +286,8 @@ print("WordPiece merges first", bytes(max(score, key=score.get)).decode())
 # %% [markdown]
 # `i` and `d` occur only in *widest*, always together: 3 / (3 · 3); `es` has 9 / (17 · 9).
 #
-# It encodes by taking the longest token that fits, as above; `##` marks a token that goes on with a word. If nothing
-# fits, the whole word is `[UNK]`. With the right vocabulary it finds those nice parts:
+# WordPiece encodes by taking the longest token that fits, as above; `##` marks a token that continues a word. If
+# nothing fits, the whole word is `[UNK]`. With the right vocabulary it finds the nice parts from above:
 
 
 # %%
@@ -309,17 +309,17 @@ print(
 )
 
 # %% [markdown]
-# **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and throws away those
-# that the text can best do without. A text is cut so that the product of the probabilities is greatest: below,
-# `▁un` `able` has 0.02 · 0.04 = 0.0008, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04 = 0.00012.
+# **Unigram** goes the other way: it begins with far too many tokens, each with a probability, and removes those that
+# the text can best do without. A text is cut so that the product of the probabilities is largest: below, `▁un` `able`
+# has 0.02 · 0.04 = 0.0008, which is more than `▁` `un` `able` with 0.1 · 0.03 · 0.04 = 0.00012.
 #
-# The best cut of a word is a last token behind the best cut of what stands before it. So keep the best cut of each
-# beginning, short ones first:
+# The best cut of a word is a last token after the best cut of what comes before it. So keep the best cut of each
+# prefix, short ones first:
 
 
 # %%
 def unigram(word, probability):
-    best = {0: (1.0, [])}  # for each length of a beginning: the probability of its best cut, and the cut
+    best = {0: (1.0, [])}  # for each length of a prefix: the probability of its best cut, and the cut
     for end in range(1, len(word) + 1):
         found = [
             (best[start][0] * probability[word[start:end]], [*best[start][1], word[start:end]])
@@ -339,8 +339,8 @@ print(
 )
 
 # %% [markdown]
-# `▁` stands for a space: **SentencePiece** writes it so. SentencePiece is not one more method but a library: it trains
-# BPE or Unigram on a text as it is, without cutting it into words first, which suits languages that write no spaces.
+# `▁` stands for a space: **SentencePiece** writes it this way. SentencePiece is not one more method but a library: it
+# trains BPE or Unigram on a text that is not first cut into words, which suits languages written without spaces.
 #
 # All three side by side (BERT, T5 and BART are other well-known models):
 #
@@ -348,13 +348,13 @@ print(
 # |---|---|---|---|---|
 # | **BPE** on bytes | merging the most frequent pair | by rank | never | GPT-2, GPT-4, BART |
 # | **WordPiece** | merging the most surprising pair | longest first | `[UNK]` | BERT |
-# | **Unigram** (in SentencePiece) | throwing away | most probable | `<unk>` | T5 |
+# | **Unigram** (in SentencePiece) | removing tokens | most probable | `<unk>` | T5 |
 #
 # ## What vocabulary files say
 #
-# One more thing, in case you look into GPT-2's files. They are text, and many bytes cannot be printed, so each
-# of those got a printable character: the space is written `Ġ`, a line end `Ċ`. What other libraries print as tokens,
-# transformers' `convert_ids_to_tokens` for one, looks like this:
+# One more thing, in case you look into GPT-2's files. They are text, and many bytes cannot be printed, so each of
+# those is written as a printable character: the space as `Ġ`, a line end as `Ċ`. Other libraries print tokens in this
+# form, too, for example transformers' `convert_ids_to_tokens`:
 
 # %%
 from tokenizer.display import show
@@ -365,11 +365,11 @@ print(show(gpt2, gpt2.encode("Unbelievable tokenization powers! 🚀"), raw=True
 # ## The same in the project
 #
 # The trainer, `tokenizer/training.py`: count, merge, count again. It numbers the bytes as GPT-2 does (`BYTES` has them
-# in that order), so ties may fall differently from yours; its *n* counts merges, yours counts tokens.
+# in that order), so ties may be broken differently from yours; its *n* counts merges, yours counts tokens.
 #
 # Then the merges of one piece, `tokenizer/merging.py`, step by step, as the picture above shows them; the tokenizer
-# that looks up the results is `tokenizer/bpe.py`. Beside these the project has fast forms,
-# which count only what a merge has changed; its tests hold them equal to the plain ones.
+# that looks up the results is `tokenizer/bpe.py`. The project also has fast versions of these, which count only what a
+# merge has changed; its tests check that they give the same results.
 
 # %%
 from tokenizer.merging import merge_steps
@@ -389,7 +389,7 @@ quiz(
     "How often did the trainer of GPT-2's vocabulary merge a pair?",
     ["50,257 times", "50,256 times", "50,000 times", "256 times"],
     f"{gpt2.n_vocab - 256 - len(gpt2.special_tokens):,} times",
-    "256 bytes and one special token were there without a merge",
+    "256 bytes and one special token need no merge",
 )
 
 # %%
@@ -406,7 +406,7 @@ quiz(
     "The tokens a, b, c, bc, ca, ab have the ids 0, 1, 2, 3, 4, 5. How is the piece abca encoded?",
     ["5, 4", "0, 1, 4", "5, 2, 0", "0, 3, 0"],
     ", ".join(str(some[token]) for token in list(merge_steps(b"abca", some))[-1][1]),
-    "bc has the lowest rank of ab, bc and ca; after it no two neighbours make a token",
+    "bc has the lowest rank of ab, bc and ca; after that merge no two neighbours form a token",
 )
 
 # %%
@@ -420,7 +420,7 @@ quiz(
 # %%
 unseen = "zxqv"
 quiz(
-    f'GPT-2 is given "{unseen}", a word of no language. What does it do?',
+    f'GPT-2 is given "{unseen}", a word in no language. What does it do?',
     [
         "it gives the id of [UNK]",
         "it cuts it into known tokens",

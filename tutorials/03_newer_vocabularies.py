@@ -3,12 +3,12 @@
 #
 # *Forty minutes. You need lesson 02: merges, ranks, `encode` of one piece.*
 #
-# GPT-2's vocabulary is from 2019, and the first GPT-3 still had it. That of GPT-3.5 and GPT-4, `cl100k_base`, has
-# twice as many tokens. One would think that every text becomes shorter with it. Some do, some do not, and there are
-# reasons for both.
+# GPT-2's vocabulary is from 2019, and the first GPT-3 still used it. The one of GPT-3.5 and GPT-4, `cl100k_base`, has
+# twice as many tokens. You would think that it makes every text shorter. Some become shorter, some do not, and there
+# are reasons for both.
 #
-# Two parts of a tokenizer were left out in lesson 02: where a text is cut *before* any merge, and special tokens. You
-# will write both.
+# Lesson 02 left out two parts of a tokenizer: where a text is cut *before* any merge, and special tokens. You will
+# write both.
 
 # %%
 import re
@@ -28,14 +28,14 @@ gpt2, cl100k = official("gpt2"), official("cl100k_base")
 print(f"GPT-2 {gpt2.n_vocab:,}, cl100k_base {cl100k.n_vocab:,}")
 
 # %% [markdown]
-# (Where these vocabularies are not on your machine, the project has the part of them that the texts of this lesson
-# need. For texts of your own, `tokenizer.Tokenizer.load("cl100k_base")` fetches the whole.)
+# (If these vocabularies are not on your machine, the project has the part of them that the texts of this lesson need.
+# For texts of your own, `tokenizer.Tokenizer.load("cl100k_base")` fetches the whole vocabulary.)
 #
 # ## tiktoken
 #
-# `tiktoken` is OpenAI's library for tokenizing: byte-pair encoding as you have written it, in the language Rust and
-# therefore fast. What it calls an *encoding* is a name and the three things that a tokenizer consists of: a pattern for
-# the first cut, the ranks, the special tokens. If it is installed here, we give it ours and compare:
+# `tiktoken` is OpenAI's library for tokenizing: byte-pair encoding as you have written it, but in Rust and therefore
+# fast. What it calls an *encoding* is a name and the three things that a tokenizer consists of: a pattern for the first
+# cut, the ranks, the special tokens. If it is installed here, we give it ours and compare:
 
 # %%
 text = "Unbelievable tokenization powers! 🚀"
@@ -70,48 +70,48 @@ text_cuts(
 )
 
 # %% [markdown]
-# Eleven tokens in both! You may read, of this very sentence, that the newer one uses fewer. Here it has won one,
-# `-player`, and lost one: the space before *40* is now a token of its own. Neither has to do with the size of the
-# vocabulary. It is another *pattern*.
+# Eleven tokens in both! You may read elsewhere that the newer vocabulary needs fewer for this very sentence. It saves
+# one, with `-player`, and loses one: the space before *40* is now a token of its own. Neither has to do with the size
+# of the vocabulary: the *pattern* is different.
 #
 # ## The cut before the merges
 #
-# If all of a text were open to merging, *dog*, *dog!*, *dog.* and *dog,* would each become a token, and fill the
-# vocabulary with the same word. So a text is first cut into **pieces**, and no merge reaches over a cut. In lesson
-# 02 a piece was a word with its space. Real tokenizers have a **regular expression**, a pattern of text: a list of
-# rules with `|`, *or*, between them. At each place of the text the first rule that fits takes as much as it can. GPT-2
-# has six:
+# If any part of a text could be merged, *dog*, *dog!*, *dog.* and *dog,* would each become a token, and fill the
+# vocabulary with the same word. So a text is first cut into **pieces**, and no merge crosses a cut. In lesson 02 a
+# piece was a word with its space. Real tokenizers use a **regular expression**, a pattern of text: a list of rules
+# with `|`, *or*, between them. At each position in the text, the first rule that matches takes as much as it can.
+# GPT-2 has six:
 
 # %%
 rules = [
     r"'(?:[sdmt]|ll|ve|re)",  # the end of a contraction: 's 'd 'm 't 'll 've 're
-    r" ?\p{L}+",  # letters, with one space before them where there is one
+    r" ?\p{L}+",  # letters, with one space before them if there is one
     r" ?\p{N}+",  # numbers, likewise
-    r" ?[^\s\p{L}\p{N}]+",  # anything else but white space, likewise
-    r"\s+(?!\S)",  # white space, but for its last character where something follows
+    r" ?[^\s\p{L}\p{N}]+",  # anything else except white space, likewise
+    r"\s+(?!\S)",  # white space, except its last character if something follows
     r"\s+",  # white space
 ]
 print("|".join(rules) == GPT2_PATTERN)
 print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 
 # %% [markdown]
-# The last rule but one, `\s+(?!\S)`, takes as many spaces as it can, and where something else follows, one less. Of the
-# two spaces before *40* it takes the first; the second is left for ` 40`. The signs:
+# The last rule but one, `\s+(?!\S)`, takes as many spaces as it can, and one fewer if something else follows. Of the
+# two spaces before *40* it takes the first; the second is left for ` 40`. The symbols:
 #
 # | in a pattern | means |
 # |---|---|
 # | `\p{L}`, `\p{N}`, `\s` | a letter, a digit or other number, white space (space, line end, tab), in any script |
-# | `\S` | anything but white space |
+# | `\S` | any character except white space |
 # | `[…]`, `[^…]` | one of these; one that is none of these |
 # | `x?`, `x+`, `x*`, `x{1,3}` | x or nothing; one x or more; none or more; one to three |
-# | `(?:…)` | all this as one thing: `(?:ab)+` is ab, abab, … (for `(ab)` `findall` would return the group alone) |
+# | `(?:…)` | all this as a unit: `(?:ab)+` is ab, abab, … (for `(ab)` `findall` would return the group alone) |
 # | `(?!\S)` | here, but only if no `\S` follows |
-# | `(?i:…)` | in capitals or small letters |
+# | `(?i:…)` | in upper or lower case |
 #
 # ## Exercise 1: `split`
 #
-# Cut a text by either pattern. Python's own `re` does not know `\p{L}`; the package `regex` does, and its `findall`
-# gives all pieces in order. GPT-2's rules you have; those of cl100k_base are for you to write, from their
+# Cut a text with either pattern. Python's own `re` does not know `\p{L}`; the package `regex` does, and its `findall`
+# gives all pieces in order. You already have GPT-2's rules; those of cl100k_base you write yourself, from their
 # description.
 
 # %% exercise="split"
@@ -120,7 +120,7 @@ print(regex.findall(GPT2_PATTERN, "The dog's 2 dogs,  40 dogs!"))
 check(split)
 
 # %% [markdown]
-# The newer pattern, and both on one text. Each piece stands in quotes, a line end is `\n`:
+# The newer pattern, and what both make of one text. Each piece is in quotes, a line end is `\n`:
 
 # %%
 print(CL100K_PATTERN, "\n")
@@ -129,11 +129,11 @@ for pattern in ("gpt2", "cl100k_base"):
     print(f"{pattern:11} {split(tricky, pattern)}")
 
 # %% [markdown]
-# - `'S`: GPT-2 knows contractions in small letters only. In capitals it cuts the apostrophe off, and *IT'S* has little
-#   to do with *it's*.
+# - `'S`: GPT-2 knows contractions only in lower case. In capitals it cuts the apostrophe off, so *IT'S* has little in
+#   common with *it's*.
 # - Numbers: GPT-2 takes all digits at once, and then merges whatever was frequent. cl100k_base takes three at a time,
 #   from the left, without the space.
-# - Line ends: cl100k_base lets them go with the punctuation before them.
+# - Line ends: cl100k_base keeps them together with the punctuation before them.
 
 # %%
 for number in ("1234567", "12345 + 678 = 13023"):
@@ -146,11 +146,11 @@ for name, tok in both.items():
 
 # %% [markdown]
 # This is one reason why models are poor at long sums: they do not see digits, and which digits go together depends
-# on the number. It is also why they are poor at spelling. How many *r* has 301, 1831, 8396?
+# on the number. It is also why they are poor at spelling. How many *r*s are in 301, 1831, 8396?
 #
 # ## Which texts become shorter?
 #
-# With the larger vocabulary:
+# Here is how many tokens some texts have in each vocabulary:
 
 # %%
 code = "def even(n):\n    if n % 2 == 0:\n        return True\n    return False\n"
@@ -170,9 +170,9 @@ for what, text in samples.items():
     print(f"{what:22} {old:6} {new:12}  {'fewer' if new < old else 'more' if new > old else ''}")
 
 # %% [markdown]
-# Code gains a lot: to GPT-2 nearly each space of an indentation is a token, cl100k_base has tokens for many spaces at
-# once. English prose gains little, since its words were tokens already. And some texts become *longer*: another
-# pattern cuts them elsewhere, and each vocabulary was learnt from other texts.
+# Code gains a lot: to GPT-2 nearly every space of an indentation is a token, while cl100k_base has tokens for many
+# spaces at once. English prose gains little, since its words were tokens already. And some texts become *longer*: a
+# different pattern cuts them elsewhere, and the two vocabularies were learnt from different texts.
 
 # %%
 print([gpt2.decode([i]) for i in gpt2.encode(code)][:22])
@@ -203,10 +203,10 @@ for name, tok in both.items():
         print(f"{language:12} {n:6} {n / len(text):14.2f} {n / english:14.1f} ×  {'▇' * round(n / 3)}")
 
 # %% [markdown]
-# *This* is what 100,277 tokens buy: the other languages. Not equality: the Hindi sentence still takes more than six
-# times the tokens of the English one. Whoever writes Hindi pays more for the same, and gets less into the context.
+# *This* is what 100,277 tokens buy: other languages. But not equality: the Hindi sentence still takes more than six
+# times as many tokens as the English one. If you write Hindi, you pay more for the same, and fit less into the context.
 #
-# More than one token per character means that characters are cut into bytes. Here is the first word in Hindi, whose
+# More than one token per character means that characters are cut into bytes. Here is the first Hindi word, whose
 # three characters (the last is a vowel sign) have three bytes each:
 
 # %%
@@ -230,9 +230,9 @@ for i in ids:
 print(repr(gpt2.decode(ids)))
 
 # %% [markdown]
-# Four bytes and the space before them in three tokens: space, `f0` and `9f` were merged, since most emoji begin with
-# these two. So never decode token by token and join the texts. A program that shows a text while it is being
-# written must wait until a character is whole; the project's `StreamDecoder` does:
+# The four bytes and the space before them are three tokens: space, `f0` and `9f` were merged, since most emoji begin
+# with these two bytes. So never decode token by token and join the texts. A program that shows a text while it is being
+# written must wait until a character is complete; the project's `StreamDecoder` does:
 
 # %%
 from tokenizer import StreamDecoder
@@ -243,12 +243,12 @@ print(["👨‍👩‍👧", *"👨‍👩‍👧"], len("👨‍👩‍👧".en
 
 # %% [markdown]
 # And what looks like one emoji, as in the last line, can be several characters: the family is three people and two
-# invisible joiners, 18 bytes in all. Of it cl100k_base makes 13 tokens, as the table above has it.
+# invisible joiners, 18 bytes in all. cl100k_base cuts it into 13 tokens, as in the table above.
 #
 # ## Ids mean nothing without their vocabulary
 #
-# The first 256 ids are the same in both, the single bytes. They are not in the order of their numbers: those that can
-# be printed come first, so that id 0 is `!`. After that each list goes its own way:
+# The first 256 ids, the single bytes, are the same in both. They are not in numerical order: those that can be printed
+# come first, so that id 0 is `!`. After that, the two lists differ:
 
 # %%
 print(all(gpt2.decode_bytes([i]) == cl100k.decode_bytes([i]) for i in range(256)))
@@ -259,14 +259,13 @@ print(question, "to the storyteller is", repr(lm.tokenizer.decode(question)))
 
 # %% [markdown]
 # 50256 is `<|endoftext|>` in one vocabulary, and `parable` in the other. And a wrong tokenizer need not raise an error.
-# Where the ids happen to be small enough, as here (the storyteller's go to 4,095), the storyteller would read GPT-2's
-# ids as a text, only not as yours. (`+`, `2` and `?` are right, since single bytes have the same ids in both.)
+# If the ids happen to be small enough, as here (the storyteller's go up to 4,095), the storyteller would read GPT-2's
+# ids as a text, but not as yours. (`+`, `2` and `?` are right, since single bytes have the same ids in both.)
 #
 # ## Special tokens
 #
-# `<|endoftext|>` is no text. It is a mark that stands between the documents of the training text: *here something new
-# begins*. A model that gives it says: I have finished. A model that gets it and nothing else begins a text of its
-# own:
+# `<|endoftext|>` is not text. It is a mark between the documents of the training text: *here something new begins*. A
+# model that outputs it says: I have finished. A model that gets it and nothing else begins a text of its own:
 
 # %%
 print(lm.tokenizer.special_tokens)
@@ -274,9 +273,9 @@ for seed in (1, 2):
     print(repr(lm.generate("", max_new_tokens=16, seed=seed).text))  # an empty prompt is <|endoftext|>
 
 # %% [markdown]
-# Now suppose that a user types the characters `<|endoftext|>`. Is this the mark? It must not be, or everybody could
-# end a document, and in a chat (lesson 11) speak in the name of the assistant. So it is plain text, unless the
-# *program* allows it:
+# Now suppose that a user types the characters `<|endoftext|>`. Is this the special token? It must not be, or anyone
+# could end a document and, in a chat (lesson 11), speak as the assistant. So it is plain text, unless the *program*
+# allows it:
 
 # %%
 for name, tok in both.items():
@@ -286,9 +285,9 @@ for name, tok in both.items():
 # %% [markdown]
 # ## Exercise 2: `encode_special`
 #
-# Here plain text simply gets the ids of its bytes, so that you can look at nothing but the special tokens. Find those
-# that are allowed, wherever they stand, even inside a word. Where two fit, the longer one counts. In a pattern `|`
-# means *or*: if you build a pattern from names, `re.escape` each of them.
+# Here the bytes of plain text are its ids, so that you can concentrate on the special tokens. Find the allowed ones,
+# wherever they occur, even inside a word. If two fit, the longer one counts. In a pattern `|` means *or*: if you build
+# a pattern from names, `re.escape` each of them.
 
 # %% exercise="encode_special"
 
@@ -296,8 +295,8 @@ for name, tok in both.items():
 check(encode_special)
 
 # %% [markdown]
-# All special tokens of cl100k_base; those with `fim`, *fill in the middle*, are for models that complete code between
-# two given parts. The other tokens have the ids from 0 to 100,255. Which ids up to the last one belong to nothing?
+# Here are all special tokens of cl100k_base; those with `fim`, *fill in the middle*, are for models that complete code
+# between two given parts. The other tokens have the ids from 0 to 100,255. Which ids up to the last one are unused?
 
 # %%
 print(cl100k.special_tokens)
@@ -307,7 +306,7 @@ print(f"{len(unused)} unused: {unused[0]:,}, and from {unused[1]:,} to {unused[-
 print(f"{max(special) + 1:,} ids, {max(special) + 1 - len(unused):,} tokens")
 
 # %% [markdown]
-# So 100,277 is not the number of tokens but the largest id and one more: as many rows as a model needs.
+# So 100,277 is not the number of tokens but the largest id plus one: the number of rows that a model needs.
 #
 # ## What a larger vocabulary costs
 #
@@ -315,7 +314,7 @@ print(f"{max(special) + 1:,} ids, {max(special) + 1 - len(unused):,} tokens")
 # numbers, and the whole model 124 million:
 
 # %%
-everything_else = 124_439_808 - gpt2.n_vocab * 768  # what the smallest GPT-2 has beside it
+everything_else = 124_439_808 - gpt2.n_vocab * 768  # the rest of the smallest GPT-2
 for name, tok in both.items():
     n = tok.n_vocab * 768
     print(
@@ -327,11 +326,11 @@ n = (
 print(f"GPT-3 with cl100k_base: {n:,} numbers, {n / 175e9:.1%} of the model")
 
 # %% [markdown]
-# To a model a thousand times as large as the smallest GPT-2 it hardly matters, as the last line shows, so newer
+# For a model a thousand times as large as the smallest GPT-2 this hardly matters, as the last line shows, so newer
 # vocabularies are larger.
 #
-# Rare tokens have another price: a row that is hardly ever used is hardly ever trained. In GPT-2's vocabulary is the
-# name of a user of a web forum, one token; on seeing it, models of that time behaved strangely (Rumbelow and Watkins
+# Rare tokens have another cost: a row that is hardly ever used is hardly ever trained. One token of GPT-2's vocabulary
+# is the name of a user of a web forum; models of that time behaved strangely when they read it (Rumbelow and Watkins
 # 2023). The newer vocabulary does not have it:
 
 # %%
@@ -341,10 +340,10 @@ for name, tok in both.items():
 # %% [markdown]
 # ## The same in the project
 #
-# The patterns stand in `tokenizer/patterns.py`, part by part; what cuts by them is `tokenizer/splitting.py`.
+# The patterns are in `tokenizer/patterns.py`, part by part; `tokenizer/splitting.py` cuts texts by them.
 #
-# The encoder of what lies between special tokens: cut it into pieces, merge the bytes of each, look up the ids.
-# `self.whole` is the dict of tokens and ids; this `merge` takes a piece and the ranks, and is not your `merge` of
+# Below is the encoder of the text between special tokens: cut it into pieces, merge the bytes of each, look up the ids.
+# `self.whole` is the dict from tokens to ids; this `merge` takes a piece and the ranks, and is not your `merge` from
 # lesson 02.
 
 # %%
@@ -355,7 +354,7 @@ source(Tokenizer.encode_by_hand)
 # %% [markdown]
 # ## Your own texts
 #
-# Try emoji, code, other languages, your name. The storyteller's vocabulary is always here. If one of the others is
+# Try emoji, code, other languages, your name. The storyteller's vocabulary is always available. If one of the others is
 # not, the error says how to fetch it. In the terminal, `minigpt tokens "any text"` does the same.
 
 # %%
@@ -364,11 +363,10 @@ print(compare("The 🌟 star-player scored 40 points!", both | {"the storyteller
 # %% [markdown]
 # ## What we have
 #
-# - **Words** are simple and know nothing new; **bytes** know everything and are long; **byte-pair encoding** lies
-#   between, and is what nearly all language models use.
+# - **Words** are simple, but new ones are unknown; **bytes** leave nothing unknown, but make texts long; **byte-pair
+#   encoding** is in between, and is what nearly all language models use.
 # - A tokenizer is a pattern, ranks and special tokens. Everything odd about it comes from one of these.
-# - The number of tokens is what a model's context and price are measured in, and it depends on language and kind of
-#   text.
+# - A model's context and price are measured in tokens, and how many tokens a text has depends on its language and kind.
 #
 # ## Five questions
 #
@@ -377,7 +375,7 @@ print(compare("The 🌟 star-player scored 40 points!", both | {"the storyteller
 # %%
 parts = [len(gpt2.decode_bytes([i])) for i in gpt2.encode("🌟")]
 quiz(
-    "🌟 without a space before it is four bytes, and three ids in GPT-2. How many bytes has each token, in order?",
+    "🌟 without a space before it is four bytes, and three ids in GPT-2. How many bytes does each token have, in order?",
     ["1, 1, 2", "1, 2, 1", "2, 1, 1", "4, 0, 0"],
     ", ".join(map(str, parts)),
     "f0 9f, with which most emoji begin, is frequent enough to be a token",

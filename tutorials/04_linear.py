@@ -4,7 +4,7 @@
 # *Forty minutes. You need Python, school mathematics, and lesson 01's ids.*
 #
 # A text has become numbers: ids, one for each token. What does a model do with them? Nearly all of it is one
-# operation, done some dozens of times: multiply by a matrix, add a vector. It is called the **linear layer**, and
+# operation, repeated dozens of times: multiply by a matrix, add a vector. It is called the **linear layer**, and
 # you will write it here. Then you will write what comes before the first layer: how an id becomes a vector.
 
 # %%
@@ -23,7 +23,7 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## What is a language model?
 #
-# A function. In go the ids of a text, out comes a number for each token of the vocabulary: how well would it
+# A function. The ids of a text go in, out comes a number for each token of the vocabulary: how well would it
 # continue the text? These scores are called **logits**. A **softmax** turns them into probabilities: e to the power
 # of each score, divided by the sum of all of them, so that they are positive and sum to 1.
 #
@@ -35,7 +35,7 @@ with torch.no_grad():  # we only look, we do not train
     logits = lm.model(ids)
 print("ids   ", tuple(ids.shape), ids.tolist())
 print("logits", tuple(logits.shape))
-last = logits[0, -1]  # of the first text the last token: a score for each token of the vocabulary
+last = logits[0, -1]  # the last token of the first text: a score for each token of the vocabulary
 probabilities = last.softmax(dim=-1)  # dim=-1: over the scores
 print("sum of the probabilities", round(float(probabilities.sum()), 4))
 
@@ -47,7 +47,7 @@ lm.show.bars("Once upon a time")
 # might come next. The bars above are the last row's. (Lesson 08 looks at logits, lesson 09 at how a token is picked
 # from them.)
 #
-# The function is made of a few kinds of small steps, its **layers**, and of numbers that stand in them, its
+# The function is made of a few kinds of small steps, its **layers**, and of the numbers in them, its
 # **parameters**. So a model is one enormous equation, whose parameters were tuned in training until it predicted the
 # next token as well as it could. How many are there, and how many of its layers are linear?
 
@@ -59,27 +59,27 @@ print(lm)
 print(f"{parameters:,} parameters, {inside / parameters:.0%} of them in {len(linear)} linear layers")
 
 # %% [markdown]
-# One often reads that hundreds of layers are stacked. What is stacked, and what `n_layer` counts, are **blocks** of
+# You will often read that hundreds of layers are stacked. What is stacked, and what `n_layer` counts, are **blocks** of
 # several layers, and those are fewer: 6 here, with 4 linear layers each, 12 in the smallest GPT-2, 48 in the largest.
 # (A block is often called a layer itself, as in the name `n_layer` and in our pictures.)
 #
 # ## Vectors, matrices, tensors
 #
-# A **vector** is a row of numbers, a **matrix** a table of them. **Tensor** is the word for both and for whatever has
-# more dimensions; its **shape** says how many numbers it has in each. Four letters return in every lesson:
+# A **vector** is a row of numbers, a **matrix** a table of them. A **tensor** is either of these, or an array with
+# more dimensions; its **shape** says how large it is in each. Four letters return in every lesson:
 #
 # | letter | what it counts | here |
 # |---|---|---|
-# | B | texts that are computed at once, the **batch** | 1 |
+# | B | texts that are processed at once, the **batch** | 1 |
 # | T | tokens of a text | 4 |
-# | C | numbers that stand for one token, its **channels** | 256 |
+# | C | numbers that represent one token, its **channels** | 256 |
 # | V | tokens of the **vocabulary** | 4,096 |
 #
 # ## y = Wx + b
 #
-# A linear layer makes one vector of another. Each output is a **weighted sum** of all inputs: every input times a
-# number of its own, all added up; then one number more. The factors are the **weight** W, a matrix with a row for
-# each output and a column for each input; what is added is the **bias** b, one number for each output.
+# A linear layer turns one vector into another. Each output is a **weighted sum** of all inputs (each multiplied by a
+# factor of its own), plus one more number. The factors are the **weight** W, a matrix with a row for each output and a
+# column for each input; the numbers added at the end are the **bias** b, one for each output.
 #
 # From three numbers to two, in plain Python:
 
@@ -99,8 +99,8 @@ linear_layer(W, x, b, "A linear layer from 3 numbers to 2: y = W x + b")
 
 # %% [markdown]
 # The first output is 0.2942 · 1 + 1.2544 · (−1) − 1.2355 · 0.5 + 1.5114 = −0.06655. A sum of products like this is
-# called a **dot product**: it is large where a row of W and x point the same way. So each row is a question to x,
-# and each output its answer.
+# called a **dot product**: it is large when a row of W and x point the same way. So each row asks a question of x, and
+# each output is the answer.
 #
 # With tensors no loop is needed: `@` is the matrix product.
 
@@ -114,9 +114,9 @@ print("W @ x + b =", W @ x + b)
 # ## Many vectors at once
 #
 # A model has a vector for each token of each text: a tensor of the shape (B, T, C), each vector a **row**. `W @ x`
-# wants a column on its right. Rows go to the left of `@`, and W is turned for them, its rows made columns: `x @ W.T`.
-# (`.T` is the **transpose**, on paper $W^T$.) The dimensions in front are left alone, so the same line serves one
-# vector and a thousand; and `+ b` adds b to each of them, which is called **broadcasting**.
+# needs a column on its right. Rows go to the left of `@`, so W is transposed, its rows made columns: `x @ W.T`.
+# (`.T` is the **transpose**, on paper $W^T$.) The dimensions in front are left alone, so the same line works for one
+# vector and for a thousand; and `+ b` adds b to each of them, which is called **broadcasting**.
 
 # %%
 one = torch.stack([x, 2 * x, -x, 0 * x])  # four vectors, one on top of the other: (4, 3)
@@ -125,18 +125,18 @@ print(tuple(many.shape), "->", tuple((many @ W.T + b).shape))
 print((many @ W.T + b)[0])
 
 # %% [markdown]
-# The first row is what we had. The last one is b itself: of nothing but zeros the matrix makes zeros.
+# The first row is the result from above. The last one is b itself: W times a vector of zeros is all zeros.
 #
-# Notice what did **not** happen: no vector has seen another. A linear layer treats each token for itself. That
-# tokens look at each other is left to attention, lesson 05.
+# Notice what did **not** happen: no vector has seen another. A linear layer treats each token on its own. Letting
+# tokens look at each other is the job of attention, lesson 05.
 #
 # ## Exercise 1: `Linear`
 #
 # In PyTorch a layer is a class, an `nn.Module`: `__init__` makes its parameters, `forward` computes, and calling the
-# object calls `forward`. What is wrapped as `nn.Parameter` is found by whoever trains, saves or loads the model.
+# object calls `forward`. Whatever is wrapped in `nn.Parameter` is found when the model is trained, saved or loaded.
 #
-# W starts as random numbers, `torch.randn(rows, columns)`, b as zeros, `torch.zeros(length)`. W is (n_out, n_in): this
-# is how torch stores it, and every checkpoint with it (a **checkpoint** is a file with a model's parameters). The first
+# W starts as random numbers, `torch.randn(rows, columns)`, b as zeros, `torch.zeros(length)`. W is (n_out, n_in), as
+# torch's own layer stores it, in its checkpoints too (a **checkpoint** is a file with a model's parameters). The first
 # line of `__init__`, `super().__init__()`, must come before any parameter.
 
 # %% exercise="Linear"
@@ -145,9 +145,9 @@ print((many @ W.T + b)[0])
 check(Linear)
 
 # %% [markdown]
-# Stuck? `check.hint("Linear")` gives a nudge, again a stronger one; `check.solution("Linear")` shows it all.
+# Stuck? `check.hint("Linear")` gives a stronger hint each time; `check.solution("Linear")` shows the solution.
 #
-# Your layer with the parameters that torch's own layer has drawn, and both results:
+# Your layer with the random parameters of torch's own layer, and both results:
 
 # %%
 torch.manual_seed(0)
@@ -160,8 +160,8 @@ print("theirs :", theirs(x).data)
 print("ours   :", ours(x).data)
 
 # %% [markdown]
-# And with the numbers of the storyteller. `minigpt.record` notes what passes through its modules while it runs. Take
-# a linear layer of block 0, `c_fc` (lesson 06 explains it): it reads what is called `h.0.ln_2`, and makes `h.0.mlp.pre`:
+# Now with the numbers of the storyteller. `minigpt.record` records what passes through its modules while it runs. Take
+# a linear layer of block 0, `c_fc` (lesson 06 explains it): its input is called `h.0.ln_2`, its output `h.0.mlp.pre`:
 
 # %%
 with minigpt.record(lm.model) as seen, torch.no_grad():
@@ -179,8 +179,8 @@ print(
 # %% [markdown]
 # ## The mistake that raises no error
 #
-# Forget to turn W, and torch complains that the sizes do not fit. Unless the matrix is **square**, with as many rows as
-# columns:
+# Forget to transpose W, and torch complains that the sizes do not match, unless the matrix is **square**, with as many
+# rows as columns:
 
 # %%
 square, pair = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[10.0, 1.0]])
@@ -195,7 +195,7 @@ print(f"{n_square} of the storyteller's {len(linear)} linear layers are square")
 
 
 # %% [markdown]
-# What does the check say about a layer that does so?
+# What does the check say about a layer that makes this mistake?
 
 
 # %%
@@ -222,16 +222,16 @@ first, second = torch.randn(5, 3, generator=numbers), torch.randn(2, 5, generato
 both = second @ first  # (2, 3)
 print("one after the other:", x @ first.T @ second.T)
 print("as a single one:    ", x @ both.T)
-print("with all below 0 set to 0 in between:", (x @ first.T).relu() @ second.T)
+print("with relu in between:", (x @ first.T).relu() @ second.T)
 
 # %% [markdown]
-# So something must stand between them that is not linear, a bend, such as the last line's **relu**, which sets
-# everything negative to 0. Only with such an **activation** is a chain of layers worth more than a single one.
-# GPT-2's is called GELU, and you will write it in lesson 06.
+# So something nonlinear must come between them, such as the last line's **relu**, which sets everything negative to 0.
+# Only with such an **activation** can a chain of layers do more than a single one. GPT-2's is called GELU, and you will
+# write it in lesson 06.
 #
 # ## Where do the numbers in W come from?
 #
-# From training, in three steps, over and over (lesson 14 has the whole of it):
+# From training, in three steps, repeated over and over (lesson 14 has the details):
 #
 # 1. compute, and measure how wrong the result is: one number, the **loss**;
 # 2. for each parameter, find how the loss changes if the parameter grows a little: its **gradient**
@@ -250,22 +250,22 @@ for step in range(101):
         print(
             f"step {step:3}: loss {loss.item():.4f}, W {layer.weight.item():.3f}, b {layer.bias.item():.3f}"
         )
-    layer.zero_grad()  # else backward adds to the last step's gradients
+    layer.zero_grad()  # otherwise backward adds to the last step's gradients
     loss.backward()
     with torch.no_grad():
         for p in layer.parameters():
             p -= 0.1 * p.grad  # 0.1 is the size of the step, the learning rate
 
 # %% [markdown]
-# That is why `check` also compares gradients: a layer that computes the right numbers and hands back wrong gradients
-# writes well and learns nothing.
+# That is why `check` also compares gradients: a layer that computes the right outputs but the wrong gradients writes
+# well and learns nothing.
 #
 # ## From ids to vectors
 #
 # An id is a name, not an amount: token 600 is not twice token 300, and the mean of two ids means nothing. So the
 # first thing that a model does is to look the id up in a table, its **embedding**: a row of 256 numbers for each
-# token, learned like all the others. GPT-2's name for the table is `wte`, word token embedding; though its rows are
-# tokens, not words.
+# token, learned like all other parameters. GPT-2's name for the table is `wte`, word token embedding, though its rows
+# are tokens, not words.
 
 # %%
 wte, wpe = lm.model.wte.weight.detach(), lm.model.wpe.weight.detach()
@@ -279,11 +279,11 @@ print(
 )
 
 # %% [markdown]
-# Looking up is a linear layer, too, for a vector that is 1 at one place and 0 elsewhere; picking the row is just
-# faster.
+# A lookup is a linear layer, too, without a bias: its input is a **one-hot** vector, 1 at one place and 0 elsewhere.
+# Picking the row is faster.
 #
-# What has the model learned about its words? Take a token's row, and look for the rows that point most nearly the
-# same way, by the dot product of both, each brought to length 1 (the **cosine** of the angle between them):
+# What has the model learned about its words? Take a token's row, and find the rows that point most nearly the same way,
+# by the dot product of the two, each scaled to length 1 (the **cosine** of the angle between them):
 
 # %%
 directions = wte / wte.norm(dim=-1, keepdim=True)  # (V, C), each of length 1
@@ -295,17 +295,17 @@ for word in (" king", " three", " gold", " said"):
     )
 
 # %% [markdown]
-# Nobody has told it that kings and princes, or numbers, or metals belong together: it follows from where they stand
-# in fairy tales.
+# Nobody told it that kings and princes, or numbers, or metals belong together: it follows from where they occur in
+# fairy tales.
 #
 # ## Where it stands
 #
-# Rows of `wte` say which tokens a text has, not in what order. So a second table, `wpe`, has a row for each **place**,
-# and the two rows are added: what the token is, plus where it stands. That is its **positional embedding**, or
-# positional encoding. The table ends somewhere, and with it the text that the model can read at once; the
-# storyteller's has 512 rows, GPT-2's 1,024.
+# Rows of `wte` say which tokens a text has, not in what order. So a second table, `wpe`, has a row for each
+# **position**, and the two rows are added: what the token is, plus where it is. The second one is its **positional
+# embedding**, or positional encoding. The number of rows limits how much text the model can read at once; the
+# storyteller's table has 512 rows, GPT-2's 1,024.
 #
-# What would it write without them, all places being alike? (`minigpt.patch` lets a model compute with other numbers
+# What would it write without them, with all positions alike? (`minigpt.patch` lets a model compute with other numbers
 # in a place, here with 0.)
 
 # %%
@@ -318,7 +318,7 @@ with minigpt.patch(lm.model, {"wpe": 0}):
 #
 # ## Exercise 2: `embed`
 #
-# `ids` is (B, T), whole numbers; `wte[ids]` takes a row for each of them, and the result is (B, T, C). Places count
+# `ids` is (B, T), whole numbers; `wte[ids]` takes a row for each of them, and the result is (B, T, C). Positions count
 # from 0, and are the same in every text of the batch: `torch.arange(T)` gives 0, 1, …, T − 1.
 
 # %% exercise="embed"
@@ -336,7 +336,7 @@ print("the same:", torch.allclose(x, seen["h.0.in"]))
 
 # %% [markdown]
 # This x, a vector for each token, is what the whole model works on. Each block reads it and adds something to it;
-# nothing ever takes its place. It is called the **residual stream**, and the next two lessons add to it.
+# nothing ever replaces it. It is called the **residual stream**, and the next two lessons add to it.
 #
 # ## The same in the project
 #
@@ -348,8 +348,8 @@ print()
 source(minigpt.models.layers.Embedding)
 
 # %% [markdown]
-# This `Linear` differs from yours in three things. The weight is made empty, since a loaded model gets its numbers from
-# the checkpoint. The bias can be left out, as newer models do. And `extra_repr` says what `print` shows of the layer.
+# This `Linear` differs from yours in three ways. The weight starts empty, since a loaded model gets its numbers from
+# the checkpoint. The bias can be left out, as in newer models. And `extra_repr` says what `print` shows of the layer.
 #
 # ## Five questions
 #
@@ -368,13 +368,13 @@ fits = [(pair @ matrix).shape == (1, 2) for matrix in (square, square.T)]
 quiz(
     "Why does a missed transpose of a square matrix raise no error?",
     [
-        "both ways the sizes fit",
+        "the sizes fit both ways",
         "torch turns it by itself if need be",
         "its transpose is the same matrix",
         "the bias makes up for it in the end",
     ],
-    "both ways the sizes fit" if all(fits) else "torch turns it by itself if need be",
-    "(B, n) @ (n, n) can be multiplied whichever way the matrix lies; the numbers are others",
+    "the sizes fit both ways" if all(fits) else "torch turns it by itself if need be",
+    "(B, n) @ (n, n) can be multiplied with either orientation of the matrix; only the numbers differ",
 )
 
 # %%

@@ -3,9 +3,9 @@
 #
 # *Fifty minutes. You need matrices, and lesson 04's `Linear`.*
 #
-# In "the cat sat on the mat because **it** was tired", what does *it* mean? Whoever reads the word looks back and
-# finds the cat. **Attention** is how a transformer looks back: each token takes a weighted mean of what stands
-# before it, and the weights say where it looks (Vaswani et al. 2017, section 3.2).
+# In "the cat sat on the mat because **it** was tired", what does *it* mean? As you read the word, you look back and
+# find the cat. **Attention** is how a transformer looks back: each token takes a weighted mean of what comes before
+# it, and the weights say where it looks (Vaswani et al. 2017, section 3.2).
 #
 # You will write attention twice: as a function of three tensors, then as the module that GPT-2 has in each of its
 # layers. `check` says what is wrong, and at the end your own attention writes a story.
@@ -33,7 +33,7 @@ lm = minigpt.load("storyteller", device="cpu")
 #
 # - a **query** `q`: what am I looking for?
 # - a **key** `k`: what do I have to offer?
-# - a **value** `v`: what do I hand over to whoever looks at me?
+# - a **value** `v`: what do I pass on to a token that looks at me?
 #
 # How much token *i* looks at token *j* is decided by the dot product of its query with *j*'s key, the **score**.
 # Three tokens, two numbers each (T = 3, D = 2):
@@ -51,17 +51,17 @@ scores
 #
 # Three things are still missing.
 #
-# **Softmax.** The scores of a row must become weights that sum to 1. Softmax makes of each score *s* the number
-# eˢ, divided by the sum of all of them: all are positive, and larger scores get much more.
+# **Softmax.** The scores of a row must become weights that sum to 1. Softmax turns each score *s* into eˢ, divided by
+# the sum of eˢ over the row: all weights are positive, and larger scores get much more.
 
 # %%
 for row in ([1.0, 0.0], [8.0, 0.0], [1.0, 1.0, -math.inf]):
     print(row, "->", [f"{weight:.4f}" for weight in torch.tensor(row).softmax(dim=0)])
 
 # %% [markdown]
-# **Scale.** With scores of 8 and 0 nearly all weight goes to one token, and a small change of a score changes
-# nothing: training has nothing to go by. And scores do become large. A dot product is a sum of *D* products; of
-# random numbers of variance 1 its variance is *D*, its standard deviation √D. So scores are divided by √D:
+# **Scale.** With scores of 8 and 0 nearly all the weight goes to one token, and a small change in a score changes
+# almost nothing: training has nothing to go by. And scores do become large. A dot product is a sum of *D* products; for
+# random numbers of mean 0 and variance 1, its variance is *D*, its standard deviation √D. So scores are divided by √D:
 
 # %%
 numbers = torch.Generator().manual_seed(0)
@@ -74,8 +74,8 @@ for D in (4, 64, 1024):
     )
 
 # %% [markdown]
-# **No look ahead.** GPT-2 is trained to say the next token at every place at once. A token that saw the next one
-# would have nothing to learn. So what lies after a token gets the score −∞, of which softmax makes exactly 0: the
+# **No looking ahead.** GPT-2 is trained to predict the next token at every position at once. A token that saw the next
+# one would have nothing to learn. So what lies after a token gets the score −∞, which softmax turns into exactly 0: the
 # **causal mask**.
 #
 # All three together:
@@ -90,12 +90,12 @@ print(masked.round(decimals=2), weights.round(decimals=2), weights @ v, sep="\n\
 
 # %% [markdown]
 # The first row is 1, 0, 0: the first token can see nothing but itself. The result `weights @ v` is, for each
-# token, a mean of the values that it may see.
+# token, a weighted mean of the values that it may see.
 #
-# Other transformers have other masks. Here are four on a real prompt: GPT-2's; that of a model which reads a text
-# whole (BERT, lesson 13), with the crossed columns of `[PAD]`, for which lesson 01's *attention mask* is named;
-# GPT-2's once more, while it writes with a cache (lesson 10); and that of a model with two halves, one of which looks
-# at the other (T5, lesson 13).
+# Other transformers have other masks. Here are four on a real prompt: GPT-2's; that of a model that reads the whole
+# text at once (BERT, lesson 13), with the columns of `[PAD]` crossed out, which gave lesson 01's *attention mask* its
+# name; GPT-2's again, while it writes with a cache (lesson 10); and that of a model with two halves, one of which
+# looks at the other (T5, lesson 13).
 
 # %%
 lm.show.masks("The cat sat on it")
@@ -113,21 +113,21 @@ lm.show.masks("The cat sat on it")
 check(attention)
 
 # %% [markdown]
-# Stuck? `check.hint("attention")` gives a nudge, again a stronger one; `check.solution("attention")` shows it
-# all, `check.solution(attention)` what you wrote beside it.
+# Stuck? `check.hint("attention")` gives a stronger hint each time; `check.solution("attention")` shows the solution,
+# `check.solution(attention)` shows it next to your code.
 #
 # ## Heads
 #
-# One set of weights can look in one way only. GPT-2 has several **heads** in each block (12 in the smallest
-# model), each with its own share of the C numbers: one may look at the token before, another at the subject of the
-# sentence. This is what all heads of the storyteller do with one sentence, a row for each block, here called layer:
+# One set of weights can look in only one way. GPT-2 has several **heads** in each block (12 in the smallest model),
+# each with its own share of the C numbers: one may look at the token before, another at the subject of the sentence.
+# Here are all heads of the storyteller on one sentence, with a row for each block, here called layer:
 
 # %%
 lm.show.attention("The old king had three sons")
 
 # %% [markdown]
-# Many heads look most at the first token, the column at the left: a head that finds nothing to look at must still give
-# its weights to something, and the first token is always there. One head large; each row is a token that
+# Many heads look mostly at the first token, the leftmost column: a head that finds nothing to look at must still give
+# its weight to something, and the first token is always there. Here is one head, enlarged; each row is a token that
 # looks, each column one that is looked at:
 
 # %%
@@ -136,7 +136,7 @@ lm.show.attention("The old king had three sons", layer=1, head=2)
 # %% [markdown]
 # ## Exercise 2: `CausalSelfAttention`
 #
-# Now the module, with the names that GPT-2's weight files have. Each token comes with C = `config.n_embd` numbers,
+# Now the module, with the names used in GPT-2's weight files. Each token comes with C = `config.n_embd` numbers,
 # there are H = `config.n_head` heads, so each has D = C / H. `c_attn` makes query, key and value in one product,
 # C → 3C; `c_proj` mixes what the heads found, C → C. Between them:
 #
@@ -145,8 +145,8 @@ lm.show.attention("The old king had three sons", layer=1, head=2)
 # 3. attend, as above;
 # 4. put the heads side by side again: (B, H, T, D) → (B, T, H, D) → (B, T, C).
 #
-# The likeliest mistake is in step 2. Going straight to (B, H, T, D) with `view` fails, and torch then advises
-# `reshape`: that raises no error and mixes tokens with channels. In step 4, `reshape` after the `transpose` back is
+# The likeliest mistake is in step 2. Going straight to (B, H, T, D) with `view` fails, and torch then suggests
+# `reshape`, which raises no error but mixes up tokens and channels. In step 4, `reshape` after the `transpose` back is
 # right.
 
 # %% exercise="CausalSelfAttention"
@@ -155,14 +155,14 @@ lm.show.attention("The old king had three sons", layer=1, head=2)
 check(CausalSelfAttention)
 
 # %% [markdown]
-# Your attention inside the storyteller, all other parts being its own, and the storyteller's own for the same seed:
+# Your attention inside the storyteller, all other parts unchanged, then the storyteller's own, with the same seed:
 
 # %%
 check.play(CausalSelfAttention, "Once upon a time", n=40)
 check.play(minigpt.models.gpt2.CausalSelfAttention, "Once upon a time", n=40)
 
 # %% [markdown]
-# What would it write without the causal mask, with which it was trained? Earlier tokens would also look at later ones,
+# What would it write without the causal mask that it was trained with? Earlier tokens would also look at later ones,
 # which they never did in training.
 
 
@@ -188,8 +188,8 @@ check.play(WithoutMask, "Once upon a time", "CausalSelfAttention", n=40)
 check(WithoutMask, "CausalSelfAttention")
 
 # %% [markdown]
-# It reads worse. Numbers say by how much: how surprised is the model by the next token of a tale, in bits, with the
-# mask and without? Each beginning of the tale is read by itself, since a token that looks ahead would know the next.
+# The text is worse. How much worse? Measure how surprised the model is by the next token of a tale, in bits, with the
+# mask and without. Each prefix of the tale is read separately, since a token that looks ahead would know the next.
 
 # %%
 open_eyed = minigpt.load("storyteller", device="cpu")
@@ -212,10 +212,9 @@ for name, model in (("with the mask", lm.model), ("without", open_eyed.model)):
 # %% [markdown]
 # ## The same in the project
 #
-# What you wrote is what runs when the storyteller writes. The project keeps the core apart, in
-# `minigpt/models/attention.py`, since Llama shares it, and
-# lets it see a cache (lesson 10). Read S as T and ignore H_kv, which is Llama's; its mask is True where a token *may*
-# look, the opposite of `future`:
+# What you wrote is what runs when the storyteller writes. The project keeps the core separate, in
+# `minigpt/models/attention.py`, since Llama uses it too, and lets it work with a cache (lesson 10). Read S as T and
+# ignore H_kv, which is Llama's; its mask is True where a token *may* look, the opposite of `future`:
 
 # %%
 source(minigpt.models.attention.Attention)
@@ -272,7 +271,7 @@ quiz(
 # %%
 scaled = torch.tensor([8.0, 0.0]).div(8).softmax(0)
 quiz(
-    "Scores 8 and 0, D = 64. What does the division by √D make of the larger weight, which is 0.9997 without it?",
+    "Scores 8 and 0, D = 64. Without the division by √D the larger weight is 0.9997. What is it with it?",
     ["0.50", "0.73", "0.9997", "1.00"],
     f"{scaled[0]:.2f}",
     "8 / √64 is 1, and softmax(1, 0) is 0.73, 0.27: still a preference, no longer all or nothing",
@@ -285,7 +284,7 @@ mixed = torch.nn.functional.scaled_dot_product_attention(
 )
 plain = torch.nn.functional.scaled_dot_product_attention(some, some, some)[:, :, order]
 quiz(
-    "Attention without mask and positions: the tokens of a text are shuffled. What happens to its results?",
+    "Attention has no mask and no positions, and the tokens of a text are shuffled. What happens to its results?",
     ["they all change", "nothing", "they are shuffled in the same way", "they become equal"],
     "they are shuffled in the same way"
     if torch.allclose(mixed, plain, atol=1e-5)

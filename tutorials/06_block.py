@@ -3,11 +3,11 @@
 #
 # *Forty-five minutes. You need lesson 04's `Linear` and lesson 05's attention.*
 #
-# A number that is doubled a hundred times has thirty digits more. A model multiplies by a matrix dozens of times in a
-# row, and its numbers stay of a size that one can work with. How? By two simple ideas, which hold every transformer
-# together: **normalize** what a part reads, and **add** what it writes.
+# A number doubled a hundred times gains thirty digits. A model multiplies by a matrix dozens of times in a row, and yet
+# its numbers keep a workable size. How? By two simple ideas, which hold every transformer together: **normalize** what
+# a part reads, and **add** what it writes.
 #
-# Attention you have from lesson 05. Here you write the rest: LayerNorm, GELU, the MLP, and the block itself.
+# You have attention from lesson 05. Here you write the rest: LayerNorm, GELU, the MLP, and the block itself.
 
 # %%
 import math
@@ -33,13 +33,13 @@ model = lm.model
 # %% [markdown]
 # ## What is in a block
 #
-# A GPT is a stack of blocks. They are built alike, and each has learned other numbers. In a block are two parts that
+# A GPT is a stack of blocks. They are built alike, but each has learned other numbers. In a block are two parts that
 # do the work:
 #
-# | part | what it does | where it stands |
+# | part | what it does | where it is |
 # |---|---|---|
 # | multi-head self-attention | each token fetches something from the tokens that it may see | `block.attn` |
-# | feed-forward network, **MLP** | works on each token for itself | `block.mlp` |
+# | feed-forward network, **MLP** | works on each token separately | `block.mlp` |
 #
 # and two that prepare their input, `ln_1` and `ln_2`:
 
@@ -50,10 +50,10 @@ for name, part in block.named_children():
 print("\n", block, sep="")
 
 # %% [markdown]
-# (`drop` is at work in training alone; it has its turn at the end of the lesson.)
+# (`drop` is active only in training; it comes at the end of the lesson.)
 #
-# Eight tokens drawn at random go through the first block. What comes out has the shape of what went in, and so the
-# next block can go on from there:
+# Eight tokens drawn at random go through the first block. The output has the same shape as the input, so the next
+# block can take it from there:
 
 # %%
 tokens = torch.randint(0, model.config.vocab_size, (1, 8), generator=torch.Generator().manual_seed(0))
@@ -64,14 +64,14 @@ print(tuple(hidden.shape), "->", tuple(out.shape))
 print("block(hidden)[0]:   ", tuple(out[0].shape), "the first text alone")
 
 # %% [markdown]
-# If you know GPT-2 from the transformers library: a block there was long called as
+# If you know GPT-2 from the transformers library: for a long time, a block there was called as
 # `block(hidden, layer_past=None, use_cache=False)[0]`, since it returned a tuple. Ours returns the tensor itself, and
 # `[0]` takes the first text of the batch.
 #
 # ## Who sees whom
 #
-# One often reads that attention lets every token look at every other. In GPT-2 it does not: a token sees itself and
-# what stands before it. We put another token in place 4, and see where the results change:
+# You will often read that attention lets every token look at every other. In GPT-2 it does not: a token sees itself and
+# what comes before it. We put another token at position 4, and see where the results change:
 
 # %%
 changed = tokens.clone()
@@ -83,13 +83,13 @@ with torch.no_grad():
         print(f"{name:5} changes at", [place for place, moved in enumerate(differs) if moved])
 
 # %% [markdown]
-# Attention carries the change to the places after it, never back. The MLP changes nothing elsewhere. So whatever one
-# token learns of another, it learns in `attn`.
+# Attention carries the change to later positions, never back. The MLP changes nothing elsewhere. So whatever one token
+# learns about another, it learns in `attn`.
 #
 # ## Why numbers explode
 #
-# 24 random matrices in a row, as a deep model has them. The factor says how large their numbers are. We print how long
-# the vector is that comes out, its **norm**: the root of the sum of the squares of its numbers.
+# 24 random matrices in a row, as in a deep model. The factor sets how large their numbers are. We print the length of
+# the resulting vector, its **norm**: the square root of the sum of its squared numbers.
 
 # %%
 C, depth = 64, 24
@@ -104,15 +104,15 @@ for factor in (0.05, 0.10, 0.125, 0.15, 0.20):
     print(f"factor {factor:5}: {x.norm(dim=-1).mean():.3g}")
 
 # %% [markdown]
-# From nearly nothing to hundreds of thousands, though the factors are close together. (`2.27e-09` is Python's way to
-# write 0.00000000227.) Only at one of them, 1/√64 = 0.125, does the vector keep about its size, and training would
-# move the numbers away from it at once.
+# From nearly nothing to hundreds of thousands, though the factors are close together. (`2.27e-09` is how Python writes
+# 0.00000000227.) Only with one of them, 1/√64 = 0.125, does the vector roughly keep its size, and training would move
+# the numbers away from it at once.
 #
 # ## First idea: normalize
 #
-# Before a part reads a vector, the vector is brought to a standard size. **LayerNorm** (Ba et al. 2016) takes its mean
-# away and divides by its standard deviation, the root of its variance; afterwards the C numbers have mean 0 and
-# variance 1. Then each gets a factor w and a summand b of its own:
+# Before a part reads a vector, the vector is scaled to a standard size. **LayerNorm** (Ba et al. 2016) subtracts its
+# mean and divides by its standard deviation, the root of its variance; afterwards the C numbers have mean 0 and
+# variance 1. Then each is multiplied by its own factor w, and its own bias b is added:
 #
 # $$y = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} \cdot w + b$$
 #
@@ -131,16 +131,16 @@ print((big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()))
 # %% [markdown]
 # Three things in the formula are easy to get wrong:
 #
-# - **ε** (`eps`, 1e-5 in GPT-2). It keeps us from dividing by 0 where all C numbers are equal. It is often described
-#   as added to the denominator; it is added to the variance, **under** the root.
-# - **w and b** (`weight`, `bias`; torch calls having them `elementwise_affine`). A factor and a summand for each
-#   channel, learned, so that the model can undo what does not suit it.
+# - **ε** (`eps`, 1e-5 in GPT-2). It prevents a division by 0 when all C numbers are equal. It is often described as
+#   added to the denominator; it is added to the variance, **under** the root.
+# - **w and b** (`weight`, `bias`; torch calls having them `elementwise_affine`). A factor and a bias for each channel,
+#   learned, so that the model can undo what does not suit it.
 # - The variance divides by C. `torch.var` divides by C − 1 unless told otherwise, which is meant for samples.
 #
 # ## Exercise 1: `LayerNorm`
 #
-# x is (..., C): take mean and variance over the last dimension, `dim=-1`, for each token by itself. `keepdim=True`
-# keeps that dimension with size 1, so that x − mean fits.
+# x is (..., C): take mean and variance over the last dimension, `dim=-1`, for each token separately. `keepdim=True`
+# keeps that dimension with size 1, so that the shapes of x − mean match.
 
 # %% exercise="LayerNorm"
 
@@ -148,8 +148,8 @@ print((big - big.mean()) / math.sqrt(((big - big.mean()) ** 2).mean()))
 check(LayerNorm)
 
 # %% [markdown]
-# What do the storyteller's norms do to its vectors? Here is, for each block, the mean length of the tokens' vectors.
-# (Afterwards it is still not the same everywhere: each norm has learned its own w and b.)
+# What do the storyteller's norms do to its vectors? Here is the mean length of the tokens' vectors in each block,
+# before and after. (Afterwards it is still not the same everywhere: each norm has learned its own w and b.)
 
 # %%
 sentence = torch.tensor([lm.encode("The old king had three sons")])
@@ -162,11 +162,11 @@ for n in range(model.config.n_layer):
 # %% [markdown]
 # ## A bend: GELU
 #
-# Lesson 04 has shown that linear layers in a row are no more than one, unless something bent stands between them.
-# GPT-2's bend is the **Gaussian error linear unit** (Hendrycks & Gimpel 2016): x times the probability that a normally
-# distributed random number (the bell curve) is smaller than x. Far above 0 it leaves x as it is, far below nothing is
-# left; in between it is smooth, where the relu has a corner. GPT-2 computes it by a formula with tanh, a smooth step
-# from −1 up to 1, which is nearly the same:
+# Lesson 04 showed that linear layers in a row are no more than one, unless something nonlinear comes between them, a
+# bend. GPT-2's **activation** is the **Gaussian error linear unit** (Hendrycks & Gimpel 2016): x times the probability
+# that a normally distributed random number (the bell curve) is smaller than x. Far above 0 it leaves x as it is, far
+# below it gives almost 0; in between it is smooth, where the relu has a corner. GPT-2 uses a formula with tanh, a step
+# that rises smoothly from −1 to 1, which gives nearly the same:
 #
 # $$\mathrm{gelu}(x) = \frac{x}{2} \left(1 + \tanh\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
 
@@ -180,7 +180,7 @@ curves(
 # %% [markdown]
 # ## Exercise 2: `gelu`
 #
-# `math.sqrt`, `math.pi` and `torch.tanh` are what you need; x³ is `x**3` in Python.
+# You need `math.sqrt`, `math.pi` and `torch.tanh`; x³ is `x**3` in Python.
 
 # %% exercise="gelu"
 
@@ -188,8 +188,8 @@ curves(
 check(gelu)
 
 # %% [markdown]
-# "Nearly the same" is not the same. The exact form is torch's default, and a GPT-2 with it is a slightly different
-# model from the one that was trained; nothing complains:
+# "Nearly the same" is not the same. The exact form is torch's default, and a GPT-2 that uses it is a slightly different
+# model from the one that was trained; no error tells you:
 
 # %%
 wide = torch.linspace(-6, 6, 2001)
@@ -201,7 +201,7 @@ print(
 # ## The MLP
 #
 # The second part of the block is the **feed-forward network**, also called **MLP** (multi-layer perceptron): a linear
-# layer to four times as many channels, a GELU, a linear layer back. C → 4C → C, for each token by itself. Two thirds
+# layer to four times as many channels, a GELU, a linear layer back. C → 4C → C, for each token separately. Two thirds
 # of a block's parameters are here:
 
 # %%
@@ -212,8 +212,8 @@ for name, size in sizes.items():
 # %% [markdown]
 # ## Exercise 3: `MLP`
 #
-# The names are the checkpoint's: `c_fc` widens, `c_proj` narrows. The widths stand in the config, as `n_embd` (C) and
-# `n_inner` (4C). Between them, call the `gelu` that you have written above.
+# The names are those in the checkpoint: `c_fc` widens, `c_proj` narrows. The widths are in the config, as `n_embd` (C)
+# and `n_inner` (4C). Between the two layers, call the `gelu` that you wrote above.
 
 # %% exercise="MLP"
 
@@ -223,12 +223,12 @@ check(MLP)
 # %% [markdown]
 # ## Second idea: add
 #
-# A part does not replace the vector, it **adds** to it: x + f(x). That is a **residual connection** (He et al. 2015).
-# Through all blocks runs one vector for each token, the **residual stream**; every part reads a normalized copy of it
-# and adds what it found.
+# A part does not replace the vector, it **adds** to it: x + f(x). This is a **residual connection** (He et al. 2015).
+# One vector for each token runs through all the blocks: together they are the **residual stream**. Every part reads a
+# normalized copy of it and adds what it found.
 #
-# How long is the vector after each part, and how much has each part added? The stream flows from below, and the layers
-# 0 to 5 of the picture are the six blocks:
+# How long is the vector after each part, and how much has each part added? The stream flows upwards, and layers 0 to 5
+# in the picture are the six blocks:
 
 # %%
 lm.show.stream("The old king had three sons")
@@ -242,15 +242,15 @@ else:
     )
 
 # %% [markdown]
-# Where the norm grows, it grows by sums, not by factors: each part works on a normalized copy, so what it adds has a
-# size that does not depend on how long the stream has become. (A part may also add what points against the stream;
-# then the norm gets smaller, as in the storyteller's last block.)
+# Where the norm grows, it grows by sums, not by factors: each part works on a normalized copy, so the size of what it
+# adds does not depend on how long the stream has become. (A part may also add a vector that points against the stream;
+# then the norm shrinks, as in the storyteller's last block.)
 #
-# Adding has a second effect, on training. Its gradients, lesson 04's answer to "how does the loss change if this
-# number grows a little", must come all the way back from the end to the first layer. Through a chain of factors they
-# vanish or explode just as the numbers do on the way forward. A sum passes them on unchanged, beside what comes
-# through the part. Here are 24 layers f, with and without the two ideas, and the length of the gradient that arrives
-# at the start:
+# Adding also helps training. The gradients, lesson 04's answer to "how does the loss change if this number grows a
+# little", must travel all the way back from the end to the first layer. Through a chain of factors they vanish or
+# explode, as the numbers do on the way forward. A sum passes them on unchanged, in addition to what comes back through
+# the part. Here are 24 layers f, with and without the two ideas, and the length of the gradient that arrives at the
+# start:
 
 
 # %%
@@ -274,19 +274,19 @@ for factor in (0.05, 0.20):
         x = first
         for M in matrices:
             x = form(layer(factor * M), x)
-        x.mean().backward()  # of the mean of what comes out
+        x.mean().backward()  # the gradient of the output's mean
         end, gradient = x.detach().norm(dim=-1).mean(), first.grad.norm(dim=-1).mean()
         print(f"{name:20}{factor:8}{end:18.3g}{gradient:24.3g}")
 
 # %% [markdown]
-# With the small factor the first form is dead at both ends, with the large one the second has exploded. (There the
-# first survives, by luck: each GELU takes about a third off the length.) The third, with both ideas together, stays in
-# a range that one can work with either way.
+# With the small factor, both numbers of the first form vanish; with the large one, the second form explodes. (There the
+# first survives by luck: each GELU shortens the vector by about a third.) The third, with both ideas together, stays in
+# a workable range either way.
 #
 # ## Exercise 4: `Block`
 #
-# Now the whole. Attention reads `ln_1` of the stream and adds to the stream, then the MLP reads `ln_2` of what is
-# there **now**, and adds to it. Attention is the project's; `LayerNorm` and `MLP` are yours from above.
+# Now the whole block. Attention reads `ln_1` of the stream and adds to the stream, then the MLP reads `ln_2` of the
+# stream as it is **now**, and adds to it. Attention is the project's; `LayerNorm` and `MLP` are yours from above.
 #
 #     x ──┬────────────────────(+)──┬───────────────────(+)──▶
 #         └─ ln_1 ── attn ──────┘   └─ ln_2 ── mlp ──────┘
@@ -297,7 +297,7 @@ for factor in (0.05, 0.20):
 check(Block)
 
 # %% [markdown]
-# Your blocks in the storyteller, all six of them, with your MLP, GELU and LayerNorm within:
+# Your blocks in the storyteller, all six of them, with your MLP, GELU and LayerNorm inside:
 
 # %%
 check.play(Block, "Once upon a time", n=40)
@@ -308,8 +308,8 @@ check.play(Block, "Once upon a time", n=40)
 #
 # The first transformer (Vaswani et al. 2017) put the norm after each addition, `x = norm(x + f(x))`: **post-norm**.
 # GPT-2 moved both norms to the front of the parts, and added one after the last block, `ln_f`: **pre-norm**. In
-# post-norm the stream itself is normalized again and again, so nothing runs through unchanged, and deep models are
-# harder to train (Xiong et al. 2020). To our storyteller, which was trained with pre-norm, it does this:
+# post-norm the stream itself is normalized again and again, so nothing passes through unchanged, and deep models are
+# harder to train (Xiong et al. 2020). Here is what it does to our storyteller, which was trained with pre-norm:
 
 
 # %%
@@ -347,10 +347,10 @@ report
 # ## Dropout
 #
 # One part is left, `drop`. While a model is **trained**, dropout sets each number to 0 with probability p, so that no
-# part can rely on a single number of another; it must learn what holds in general and not memorize its texts
-# (**overfitting**). What is mostly not said: those that remain are divided by 1 − p, so that the mean stays what it
-# was. And when the model writes, in **eval mode**, dropout does nothing at all. The storyteller's training began with
-# p = 0.15, while its texts were few and each was read nine times. With eight times the text, each tale read once or
+# part can rely on a single number of another; it must learn what holds in general instead of memorizing its texts
+# (**overfitting**). What is mostly not said: the remaining numbers are divided by 1 − p, so that the mean stays the
+# same. And when the model writes, in **eval mode**, dropout does nothing at all. The storyteller's training began with
+# p = 0.15, while it had few texts and read each of them nine times. With eight times the text, each tale read once or
 # twice, it went on without dropout.
 
 # %%
@@ -383,8 +383,8 @@ source(gpt2.MLP)
 # | part | what it does | why |
 # |---|---|---|
 # | attention | fetches from earlier tokens | relates the words of a text |
-# | MLP | two linear layers with a bend between them | works on what was fetched; most of the parameters |
-# | LayerNorm | brings what a part reads to one size | no part depends on how long the stream is |
+# | MLP | two linear layers with an activation between them | works on what was fetched; most of the parameters |
+# | LayerNorm | scales what a part reads to a standard size | no part depends on how long the stream is |
 # | residual connection | adds, and never replaces | numbers and gradients get through |
 #
 # ## Five questions
@@ -397,7 +397,7 @@ quiz(
     "How long is a vector of 256 channels after a LayerNorm whose weight is 1 and bias 0?",
     [16, 1, 256, 0],
     round(float(normal.norm())),
-    "its numbers have variance 1: the sum of their squares is 256, and the root of that 16",
+    "its numbers have variance 1: the sum of their squares is 256, and its square root is 16",
 )
 
 # %%
@@ -407,7 +407,7 @@ post.load_state_dict(model.h[2].state_dict())
 with torch.no_grad():
     longer = float(post(1000 * stream).norm() / post(stream).norm())
 quiz(
-    "Every number that goes into a post-norm block is multiplied by 1,000. What becomes of those that come out?",
+    "Every number that goes into a post-norm block is multiplied by 1,000. What happens to its outputs?",
     ["they hardly get larger", "they get about 1,000 times as large", "about 1,000,000 times"],
     "they hardly get larger" if longer < 2 else "they get about 1,000 times as large",
     "a norm is its last step and brings the stream itself back to one size, as no pre-norm block does",
@@ -415,7 +415,7 @@ quiz(
 
 # %%
 quiz(
-    "What does GELU make of −1, of which a relu makes 0?",
+    "What is GELU(−1)? (relu(−1) is 0.)",
     [-0.16, 0.0, -1.0, 0.84],
     round(float(layers.gelu(torch.tensor(-1.0))), 2),
     "−1 times the probability that a normally distributed number is below −1, which is about 0.16",
@@ -437,5 +437,5 @@ quiz(
     "Token 4 of eight is replaced by another. Where can the stream differ after two blocks?",
     ["from place 4 on", "at place 4 alone", "everywhere", "at places 4 and 5"],
     "from place 4 on" if moved == [4, 5, 6, 7] else "everywhere",
-    "however many blocks there are, each carries things forward only",
+    "however many blocks there are, each carries information forward only",
 )

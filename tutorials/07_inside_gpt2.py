@@ -3,12 +3,12 @@
 #
 # *Forty-five minutes. You need lessons 04, 05 and 06.*
 #
-# You have all parts: tables, linear layers, attention, norms, the MLP, the block. GPT-2 is nothing but those, and in
-# this lesson you put it together, to the last parameter. You will count its numbers, load them from a file, and at
-# the end your own model writes.
+# You have all the parts: tables, linear layers, attention, norms, the MLP, the block. GPT-2 consists of nothing else,
+# and in this lesson you put it together, down to the last parameter. You will count its numbers, load them from a file,
+# and at the end your own model writes.
 #
-# The question on the way: GPT-2's module tree, as the transformers library prints it, has lines that surprise.
-# Why is a linear layer called Conv1D? What is `lm_head`, and why have we none?
+# Some questions on the way: GPT-2's module tree, as the transformers library prints it, has surprising lines.
+# Why is a linear layer called Conv1D? What is `lm_head`, and why do we have none?
 
 # %%
 import warnings
@@ -34,26 +34,26 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## The whole on one page
 #
-# The smallest GPT-2, drawn from its sizes alone. Read it from below, as the papers draw it:
+# The smallest GPT-2, drawn from its sizes alone. Read it from the bottom up, as papers draw it:
 
 # %%
 architecture(GPT2Config(), "GPT-2, the smallest")
 
 # %% [markdown]
-# 1. The text's ids go in, any number of them up to 1,024. (Nothing is padded to a fixed length, whatever one may read:
-#    padding is needed only where texts of different lengths are computed at once.)
-# 2. Each becomes a vector: its row of `wte`, plus the row of its place in `wpe`.
+# 1. The text's ids go in, any number of them up to 1,024. (Nothing is padded to a fixed length, whatever you may read:
+#    padding is needed only when texts of different lengths are processed together.)
+# 2. Each becomes a vector: its row of `wte`, plus the row of its position in `wpe`.
 # 3. Twelve blocks, one after the other, read the stream of vectors and add to it.
 # 4. A last LayerNorm, `ln_f`.
 # 5. The product of each vector with each row of `wte`: 50,257 **logits** for each token, scores for what comes next.
 #
-# Then a token is picked by its score (lesson 09), appended, and all begins again: the model is **autoregressive**, it
-# reads what it has written itself.
+# Then a token is picked by its score (lesson 09) and appended, and it all begins again: the model is
+# **autoregressive**, it reads what it has written itself.
 #
 # ## The module tree
 #
-# What do we get if we print it? The device "meta" makes tensors that have a shape and no numbers, so that we can build
-# the official sizes at once:
+# What do we get if we print it? The device "meta" makes tensors that have a shape but no numbers, so we can build the
+# official sizes at once:
 
 
 # %%
@@ -77,34 +77,34 @@ print("\n", gpt2, sep="")
 # | transformers | here | what it is |
 # |---|---|---|
 # | `(wte): Embedding(50257, 768)` | the same | a row of 768 numbers for each token (not for each word) |
-# | `(wpe): Embedding(1024, 768)` | the same | a row for each place: no text can be longer than 1,024 tokens |
-# | `(drop): Dropout(p=0.1)` | the same | drops numbers of the sum of both, in training |
+# | `(wpe): Embedding(1024, 768)` | the same | a row for each position: no text can be longer than 1,024 tokens |
+# | `(drop): Dropout(p=0.1)` | the same | drops numbers from the sum of the two, in training |
 # | `(h): 12 x GPT2Block` | `12 x Block` | the blocks, built alike, each with its own numbers |
 # | `(ln_1): LayerNorm((768,), eps=1e-05)` | the same | before attention |
 # | `(attn): GPT2Attention` | `CausalSelfAttention` | fetches from earlier tokens |
 # | `(c_attn): Conv1D(nf=2304, nx=768)` | `Linear(768 -> 2304)` | query, key and value at once: 2,304 is 3 · 768 |
 # | `(c_proj): Conv1D(nf=768, nx=768)` | `Linear(768 -> 768)` | mixes what the heads found |
 # | `(attn_dropout): Dropout(p=0.1)` | none | see below |
-# | `(resid_dropout): Dropout(p=0.1)` | the block's `drop` | drops numbers of what attention adds |
+# | `(resid_dropout): Dropout(p=0.1)` | the block's `drop` | drops numbers from what attention adds |
 # | – | `(attention)`, `(softmax)` | softmax(q kᵀ / √D) v, without parameters: theirs is a function |
 # | `(ln_2): LayerNorm((768,), eps=1e-05)` | the same | before the MLP |
-# | `(mlp): GPT2MLP` | `MLP` | works on each token for itself |
+# | `(mlp): GPT2MLP` | `MLP` | works on each token separately |
 # | `(c_fc): Conv1D(nf=3072, nx=768)` | `Linear(768 -> 3072)` | four times as wide |
 # | `(c_proj): Conv1D(nf=768, nx=3072)` | `Linear(3072 -> 768)` | and back |
-# | `(act): NewGELUActivation()` | the function `gelu` | the tanh form; it has no parameters, so it need be no module |
-# | `(dropout): Dropout(p=0.1)` | the block's `drop` again | drops numbers of what the MLP adds |
+# | `(act): NewGELUActivation()` | the function `gelu` | the tanh form; without parameters, so it need not be a module |
+# | `(dropout): Dropout(p=0.1)` | the block's `drop` again | drops numbers from what the MLP adds |
 # | `(ln_f): LayerNorm((768,), eps=1e-05)` | the same | after the last block |
 # | `(lm_head): Linear(768, 50257, bias=False)` | none | see below |
 #
 # **Why no `attn_dropout`?** In training, GPT-2 also dropped attention weights, after the softmax (not the output of
 # attention, as is sometimes said). Our training leaves that out; while a model writes, no dropout does anything.
 #
-# Do both trees compute the same? Where transformers is installed, it reads the storyteller's files, too:
+# Do both compute the same results? If transformers is installed, it can read the storyteller's files, too:
 
 # %%
 sentence = torch.tensor([lm.encode("The old king had three sons")])
 if find_spec("transformers"):
-    warnings.filterwarnings("ignore", message="IProgress")  # of progress bars, which we switch off
+    warnings.filterwarnings("ignore", message="IProgress")  # about progress bars, which we switch off
     import transformers
 
     transformers.utils.logging.set_verbosity_error()
@@ -128,11 +128,11 @@ else:
 #
 # The **head** of a language model turns the last vector into logits: a linear layer, C → V, without a bias. In GPT-2
 # its matrix is `wte` itself, the table that turned ids into vectors. This is called **weight tying** (Press & Wolf
-# 2017). transformers prints a line for it, but it holds no numbers of its own. So a second module would only be a
-# second name, and we leave it out.
+# 2017). transformers prints a line for it, but it holds no numbers of its own. A second module would only be a second
+# name, so we leave it out.
 #
-# And it makes sense: the logit of a token is the dot product of the vector with the token's row, that is, how much the
-# vector points where the token lies. Logits are no probabilities; a softmax makes those of them (lesson 08).
+# It makes sense, too: a token's logit is the dot product of the vector and the token's row; it says how far the vector
+# points in the row's direction. Logits are not probabilities; a softmax turns them into probabilities (lesson 08).
 
 # %%
 with minigpt.record(lm.model) as seen, torch.no_grad():
@@ -149,8 +149,8 @@ print(f"a head of its own would be {50257 * 768:,} numbers more for the smallest
 # %% [markdown]
 # ## Exercise 1: `count_parameters`
 #
-# Now count, from the sizes alone. A `Linear(m, n)` has a weight of m · n and a bias of n numbers, a `LayerNorm` two
-# vectors of C. The sizes stand in the config: `vocab_size`, `n_ctx` (places), `n_layer` (blocks), `n_embd` (C), and
+# Now count, from the sizes alone. A `Linear(m, n)` has a weight of m · n numbers and a bias of n, a `LayerNorm` has two
+# vectors of C. The sizes are in the config: `vocab_size`, `n_ctx` (positions), `n_layer` (blocks), `n_embd` (C), and
 # `n_inner` (the MLP's width).
 
 # %% exercise="count_parameters"
@@ -159,8 +159,8 @@ print(f"a head of its own would be {50257 * 768:,} numbers more for the smallest
 check(count_parameters)
 
 # %% [markdown]
-# Here are the four official sizes, counted by you, and by adding up the tensors. (Older texts call the two small ones
-# 117M and 345M: a slip of their authors, which they corrected later.)
+# Here are the four official sizes, counted by your function, and by adding up the tensors. (Older texts call the two
+# smallest 117M and 345M: a mistake by their authors, who corrected it later.)
 
 # %%
 SIZES = {
@@ -177,7 +177,7 @@ for name, config in configs.items():
     )
 
 # %% [markdown]
-# And where are they? Of the smallest and of the largest:
+# And where are they? In the smallest and in the largest:
 
 # %%
 KINDS = {"tables wte, wpe": Embedding, "attention": CausalSelfAttention, "MLPs": MLP, "norms": LayerNorm}
@@ -193,9 +193,9 @@ for name, one in (("gpt2", gpt2), ("gpt2-xl", xl)):
         )
 
 # %% [markdown]
-# A third of the smallest model is tables. In the largest they hardly count: the blocks have grown with the square of
-# C and with their number, the tables with C alone. A block of the largest has the same parts in other sizes: `c_attn`
-# makes 3 · 1,600 = 4,800 numbers, `c_fc` 4 · 1,600 = 6,400.
+# A third of the smallest model is tables. In the largest they hardly count: the blocks grow with their number and with
+# the square of C, the tables only with C. A block of the largest has the same parts in other sizes: `c_attn` has
+# 3 · 1,600 = 4,800 outputs, `c_fc` 4 · 1,600 = 6,400.
 
 # %%
 xl.h[0]
@@ -203,10 +203,10 @@ xl.h[0]
 # %% [markdown]
 # ## Why Conv1D
 #
-# It is no convolution, in spite of its name. OpenAI's code, written for TensorFlow, computed its linear layers by a
-# function `conv1d`. A convolution takes weighted sums of a few neighbouring tokens; of width 1 it takes them of a single
-# one, and **is** a linear layer. Its weight lies the other way round, (in, out), and x multiplies it as it is.
-# transformers kept name and layout, since the official files hold the numbers so.
+# It is no convolution, in spite of its name. OpenAI's code, written for TensorFlow, computed its linear layers with a
+# function `conv1d`. A convolution takes weighted sums over a few neighbouring tokens; with width 1 it sees only one
+# token, and **is** a linear layer. Its weight is stored transposed, (in, out), so x is multiplied by it as it is.
+# transformers kept both name and layout, since the official files store the numbers that way.
 # `Conv1D(nf, nx)` has nf outputs and nx inputs: it is `Linear(nx, nf)` with the weight transposed.
 
 # %%
@@ -220,8 +220,8 @@ with torch.no_grad():
     print("the same, but for rounding:", torch.allclose(as_linear(x), x @ W + b, atol=1e-3))
 
 # %% [markdown]
-# The storyteller's file has the same layout. It is a safetensors file, which holds names, shapes and numbers, and no
-# code. What it says of the tables and the first block, and the shapes that our model has:
+# The storyteller's file has the same layout. It is a safetensors file, which holds names, shapes and numbers, but no
+# code. Here is what it lists for the tables and the first block, next to the shapes in our model:
 
 # %%
 stored = {
@@ -233,16 +233,16 @@ for name, tensor in list(stored.items())[:14]:
     print(f"{name:24} file {tensor.shape!s:12} model {shapes[name]!s:12}{turned}")
 
 # %% [markdown]
-# Three matrices of the block visibly lie the other way round. In fact all four do: `attn.c_proj` is square, and its
-# shape tells nothing. That is lesson 04's mistake in the wild, and whoever goes by shapes makes it.
+# Three matrices of the block are visibly the other way round, transposed. In fact all four are: `attn.c_proj` is
+# square, so its shape tells you nothing. That is lesson 04's mistake in the wild, and you make it if you go by shapes.
 #
-# Official GPT-2 files have one thing more: `h.0.attn.bias` of the shape (1, 1, 1024, 1024), and so on for each block.
-# That is no bias but the causal mask, which was saved along; it is not learned.
+# Official GPT-2 files have one more thing: `h.0.attn.bias` of shape (1, 1, 1024, 1024), and so on for each block. It is
+# not a bias but the causal mask, which was saved along with the parameters; it is not learned.
 #
 # ## Exercise 2: `load`
 #
-# In go the tensors of an official file, out come a model's parameters, under the same names. Which are turned, which
-# are left out?
+# The tensors of an official file go in, a model's parameters come out, under the same names. Which are transposed, and
+# which are left out?
 
 # %% exercise="load"
 
@@ -263,8 +263,8 @@ check(GPT2)
 # %% [markdown]
 # ## It writes
 #
-# Your model, with the storyteller's numbers, by your loader. `eval` switches dropout off. Each step takes the token
-# with the highest logit; lesson 09 has better ways.
+# Your model, with the storyteller's numbers, read by your loader. `eval` switches dropout off. Each step takes the
+# token with the highest logit; lesson 09 has better ways.
 
 
 # %%
@@ -285,9 +285,9 @@ with torch.no_grad():
 print(write(mine, "The king", 40))
 
 # %% [markdown]
-# And if one had gone by the shapes, and not turned the square ones? Nothing complains, and it even writes. What was
-# lost shows in the loss of lesson 04: how wrong are the predictions of the tokens in a sentence? (Lesson 08 says how
-# that is computed; less is better.)
+# And if you had gone by the shapes, and not transposed the square ones? No error tells you, and it even writes. What
+# was lost shows in the loss of lesson 04: how wrong are the predictions of the tokens in a sentence? (Lesson 08 shows
+# how it is computed; lower is better.)
 
 # %%
 wrong = {name: t.T if name.endswith("attn.c_proj.weight") else t for name, t in load(tensors).items()}
@@ -308,7 +308,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # The official weights have the same names and the same layout, so your `count_parameters` must agree with the file.
-# (Left to itself `minigpt.load` takes a graphics card where there is one, "cuda" or Apple's "mps", and else the CPU.
+# (By default `minigpt.load` takes a graphics card where there is one, "cuda" or Apple's "mps", and otherwise the CPU.
 # The lessons say `device="cpu"`, so that they print the same everywhere.)
 
 # %%
@@ -324,25 +324,25 @@ else:
 # ## What GPT-2 leaves out
 #
 # Before 2017 language models counted which words follow each other, or were **recurrent networks**, which read a text
-# token by token and carry one vector along. They, too, learnt from plain text without labels, whatever one reads. What
-# the transformer brought is attention: each token looks directly at all before it, and in training all places of a text
-# are computed at once.
+# token by token and carry one vector along. They, too, learnt from plain text without labels, whatever you may read.
+# What the transformer brought is attention: each token looks directly at all earlier ones, and in training all
+# positions of a text are computed at once.
 #
-# The first transformer (2017) had two stacks: an **encoder**, which reads a text whole, and a **decoder**, which writes
-# another one, token by token. In the decoder each block had a third part, **cross-attention**, by which it looked at
-# the encoder's result. Three families came of it:
+# The first transformer (2017) had two stacks: an **encoder**, which reads a whole text, and a **decoder**, which writes
+# another one, token by token. Each decoder block had a third part, **cross-attention**, which looked at the encoder's
+# output. Three families came of it:
 #
 # | family | stacks | may look at | good for | examples |
 # |---|---|---|---|---|
-# | decoder-only | one | what stands before | writing on | GPT-2, Llama |
+# | decoder-only | one | what comes before | continuing a text | GPT-2, Llama |
 # | encoder-only | one | both sides | understanding a text | BERT |
-# | encoder-decoder | two | the source whole, its own text before | translating, summarizing | BART, T5 |
+# | encoder-decoder | two | the whole source, its own text so far | translating, summarizing | BART, T5 |
 #
-# GPT-2 is a decoder without cross-attention, for there is no encoder to look at. Lesson 13 builds the relatives.
+# GPT-2 is a decoder without cross-attention, since there is no encoder to look at. Lesson 13 builds the relatives.
 #
-# Later decoders, such as Llama and Qwen, are GPT-2 with other parts: RMSNorm, which leaves the mean as it is, instead
-# of LayerNorm; positions that turn query and key (RoPE) instead of `wpe`; an MLP with a gate and SiLU instead of GELU;
-# heads that share keys and values. `minigpt/models/llama.py` has them in the order of `gpt2.py`.
+# Later decoders, such as Llama and Qwen, are GPT-2 with other parts: RMSNorm, which does not subtract the mean, instead
+# of LayerNorm; positions that rotate query and key (RoPE) instead of `wpe`; a gated MLP with SiLU instead of GELU;
+# heads that share keys and values. `minigpt/models/llama.py` follows the order of `gpt2.py`.
 #
 # ## The same in the project
 #
@@ -356,16 +356,16 @@ source(minigpt.models.gpt2.GPT2)
 #
 # | part | what it does | why it matters |
 # |---|---|---|
-# | token embedding, `wte` | makes vectors of ids | gives the model something to compute with |
-# | positional embedding, `wpe` | adds where a token stands | order matters |
+# | token embedding, `wte` | turns ids into vectors | gives the model something to compute with |
+# | positional embedding, `wpe` | adds where a token is | order matters |
 # | attention | fetches from earlier tokens | relates the words of a text |
-# | MLP | two linear layers and a bend | most of the numbers, token by token |
-# | LayerNorm and residual stream | one size to read, and adding | numbers and gradients get through many blocks |
+# | MLP | two linear layers and an activation | most of the numbers, token by token |
+# | LayerNorm and residual stream | a standard size to read; addition | numbers and gradients get through many blocks |
 #
-# The project's is your model, with three things more: dropout, first numbers for training (lesson 14), and the cache
-# (lesson 10). Of the loader, `weights/formats/safetensors.py` reads the file, `weights/loading.py` turns and compares,
-# `weights/families/gpt2.py` has what it must know of GPT-2's files, and `weights/checkpoint.py` keeps
-# the model together with its tokenizer and its settings.
+# The project's version is your model with three additions: dropout, initial numbers for training (lesson 14), and the
+# cache (lesson 10). Its loader is in several files: `weights/formats/safetensors.py` reads the file,
+# `weights/loading.py` transposes and checks, `weights/families/gpt2.py` has what it must know about GPT-2's files, and
+# `weights/checkpoint.py` keeps the model together with its tokenizer and its settings.
 #
 # ## Five questions
 #
@@ -392,7 +392,7 @@ quiz(
     "How many parameters would the smallest GPT-2 have with an output matrix of its own?",
     ["163,037,184", "124,439,808", "124,490,065", "248,879,616"],
     f"{n_parameters(gpt2) + small.vocab_size * small.n_embd:,}",
-    "50,257 · 768, nearly 39 million, on top",
+    "50,257 · 768, nearly 39 million more",
 )
 
 # %%

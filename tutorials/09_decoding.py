@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Decoding: who picks the word?
 #
-# *Fifty minutes. You need lesson 08: logits, and the probabilities that a softmax makes of them.*
+# *Fifty minutes. You need lesson 08: logits, and the probabilities that a softmax computes from them.*
 #
 # A language model does one thing: it takes ids, and gives a score for each token that could come next.
 #
@@ -10,7 +10,7 @@
 # ```
 #
 # The question mark is not in the model. It is a few lines of code around it, the **decoding strategy**, and it decides
-# whether a text repeats itself, rambles, or can be read. You will write all the usual ones, and find out what each
+# whether a text repeats itself, rambles, or reads well. You will write all the usual ones, and find out what each
 # is good for.
 
 # %%
@@ -54,10 +54,10 @@ for one in lm.next_tokens("Once upon a time", k=5, temperature=1):
 #
 # ## Greedy
 #
-# The simplest answer: the one with the highest logit, each time. No softmax is needed, for it changes no order.
+# The simplest answer: the token with the highest logit, each time. No softmax is needed, since it keeps the order.
 #
 # Two limits need care. `eos`, the token `<|endoftext|>`, means that the text is over. And the model has only
-# `n_ctx` positions: of a longer text it is given the last ones.
+# `n_ctx` positions: if the text is longer, the model gets only the last `n_ctx` tokens.
 
 # %% exercise="greedy"
 
@@ -65,7 +65,7 @@ for one in lm.next_tokens("Once upon a time", k=5, temperature=1):
 check(greedy)
 
 # %% [markdown]
-# What yours writes, and what the project's own does with `temperature=0`, which means greedy there:
+# Here is what yours writes, and whether it matches the project's own, with `temperature=0`, which means greedy there:
 
 # %%
 for prompt in ("Once upon a time", "The future of artificial intelligence will involve"):
@@ -78,13 +78,13 @@ for prompt in ("Once upon a time", "The future of artificial intelligence will i
     )
 
 # %% [markdown]
-# Run it again: it is the same text, to the letter. It costs one pass of the model for each token, and nothing else.
+# Run it again: it is the same text, to the letter. It costs one pass through the model for each token, nothing else.
 #
-# But it goes in circles, and that is no fault of the small storyteller. GPT-2 with its 124 million parameters, greedy,
-# wrote: *Once upon a time, the world was a place of great beauty and great danger. The world was a place of great
+# But it goes in circles, and that is not because the storyteller is small. GPT-2 with its 124 million parameters wrote,
+# greedily: *Once upon a time, the world was a place of great beauty and great danger. The world was a place of great
 # danger, and the world was a place of great danger. The world was …*
 #
-# Why does it not get out? Look at the probability that each token of a loop had:
+# Why does it not get out? Look at the probability of each token in a loop:
 
 # %%
 loop = lm.generate("The capital of Germany is", max_new_tokens=44, temperature=0)
@@ -95,12 +95,12 @@ for start in range(2, 44, 6):
     print(f"{words:22}", "  ".join(f"{p:4.0%}" for p in probs), f"   together {math.prod(probs):.3%}")
 
 # %% [markdown]
-# The first *king* had 6 %, the last one 46 %, and a whole round has become dozens of times as likely: the model sees
-# that this text repeats itself, and expects it to go on. (That the storyteller knows no Germany is another matter.)
+# The first *king* had 6%, the last one 46%, and a whole round has become dozens of times as likely: the model sees that
+# this text repeats itself, and expects it to go on. (That the storyteller knows nothing of Germany is another matter.)
 #
 # ## A draw
 #
-# People do not always say the likeliest word. So let chance decide, but by the model's probabilities: what has 22 %
+# People do not always say the likeliest word. So let chance decide, but by the model's probabilities: a token with 22%
 # should come in about 22 of 100 draws. On the left each token has a slice as wide as its probability; on the right is
 # what came in 1,000 draws. (*Arrival* is how the project draws. We come to it at the end.)
 
@@ -109,7 +109,7 @@ lm.show.wheel("Once upon a time", k=6, temperature=1.0, top_p=1.0)
 
 # %% [markdown]
 # A computer draws with a random number `u` from 0 to 1 (1 itself never comes). Lay the probabilities end to end: they
-# reach from 0 to 1. The token on whose stretch `u` falls is drawn. `cumsum`, the running sum, says where each stretch
+# reach from 0 to 1. The token whose stretch contains `u` is drawn. `cumsum`, the running sum, says where each stretch
 # ends.
 
 # %% exercise="sample"
@@ -119,12 +119,12 @@ check(sample)
 
 # %% [markdown]
 # (`torch.multinomial(probs, 1)` draws by the same probabilities, with random numbers of its own, and gives (B, 1).)
-# A generator of random numbers that begins with the same **seed** gives the same numbers again, and so, with the same
-# draw, the same text. Without a seed, draws differ each time.
+# A random number generator that starts from the same **seed** gives the same numbers again, and so, with the same way
+# of drawing, the same text. Without a seed, draws differ each time.
 #
 # ## Temperature
 #
-# Between always the best and a fair draw there is a knob. Divide the logits by a number T before the softmax:
+# Between always taking the best and a fair draw there is a knob. Divide the logits by a number T before the softmax:
 #
 # ```text
 # probabilities = softmax(logits / T)
@@ -136,12 +136,12 @@ check(sample)
 # | T < 1 | larger | favours what is likely |
 # | T = 1 | as they are | the model's own probabilities |
 # | T > 1 | smaller | favours what is unlikely |
-# | T → ∞ | none | all tokens alike |
+# | T → ∞ | none | all tokens equally likely |
 #
 # The name comes from physics, where e^(−energy / T) says how often a state occurs. You may read that
-# dividing by T brings the probabilities closer together: only if T > 1.
+# dividing by T brings the probabilities closer together: that is true only if T > 1.
 #
-# By 0 nothing can be divided, so T = 0 is *defined* as greedy: the best token has probability 1.
+# Nothing can be divided by 0, so T = 0 is *defined* as greedy: the best token has probability 1.
 
 # %% exercise="temperature"
 
@@ -149,24 +149,24 @@ check(sample)
 check(temperature)
 
 # %% [markdown]
-# Let yours write (at 0.7; `check.play` puts any exercise of yours to work in the storyteller). Then the same six tokens
-# at the temperatures that people usually try. Entropy, in bits, says how open the choice is: it is the mean surprise
-# (lesson 08) of what is drawn, and with n bits the choice is as open as one between 2ⁿ equally likely tokens.
+# Let yours write (at 0.7; `check.play` puts any of your exercises to work in the storyteller). Then come the same six
+# tokens at the temperatures that people usually try. Entropy, in bits, says how open the choice is: it is the mean
+# surprise (lesson 08) of what is drawn; n bits is as open as a choice between 2ⁿ equally likely tokens.
 
 # %%
 check.play(temperature, "Once upon a time", n=24)
 lm.show.temperature("Once upon a time", temperatures=(0, 0.3, 0.5, 0.7, 1, 1.5))
 
 # %% [markdown]
-# At 1.5 three fifths of the draws go to tokens that are not even in the picture. Each of the 4,090 others is
-# unlikely; together they win.
+# At 1.5 three fifths of the draws go to tokens that are not even in the picture. Each of the other 4,090 is unlikely;
+# together they win.
 #
 # ## Top-k
 #
-# Where does nonsense come from? From the long tail: thousands of tokens, each with next to no chance, that together
+# Where does nonsense come from? From the long tail: thousands of tokens, each with hardly any chance, that together
 # have a large one. So cut it off. **Top-k** keeps the k best tokens (Fan et al. 2018) and gives all others the score
-# −∞, of which the softmax makes 0. What is left shares the probability among itself. `scores.topk(k, dim=-1).values`
-# are the k best of each row, in order.
+# −∞, of which the softmax makes 0. The tokens that remain share the probability. `scores.topk(k, dim=-1).values` has
+# the k best of each row, in order.
 
 # %% exercise="top_k"
 
@@ -194,25 +194,25 @@ for begin in ([], [eos]):
     )
 
 # %% [markdown]
-# Here is the weakness of top-k. After *She looked at* 50 tokens are nearly all that make sense; after *She saw a* they
-# are half of it. One k does not suit every place. (We know what comes after *Once upon a*. So does the storyteller,
-# and it is surer still once `eos`, which stands before every text in training, says that a tale begins.)
+# Here is the weakness of top-k. After *She looked at* the best 50 tokens have nearly all of the probability, after
+# *She saw a* only half. One k does not suit every position. (We know what comes after *Once upon a*. So does the
+# storyteller, and it is surer still once `eos`, which comes before every text in training, says that a tale begins.)
 #
 # ## Top-p
 #
-# **Top-p**, or *nucleus sampling* (Holtzman et al. 2020), goes by probability instead of number: the best tokens, as
-# many as are needed until they reach p together. Where the model is sure, few; where it is not, many.
+# **Top-p**, or *nucleus sampling* (Holtzman et al. 2020), goes by probability instead of number: it keeps as many of
+# the best tokens as are needed to reach p together. Where the model is sure, few; where it is not, many.
 
 # %%
 lm.show.staircase("Once upon a time", top_p=0.75)
 
 # %% [markdown]
-# Note the shaded row: the token *with which* the sum reaches p stays. Otherwise a token of 80 % would be dropped at
+# Note the shaded row: the token *with which* the sum reaches p stays. Otherwise a token of 80% would be dropped at
 # p = 0.75, and nothing would be left.
 #
-# You have to sort in order to add up. But what comes back must stand in the order of the ids: that is what `scatter`
-# is for. If `order`, which `sort` gives along, is 2, 0, 1, then `torch.zeros(3).scatter(0, order, values)` puts the
-# first of the values at place 2, the second at place 0, the third at place 1.
+# You have to sort in order to add up. But the result must be in the order of the ids: that is what `scatter` is for. If
+# `order`, which `sort` also returns, is 2, 0, 1, then `torch.zeros(3).scatter(0, order, values)` puts the first of the
+# values at index 2, the second at index 0, the third at index 1.
 
 # %% exercise="top_p"
 
@@ -220,12 +220,12 @@ lm.show.staircase("Once upon a time", top_p=0.75)
 check(top_p)
 
 # %% [markdown]
-# How many tokens does it keep, after the same four beginnings, for all values of p that we shall use?
+# How many tokens does it keep, after the same four beginnings, for five values of p?
 #
-# And how does it stand heat? A younger rule, **min-p** (Nguyen et al. 2024), was made for high temperatures, where the
-# tail gets heavy and top-p lets it in. It keeps what has at least a certain share of the *best* token's probability;
-# with 0.1: what is at least a tenth as likely. It is the shortest of them (`check.reset("min_p")` gives you the blank,
-# if you like).
+# And how does it cope with heat? A newer rule, **min-p** (Nguyen et al. 2024), was made for high temperatures, where
+# the tail gets heavy and top-p lets it in. It keeps every token that has at least a certain share of the *best* token's
+# probability; with 0.1, every token that is at least a tenth as likely. It is the shortest of the filters
+# (`check.reset("min_p")` gives you the blank, if you like).
 
 # %%
 PS = (0.5, 0.75, 0.8, 0.95, 0.99)
@@ -240,13 +240,13 @@ for t in (0.7, 1.0, 1.5):
     print(f"T = {t}: top-p 0.9 keeps {kept[0]:5,} tokens, min-p 0.1 keeps {kept[1]:2}")
 
 # %% [markdown]
-# One token at one place and 188 at another, with the same p = 0.75. But look at the last columns: from 0.95 to 0.99
-# hundreds of tokens come in, each nearly hopeless. In the heat of T = 1.5 top-p lets in 821, min-p 9.
+# One token after one beginning and 188 after another, with the same p = 0.75. But look at the last columns: from 0.95
+# to 0.99 hundreds of tokens come in, each very unlikely. In the heat of T = 1.5 top-p lets in 821, min-p 9.
 #
 # ## All together
 #
-# The usual order is temperature, top-k, top-p, min-p, draw. Your functions in a row make a writer of nine lines, which
-# does not stop at `eos`. (The logarithms of probabilities are scores, too: the softmax of them gives the same
+# The usual order is temperature, top-k, top-p, min-p, draw. Your functions in a row make a generator of nine lines,
+# which does not stop at `eos`. (The logarithms of probabilities are scores, too: their softmax gives the same
 # probabilities again.)
 
 
@@ -281,7 +281,7 @@ tell("yours", write("Once upon a time", t=0.7, k=50, p=0.9))
 lm.show.bars("Once upon a time", k=8, temperature=0.7, top_k=50, top_p=0.9)
 
 # %% [markdown]
-# Now listen to it, with the same random numbers each time. First the three prompts that lesson 11 gives to a chat
+# Now compare the texts, with the same random numbers each time. First the three prompts that lesson 11 gives to a chat
 # model, with top-p 0.9 at T = 0.9. Temperatures that people usually try are 0.5, 1, 1.5 or 0.3, 0.7, 1, 1.5: here are
 # all of them. Then **top-k** with 1, 50 and 500, at T = 1; and **top-p** with 0.95, 0.75 and 0.5 at T = 1, and with
 # 0.5, 0.8, 0.95 and 0.99 at T = 0.8:
@@ -306,20 +306,20 @@ alike = write("The meaning of life is", k=1) == lm.tokenizer.decode(
 print("k = 1 is greedy:", alike)
 
 # %% [markdown]
-# At 0.3 it plays safe; at 1.5, and now and then at 1, it makes up words, since even the parts of words come by chance.
-# One text of each proves little: near the end we average over six.
+# At 0.3 it plays safe; at 1.5, and now and then at 1, it makes up words, since even the parts of words are drawn at
+# random. One text for each setting proves little: near the end we average over six.
 #
-# A trap, if you compare with the transformers library: whenever it samples, it has `top_k=50` on, unless you switch
+# A trap, if you compare with the transformers library: whenever it samples, it uses `top_k=50`, unless you switch
 # it off with `top_k=0`. What is called "simple sampling at temperature 1" there, or "top-p alone", is often top-k 50 as
 # well. Here a filter that you do not name is off.
 #
 # Or nearly so: a checkpoint may bring settings of its own, as the storyteller does (`lm.generation_config`: temperature
-# 0.7, top-p 0.9). A filter that you name goes before them; that is why a cell above says `top_p=1.0`.
+# 0.7, top-p 0.9). A filter that you name overrides them; that is why a cell above says `top_p=1.0`.
 #
 # ## Temperature and top-k together
 #
 # When is top-k needed at all? For each pair, a hundred draws after *Once upon a time*: how many different tokens come?
-# And what do calls say that name both? (In libraries `do_sample` says whether to draw at all.)
+# And what happens in calls that name both? (In libraries `do_sample` says whether to draw at all.)
 
 # %%
 print(" " * 9, "".join(f"k = {k:<5}" for k in (1, 5, 40, 500, 4096)))
@@ -349,16 +349,16 @@ for call in calls:
     print(f"{call}\n    {says}")
 
 # %% [markdown]
-# At low temperatures k hardly matters: the draw seldom gets as far as the fifth. The hotter, the more k decides. And of
-# the calls:
+# At low temperatures k hardly matters: the draw seldom reaches the fifth token. The higher the temperature, the more k
+# decides. As for the calls:
 #
 # - T = 10⁻⁶ asks for a draw, but here a temperature of 10⁻⁵ or less is greedy: ten samples, all equal. Divided by 10⁻⁶,
-#   logits are in the millions, where a float32's last digit is worth half a unit, so such a draw would hang on rounding
-#   errors.
+#   logits are in the millions, where a float32's last digit is worth half a unit, so such a draw would depend on
+#   rounding errors.
 # - With `do_sample=False` nothing is drawn. A temperature of 1 and a top-k do no harm, since no filter drops the best
-#   token. But a temperature of 0.5 asks for draws, and the two contradict each other: one line says so. Some libraries
+#   token. But a temperature of 0.5 asks for draws, and the two contradict each other: the error says so. Some libraries
 #   ignore the temperature, perhaps with a warning.
-# - Meaningless values and unknown names are refused, with what was probably meant.
+# - Meaningless values and unknown names are refused; the error says what is allowed, or what you probably meant.
 #
 # (The prompt `<|endoftext|>` stands before every text in training. What comes after it is how a tale may begin:
 # an *unconditional* sample. Lesson 11 has more about it.)
@@ -366,12 +366,12 @@ for call in calls:
 # ## Beam search
 #
 # Greedy takes the best *token* each time. Does that give the most probable *text*? That is often said, and it is wrong.
-# The probability of a text is the product of those of its tokens, and a token that is only third best may open
+# The probability of a text is the product of its tokens' probabilities, and a token that is only third best may open
 # the way to better ones.
 #
-# **Beam search** keeps several texts, the *beams*. Each round it grows all of them by each token, and of everything
-# keeps the few with the highest product; or, which is the same, with the highest sum of logarithms. (Products of many
-# small numbers become too small for a computer, sums of logarithms do not.)
+# **Beam search** keeps several texts, the *beams*. Each round it extends all of them by every token, and of all these
+# it keeps the few with the highest product; or, which is the same, with the highest sum of logarithms. (Products of
+# many small numbers become too small for a float, sums of logarithms do not.)
 
 # %%
 lm.show.beams("Once upon a time", num_beams=3, max_new_tokens=6)
@@ -380,9 +380,9 @@ lm.show.beams("Once upon a time", num_beams=3, max_new_tokens=6)
 # The comma is the best first token, and greedy takes it. The winner begins with the second best. (The bar at the right
 # only says that the picture ends there.)
 #
-# One thing must still be decided. Each further token makes the sum smaller, for a logarithm of a probability is
+# One thing must still be decided. Each further token makes the sum smaller, since the logarithm of a probability is
 # negative. So texts of different lengths cannot be compared by their sums; take the **mean** per token. In the
-# exercise, a text is finished where it gets `eos`, and then competes with the others at the end.
+# exercise, a text is finished when it gets `eos`, and then competes with the others at the end.
 
 # %% exercise="beam"
 
@@ -390,7 +390,7 @@ lm.show.beams("Once upon a time", num_beams=3, max_new_tokens=6)
 check(beam)
 
 # %% [markdown]
-# Yours and greedy after *The quick brown fox*, and what the model itself thinks of both:
+# Yours and greedy after *The quick brown fox*, and how likely the model itself finds each:
 
 
 # %%
@@ -414,9 +414,9 @@ for name, total in totals.items():
 # %% [markdown]
 # ### Why not the plain sum?
 #
-# Many beam searches compare by the plain sum. Ours divides it by lengthᵃ, where a is called `length_penalty`: 1 is the
-# mean, and `length_penalty=0` is the plain sum. Watch what that does when texts may end early. Let a full stop be the
-# end:
+# Many beam searches compare texts by the plain sum. Ours divides it by lengthᵃ, where a is called `length_penalty`: 1
+# gives the mean, and `length_penalty=0` the plain sum. Watch what that does when texts may end early. Let a full stop
+# be the end:
 
 # %%
 stop = lm.encode(".")[0]
@@ -430,17 +430,17 @@ for penalty in (0, 1):
         print(f"length_penalty={penalty}: sum {total:6.2f}, length {n:2}, mean {total / n:5.2f}: {text}")
 
 # %% [markdown]
-# By the plain sum, saying nothing is best: *She wept.* Better models do it, too, since every word costs
-# something: for more than half of the sentences the likeliest translation of a good system was the empty one (Stahlberg
-# & Byrne 2019). The mean has the opposite fault: it loves what goes on for ever without surprise.
+# By the plain sum, saying nothing is best: *She wept.* Better models do it, too, since every word costs something: for
+# more than half of the sentences, a good system's likeliest translation was the empty one (Stahlberg & Byrne 2019).
+# The mean has the opposite fault: it favours texts that go on for ever without surprise.
 #
 # ## What is likely is not what is good
 #
 # Now we can compare. For each strategy: how surprised is the model itself by the text, in bits a token? What share of
-# the groups of four tokens has occurred before in that text? How many of the texts differ, of three a prompt where it
-# draws and one where it does not? And how many tokens had to go through the model for one that is written?
+# the groups of four tokens has occurred before in that text? How many of the texts differ, out of three per prompt if
+# it draws and one if it does not? And how many tokens had to go through the model for each one written?
 #
-# *penalty* is greedy with a repetition penalty: what the text already has gets a lower score.
+# *penalty* is greedy with a repetition penalty: tokens that are already in the text get a lower score.
 
 
 # %%
@@ -488,21 +488,21 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 
 # %% [markdown]
 # Greedy and beams write what the model finds likely, and repeat themselves. People write what is *not* so likely: a
-# text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. Between them lies what
-# reads best. (The people's text, from *The Frog King*, surprises our small model as much as its own draws at T = 1.)
+# text without a surprise says nothing. Draws at T = 1.5 are less likely still, and are nonsense. What reads best lies
+# in between. (The human text, from *The Frog King*, surprises our small model as much as its own draws at T = 1.)
 #
 # | strategy | for it | against it | good for |
 # |---|---|---|---|
 # | **greedy** | simple, the same each time | repeats itself; never looks back | one short right answer; tests |
-# | **temperature** | one knob from dull to wild | the tail stays in: nonsense when hot | all drawing |
-# | **top-k** | cuts the tail | one k for sure and unsure places | a quick cut, with a temperature |
+# | **temperature** | one knob from dull to wild | the tail stays in: nonsense when hot | all sampling |
+# | **top-k** | cuts the tail | one k for sure and unsure positions | a quick cut, with a temperature |
 # | **top-p** | as many tokens as the place needs | sorts; lets much in when hot | stories, chat |
-# | **min-p** | as top-p, and stands heat | another knob | stories when hot |
+# | **min-p** | like top-p, but copes with heat | another knob | stories when hot |
 # | **beam search** | finds likelier texts than greedy | costs more; duller in open texts | translation, summaries |
 # | **repetition penalty** | breaks loops | also hits words that must recur | with greedy |
 #
-# Beams are good where there is one right answer, more or less, and the likeliest text is it. "Higher quality" in
-# general they are not.
+# Beams are good where there is more or less one right answer, and it is the likeliest text. Some call them "higher
+# quality": in general they are not.
 #
 # ## What values are usual?
 #
@@ -511,9 +511,9 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 # | `temperature` | 1 | 0.2 to 2; for reading 0.7 to 1 | 0 is greedy |
 # | `top_k` | 0 | 10 to 100, often 40 or 50 | 1 is greedy |
 # | `top_p` | 1 | 0.8 to 0.95 | near 0 only the best is left |
-# | `min_p` | 0 | 0.05 to 0.1 | 1 leaves what is as likely as the best |
+# | `min_p` | 0 | 0.05 to 0.1 | 1 leaves only what is as likely as the best |
 # | `num_beams` | 1 | 3 to 5 | 1 is greedy |
-# | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text has already |
+# | `repetition_penalty` | 1 | 1.1 to 1.3 | pushes down what the text already has |
 # | `max_new_tokens` | – | what you need | `max_length` counts the prompt, too |
 #
 # A low temperature is sometimes called *precise*. It is not: it makes the model say what it finds likely, right or
@@ -521,11 +521,11 @@ print(f"{'people':10} {-sum(tale.logprobs) / len(tale.logprobs) / math.log(2):5.
 #
 # ## The same in the project
 #
-# Your filters stand in `minigpt/generation/sampling.py`, with a few rarer ones (`top_h`, `cut_off`). `nucleus` allows
-# for rounding, where your sum may just miss p. And the draw is written as a race: each token waits for a random time,
-# −log(u) / p with its own u, which is short where p is large; the first to arrive is drawn. That comes to the same
-# probabilities; in the wheel's picture these were the *arrivals*. And if a filter drops some tokens, the same seed
-# still draws the same one of the others, unless that was dropped. In your draw a small change moves the stretches of
+# Your filters are in `minigpt/generation/sampling.py`, with a few rarer ones (`top_h`, `cut_off`). `nucleus` allows
+# for rounding, where your sum may narrowly miss p. And the draw is written as a race: each token waits for a random
+# time, −log(u) / p with its own u, which tends to be short where p is large; the first to arrive is drawn. This gives
+# the same probabilities; in the wheel's picture these times were the *arrivals*. And if a filter drops some tokens, the
+# same seed still draws the same token, unless that one was dropped. In your draw a small change shifts the stretches of
 # all later tokens.
 
 # %%
@@ -540,7 +540,7 @@ source(draw)
 # `minigpt generate "Once upon a time" --temperature 0.7 --top-p 0.9 --seed 1`, and `minigpt next` shows
 # the probabilities before and after.
 #
-# On the official weights, greedy must give the text that others have published, to the letter:
+# On the official weights, greedy must give the published text, to the letter:
 
 # %%
 GOLDEN = (

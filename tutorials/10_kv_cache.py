@@ -4,11 +4,11 @@
 # *Forty minutes. You need lesson 05's attention and lesson 07's model.*
 #
 # A model writes token by token, and each token depends on all before it. So the longer the text, the more there is to
-# compute for the next token, and a long answer should become slower and slower. Whoever has used a chat model knows
+# compute for the next token, and a long answer should become slower and slower. If you have used a chat model, you know
 # that it does not. Why?
 #
 # Because nearly all of that work has been done before. In this lesson you find out what has to be kept, write attention
-# with such a memory, the **KV cache**, and a generator that uses it, and count what it saves.
+# with a memory for it, the **KV cache**, then a generator that uses it, and count what it saves.
 
 # %%
 import math
@@ -36,8 +36,8 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## The same again and again
 #
-# This is the loop of lesson 07, and of nearly every introduction: the whole text through the model, the best token at
-# its end, the whole text with it through the model, and so on. It keeps count of the tokens that it sends:
+# This is the loop of lesson 07, and of nearly every introduction: send the whole text through the model, append the
+# best token, send the whole longer text through the model, and so on. It counts the tokens that it sends:
 
 
 # %%
@@ -58,9 +58,9 @@ print(lm.tokenizer.decode(prompt + slow))
 print(f"tokens sent: {', '.join(map(str, sent[:4]))}, …, {sent[-1]}: {sum(sent):,} in all")
 
 # %% [markdown]
-# 940 tokens for 40 new ones; only 43 different ones went in. Is the repeated work different each time? We record
-# everything that the model computes for a text of six tokens, then for the same text with one token more, and compare
-# the first six places:
+# 940 tokens were sent for 40 new ones, and only 43 of them for the first time. Does the repeated work give anything
+# new? We record everything that the model computes for a text of six tokens, then for the same text with one more
+# token, and compare the first six positions:
 
 # %%
 ids = torch.tensor([lm.encode("The old king had three sons")])  # (1, T)
@@ -72,7 +72,7 @@ with minigpt.record(lm.model) as after, torch.no_grad():
     lm.model(longer)
 for name in ("h.0.attn.k", "h.3.attn.q", "h.3.mlp.hidden", "h.5.attn.v", "h.5.out", "logits"):
     old, new = before[name], after[name]
-    same = torch.allclose(old, new[..., :T, :], atol=1e-4)  # the last dimension but one is the place
+    same = torch.allclose(old, new[..., :T, :], atol=1e-4)  # dimension -2 is the position
     print(f"{name:15} {tuple(old.shape)!s:16} then {tuple(new.shape)!s:16} the first {T}: {same}")
 
 # %% [markdown]
@@ -81,14 +81,14 @@ for name in ("h.0.attn.k", "h.3.attn.q", "h.3.mlp.hidden", "h.5.attn.v", "h.5.ou
 #
 # ## What does the new token need?
 #
-# Only the new token's own logits are wanted. What of the old tokens enters into them? Go through the model:
+# Only the new token's own logits are needed. What do they need from the old tokens? Go through the model:
 #
-# - embeddings, LayerNorm, the MLP and all linear layers work on each token by itself: nothing;
-# - **attention** is the one place where tokens meet. The new token's query is multiplied with the *keys* of all, and
-#   the weights with the *values* of all.
+# - embeddings, LayerNorm, the MLP and all linear layers work on each token separately: nothing;
+# - **attention** is the one place where tokens meet. The new token's query is multiplied by the *keys* of all tokens,
+#   and the weights by the *values* of all tokens.
 #
-# So it is the keys and values of the old tokens, in each layer, and nothing else. Their queries have had their answer,
-# and nobody needs them again. Does the last token's attention come out right from its own query alone?
+# So it is the keys and values of the old tokens, in each layer, and nothing else. Their queries have done their work
+# and are not needed again. Does the last token's attention come out right from its own query alone?
 
 # %%
 q, k, v = (after[f"h.2.attn.{name}"] for name in "qkv")  # (1, H, T + 1, D) each
@@ -100,7 +100,7 @@ print("scores of one token", tuple(scores.shape), "of all", tuple(after["h.2.att
 print("the same as in the model:", torch.allclose(found, model_found, atol=1e-5))
 
 # %% [markdown]
-# One row of scores in place of the whole square. And no mask was needed: the newest token may see all.
+# One row of scores instead of the whole square. And no mask was needed: the newest token may see every token.
 #
 # | of an old token | in the next step |
 # |---|---|
@@ -110,13 +110,13 @@ print("the same as in the model:", torch.allclose(found, model_found, atol=1e-5)
 #
 # ## Exercise 1: `cached_attention`
 #
-# Attention that gets the new tokens only, and remembers the rest. `cache` is a dict, empty at first; afterwards
-# `cache["k"]` and `cache["v"]` hold the keys and values of all tokens so far. The cache's room for one token is called
+# Write attention that gets only the new tokens and remembers the rest. `cache` is a dict, empty at first; afterwards
+# `cache["k"]` and `cache["v"]` hold the keys and values of all tokens so far. The cache's space for one token is called
 # a **slot**: slot 0 is the first token's.
 #
-# Often the new tokens are several: the prompt comes at once, and then a mask *is* needed. There are T rows for the new
-# tokens and S columns for all tokens so far. The rule is the old one, a token sees the places up to its own; but its
-# own place is no longer the number of its row:
+# Often there are several new tokens: the prompt comes all at once, and then a mask *is* needed. There are T rows for
+# the new tokens and S columns for all tokens so far. The rule is the old one: a token sees the places up to its own.
+# But its own place is no longer its row number:
 
 
 # %%
@@ -138,8 +138,8 @@ for T, S in ((5, 5), (1, 5), (2, 5)):
 check(cached_attention)
 
 # %% [markdown]
-# Your function in all blocks of the storyteller, each with a cache of its own and each token computed once; and the
-# storyteller without any cache, for the same seed:
+# Your function in all blocks of the storyteller, each with its own cache, with each token computed once; then the
+# storyteller without any cache, with the same seed:
 
 # %%
 check.play(cached_attention, "Once upon a time", n=20)
@@ -150,14 +150,14 @@ check.play(minigpt.models.gpt2.CausalSelfAttention, "Once upon a time", n=20)
 #
 # ## The slots fill
 #
-# Where a cache is used, writing has two phases. In the **prefill** the whole prompt goes through the model at once and
-# fills its slots; then comes one **decode step** for each new token. A row is a pass, a column a slot:
+# With a cache, writing has two phases. In the **prefill** the whole prompt goes through the model at once and fills its
+# slots; then comes one **decode step** for each new token. In the picture a row is a pass, a column a slot:
 
 # %%
 lm.show.cache("Once upon a time")
 
 # %% [markdown]
-# The last token that is chosen goes through no pass: nothing is asked after it. Without a cache the passes grow, and
+# The last token never goes through the model: nothing is predicted after it. Without a cache the passes get longer, and
 # their sum grows with the square of the length:
 
 # %%
@@ -169,12 +169,12 @@ for n in (6, 40, 80, 500):
 # %% [markdown]
 # ## Counting multiplications
 #
-# Tokens are not yet work. Seconds would be, but they depend on the machine; let us count multiplications. A matrix
+# The number of tokens is not yet the work. Seconds depend on the machine, so let us count multiplications. A matrix
 # (n, m) times a matrix (m, p) takes n · m · p of them. So for each token that goes through the model:
 #
 # - each number in a weight matrix is used once, the output matrix `wte` included (not `wpe`: there we look up a row);
-# - in each layer the H heads multiply the token's query with the keys of S slots, H · D = C multiplications a slot
-#   (masked ones included), and the weights with the values, as many again: 2 · S · C.
+# - in each layer the H heads multiply the token's query by the keys of S slots, H · D = C multiplications a slot
+#   (masked ones included), and the weights by the values, as many again: 2 · S · C.
 
 
 # %%
@@ -190,12 +190,12 @@ def multiplications(model: GPT2, T: int, S: int) -> int:
 
 
 # %% [markdown]
-# Is that right? We can watch: torch calls the method below for each of its operations, and it adds up what the matrix
-# products take.
+# Is that right? We can check: torch calls the method below for each of its operations, and it adds up the
+# multiplications in the matrix products.
 #
 # `KVCache` (`minigpt/models/cache.py`) is the project's cache: `n_rows` texts, each with room for `n_slots` tokens;
-# `.first(n)` is its first n slots, in the same memory. `pos` says where the new tokens stand, and so decides both about
-# the row of `wpe` and about the slot.
+# `.first(n)` is its first n slots, in the same memory. `pos` gives the positions of the new tokens, and so determines
+# both the row of `wpe` and the slot.
 
 
 # %%
@@ -224,7 +224,7 @@ print(f"                      {multiplications(lm.model, 1, 100):,} expected")
 
 # %% [markdown]
 # It is. Now the question of this lesson, for the storyteller and for the smallest GPT-2, which we build without its
-# numbers: to count, none are needed.
+# numbers: counting does not need them.
 
 # %%
 with torch.device("meta"):
@@ -245,8 +245,8 @@ work = {
 curves(lengths, work, "Millions of multiplications for the next token, by the length of the text")
 
 # %% [markdown]
-# So token 100 is *nearly* as cheap as token 2. Nearly: its query meets 100 keys, not 2, and that part grows for ever.
-# But it is small beside the weights, which every token must pass. When does it catch up?
+# So token 100 is *nearly* as cheap as token 2. Nearly: its query meets 100 keys, not 2, and that part keeps growing.
+# But it is small compared with the weights, which every token must go through. When does it catch up?
 
 # %%
 for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
@@ -259,16 +259,16 @@ for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
     )
 
 # %% [markdown]
-# Two more things can be read from the table above. In a short text a token costs GPT-2 some 124 million
-# multiplications, about as many as it has parameters. And the column "without" is also what the prefill of a prompt of
-# that length costs: hence the pause before a chat model's first word.
+# The table above shows two more things. In a short text a token costs GPT-2 some 124 million multiplications, about as
+# many as it has parameters. And the column "without" is also the cost of the prefill for a prompt of that length: hence
+# the pause before a chat model's first word.
 #
 # ## Exercise 2: `generate_cached`
 #
 # Now the generator: prefill, then one id at a time. It gets a `model` that is called as `model(ids, cache)`, with a
-# list of ids, and returns two things: logits (T, V) for the T ids that it was given, and the cache that holds these
-# ids, too. `None` is the empty cache. Take the best token each time; `eos` ends a text and is not part of it. There are
-# several prompts, one after the other, and each begins with an empty cache.
+# list of ids, and returns two things: logits (T, V) for the T ids that it was given, and a cache that includes these
+# ids. `None` is the empty cache. Take the best token each time; `eos` ends a text and is not part of it. There are
+# several prompts, processed one after the other, and each begins with an empty cache.
 
 # %% exercise="generate_cached"
 
@@ -276,14 +276,14 @@ for name, model in (("storyteller", lm.model), ("GPT-2", gpt2)):
 check(generate_cached)
 
 # %% [markdown]
-# To let it write with the storyteller, we wrap the storyteller so that it fits. Its cache is a `KVCache` and the number
-# of slots that are filled:
+# To use it with the storyteller, we wrap the storyteller to fit. Its cache is a `KVCache` and the number of slots that
+# are filled:
 
 
 # %%
 def storyteller(ids, cache):
     slots, n = cache or (KVCache(lm.model.config, n_rows=1, n_slots=lm.model.config.n_ctx), 0)
-    pos = torch.arange(n, n + len(ids))[None]  # (1, T): the new tokens stand after the n old ones
+    pos = torch.arange(n, n + len(ids))[None]  # (1, T): the new tokens come after the n old ones
     with torch.no_grad():
         logits = lm.model(torch.tensor([ids]), pos, slots.first(n + len(ids)))  # (1, T, V)
     return logits[0], (slots, n + len(ids))
@@ -298,9 +298,9 @@ for ids, new in zip(prompts, fast, strict=True):
 print("the first is the text of the slow loop:", list(fast[0]) == slow[:20])
 
 # %% [markdown]
-# (To the second and the third a teller of tales has no answer: lesson 11.)
+# (The storyteller has no answer to the second and the third: lesson 11.)
 #
-# The likeliest mistake with caches is in `pos`. Forget the old tokens, and each new one believes that it is the first:
+# The likeliest mistake with caches is in `pos`. Forget the old tokens, and each new one is treated as the first:
 
 
 # %%
@@ -316,10 +316,10 @@ wrong = generate_cached(forgetful, prompts[:1], 20, end)
 print(repr(lm.tokenizer.decode([*prompts[0], *wrong[0]])))
 
 # %% [markdown]
-# Nothing complains. It overwrites slot 0 and sees nothing else, so it writes as if each token stood alone.
+# No error tells you. Each token overwrites slot 0 and sees nothing else, so the model writes as if each stood alone.
 #
-# And in seconds? Here is the step after 256 tokens, both ways, the best of three. (How many seconds depends on your
-# machine, so we print only who wins.)
+# And in seconds? Here is the step after 256 tokens, both ways, the best of three. (How many seconds it takes depends on
+# your machine, so we print only which is faster.)
 
 
 # %%
@@ -341,8 +341,8 @@ print("the step with the cache is faster:", once < again)
 # %% [markdown]
 # ## What it costs
 #
-# The cache buys time with memory: two vectors of C numbers each, key and value, for every token in each layer. As
-# float32, four bytes a number, and beside it the model's own numbers:
+# The cache trades memory for time: two vectors of C numbers, key and value, for every token in each layer. Here it is
+# as float32, four bytes a number, next to the model's own numbers:
 
 # %%
 with torch.device("meta"):
@@ -357,17 +357,17 @@ one_slot = slots.first(1)
 print(f"one slot of the storyteller's KVCache: {one_slot.k.nbytes + one_slot.v.nbytes:,} bytes")
 
 # %% [markdown]
-# And that for **each** text in a batch: ten full ones take more than the weights do. Hence half precision, and models
-# whose heads share keys and values (*grouped-query attention*, in Llama: `H_kv` in lesson 05's source).
+# And that is for **each** text in a batch: ten full ones take more than the weights do. Hence half precision, and
+# models whose heads share keys and values (*grouped-query attention*, in Llama: `H_kv` in lesson 05's source).
 #
 # ## When the window is full
 #
-# GPT-2 has places for 1,024 tokens, the storyteller for 512. If a text grows beyond that, the first tokens must go, and
+# GPT-2 has places for 1,024 tokens, the storyteller for 512. If a text grows beyond that, the first token must go, and
 # every other token gets a place number smaller by one. Is the cache still right?
 
 # %%
 with minigpt.record(lm.model) as moved, torch.no_grad():
-    lm.model(longer[:, 1:])  # the first token has gone
+    lm.model(longer[:, 1:])  # the first token is gone
 for layer in (0, 5):
     old, new = after[f"h.{layer}.attn.k"][:, :, 1:], moved[f"h.{layer}.attn.k"]
     right, off = torch.allclose(old, new, atol=1e-3), (old - new).norm() / old.norm()
@@ -375,17 +375,17 @@ for layer in (0, 5):
 
 # %% [markdown]
 # No. (Off by: the length of the difference, divided by that of the old keys; in a full window it is less.) Each token
-# has got another row of `wpe`, so its keys and values are others, most of all in the first layer; and whoever looked at
-# the lost token has changed, too. So the project refuses such a text at first. Asked to forget the beginning
-# (`context="slide"`), it sends from there on the whole window through the model for each token, as the slow loop does.
+# now has another row of `wpe`, so its keys and values are different, most of all in the first layer; and every token
+# that looked at the lost one has changed, too. So by default the project refuses such a text. Asked to forget the
+# beginning (`context="slide"`), it then sends the whole window through the model for each token, like the slow loop.
 #
 # ## Several texts at once
 #
-# A batch is a rectangle, but prompts differ in length, so short ones are filled up, **padded**. transformers wants the
-# padding on the *left* (`padding_side='left'`; otherwise it warns), because it puts new tokens at the right end of all
-# rows alike. It also needs an attention mask, which hides the padding. Here padding stands on the right, behind the
+# A batch is a rectangle, but prompts differ in length, so the shorter ones are **padded**. transformers wants the
+# padding on the *left* (`padding_side='left'`; otherwise it warns), because it appends new tokens at the right end of
+# all rows alike. It also needs an attention mask, which hides the padding. Here the padding is on the right, after the
 # text, where no token of the text looks; each row has its own `pos`, and the first new token overwrites the padding's
-# slot. It must make no difference:
+# slot. The texts must be the same either way:
 
 # %%
 settings = {"temperature": 0, "max_new_tokens": 12}
@@ -397,8 +397,8 @@ print("together the same texts as one by one:", together == alone)
 # %% [markdown]
 # ## The same in the project
 #
-# The cache of one layer writes at `pos`, and returns all slots; the mask has been made by the rule of `may_see`. Then
-# the loop that writes a text which is alone and fits into the window:
+# The cache of one layer writes at `pos`, and returns all slots; the mask was made by the rule of `may_see`. Then comes
+# the loop that writes a single text that fits into the window:
 
 # %%
 source(LayerKV)
@@ -406,12 +406,11 @@ print()
 source(simple.next_ids)
 
 # %% [markdown]
-# It asks for the logits of the newest token only (`unembed(x[:, -1])`), the generator that you wrote for those of the
-# whole prompt; and it allocates all slots at once, where yours grow by `torch.cat`, which copies them each time.
+# It asks only for the logits of the newest token (`unembed(x[:, -1])`), while your generator gets those of the whole
+# prompt; and it allocates all slots at once, where yours grow by `torch.cat`, which copies them each time.
 #
-# In transformers the cache is called `past_key_values` (in a block, for a long time, `layer_past`) and is on unless one
-# says `use_cache=False`. A hand-written loop that calls `model(ids)` on the whole text, as many tutorials do, has
-# none.
+# In transformers the cache is called `past_key_values` (in a block, for a long time, `layer_past`) and is on unless you
+# say `use_cache=False`. A hand-written loop that calls `model(ids)` on the whole text, as in many tutorials, uses none.
 #
 # ## What we have
 #
@@ -420,7 +419,7 @@ source(simple.next_ids)
 # | tokens through the model, for n new after P | P + (P + 1) + … + (P + n − 1) | P + n − 1 |
 # | a step's scores | (B, H, S, S) | (B, H, 1, S) |
 # | cost of the next token | grows with the length | nearly constant |
-# | memory | none is kept | 2 · L · C numbers a token |
+# | memory | none | 2 · L · C numbers a token |
 # | what can go wrong | – | places, masks, rows that share a cache |
 #
 # ## Five questions
@@ -430,7 +429,7 @@ source(simple.next_ids)
 # %%
 held, layers = set(vars(slots)), slots.k.shape[0] == lm.model.config.n_layer
 quiz(
-    "What is stored of a token?",
+    "What is stored for each token?",
     [
         "query, key and value, in each layer",
         "key and value, in each layer",
@@ -438,7 +437,7 @@ quiz(
         "its logits",
     ],
     "key and value, in each layer" if held == {"k", "v"} and layers else "its logits",
-    "each layer attends by itself; old queries have had their answer",
+    "each layer attends by itself; old queries are not needed again",
 )
 
 # %%
@@ -447,7 +446,7 @@ quiz(
     "A prompt of 10 tokens, 5 new ones, with a cache. How many tokens go through the model?",
     [14, 15, 60, 5],
     sum(one.n_tokens for one in passes),
-    "10 in the prefill, then 4: nothing is asked after the last one. Without a cache it is 60",
+    "10 in the prefill, then 4: nothing is predicted after the last one. Without a cache it is 60",
 )
 
 # %%

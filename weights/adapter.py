@@ -1,5 +1,5 @@
 """LoRA's matrices in a folder of their own, as peft writes and reads them (adapter_config.json is its LoraConfig): a
-tuned model in the hundredth part of its size, for whoever has its base."""
+tuned model in a hundredth of its size, for anyone who has its base."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ BESIDE = (
     "tokenizer_config.json",
     "generation_config.json",
 )  # what a tuned model may have of its own
-WRAPPER = "base_model.model."  # what peft puts before the names of transformers
+WRAPPER = "base_model.model."  # what peft puts before transformers' names
 NEUTRAL: dict[str, tuple[Any, ...]] = {  # what changes the product or adds to it, with the values that do not
     "peft_type": ("LORA",),
     "bias": ("none", None),
@@ -47,8 +47,8 @@ def save_adapter(
     companions: Mapping[str, str],
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Writes A (r, in) and B (out, r) of the matrices named, h.0.attn.c_attn and so on; `base` is the model that they
-    belong to, by its name or folder. `companions` are texts to lie beside them, such as a chat template, by name."""
+    """Writes A (r, in) and B (out, r) of the named matrices, h.0.attn.c_attn and so on; `base` is the model that they
+    belong to, by its name or folder. `companions` are texts to store beside them, such as a chat template, by name."""
     tensors = {}
     for name, pair in factors.items():
         for letter, factor in zip("AB", pair, strict=True):
@@ -72,16 +72,16 @@ def save_adapter(
 
 
 def adapter_in(name_or_path: str | Path) -> Path | None:
-    """The folder of that name where it holds LoRA's matrices and no whole model, else None."""
+    """The folder of that name if it holds LoRA's matrices and no whole model, else None."""
     found = locate.local(name_or_path)
     folder = found.path if found else Path()
     return folder if found and (folder / CONFIG).exists() and not (folder / "config.json").exists() else None
 
 
 def load_adapted(folder: Path, device: torch.device | str, dtype: torch.dtype | str | None, force: bool) -> Checkpoint:
-    """The base of an adapter with it merged, and with the adapter's own chat template and settings where it has some.
+    """The base of an adapter with the adapter merged into it, and the adapter's chat template and settings if any.
 
-    Raises ValueError where the adapter does not fit, and whatever loading its base does.
+    Raises ValueError if the adapter does not fit, and whatever loading its base raises.
     """
     base = load_checkpoint(str(field(read_json(folder / CONFIG), BASE, kind=str)), device, dtype, force)
     merge_adapter(base.model, GPT2_FAMILY if isinstance(base.model, GPT2) else LLAMA_FAMILY, folder)

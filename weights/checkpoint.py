@@ -29,7 +29,7 @@ class Checkpoint:
     name: str
     path: Path  # the folder, or the GGUF file
     model: GPT2 | Llama  # in eval mode
-    tokenizer: Tokenizer | None  # None where the folder has no vocabulary
+    tokenizer: Tokenizer | None  # None if the folder has no vocabulary
     generation_config: dict[str, Any]
     chat_template: str | dict[str, str] | None  # Jinja
     report: LoadReport
@@ -48,8 +48,8 @@ def load_checkpoint(
     """The checkpoint of a registered name, a Hub id, a folder in Hugging Face layout, or a GGUF file.
 
     `device` "auto" is cuda, else mps, else cpu. Without a dtype it is the checkpoint's own; half-precision files load
-    as float32 on a CPU. Where logits are stored for a probe, the device must give them, unless `force` is set.
-    Raises ValueError for what is wrong with a file, OSError for what is not there and cannot be fetched.
+    as float32 on a CPU. If logits are stored for a probe, the device must reproduce them, unless `force` is set.
+    Raises ValueError for what is wrong with a file, OSError for what is missing and cannot be fetched.
     """
     place = pick_device(device)
     wanted = pick_dtype(dtype, place)
@@ -65,7 +65,7 @@ def load_checkpoint(
 def load_folder(
     folder: Path, device: torch.device, dtype: torch.dtype | None
 ) -> tuple[torch.nn.Module, LoadReport, Companions]:
-    """The model of a folder with config.json and weights, the report of its loading, and whatever else lies there."""
+    """The model of a folder with config.json and weights, the report of its loading, and whatever else is there."""
     family, config = check_config(folder)
     files = weight_files(folder)
     checked = [verified(file) for file in files]

@@ -10,7 +10,7 @@ from tokenizer.formats.text import read_text
 from weights.formats.folder import read_json, small
 from weights.generation_fields import OF_GENERATION
 
-FILES = (  # all that may lie beside the weights
+FILES = (  # all that may be beside the weights
     *("tokenizer.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model"),
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("generation_config.json", "chat_template.jinja"),
@@ -18,7 +18,7 @@ FILES = (  # all that may lie beside the weights
 MORE_TEMPLATES = "additional_chat_templates"  # a folder of them, each NAME.jinja
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 END = "<|endoftext|>"
-OF_CLASS = {  # the roles of END where a folder does not say
+OF_CLASS = {  # the roles of END if a folder does not say
     "GPT2Tokenizer": ("bos_token", "eos_token", "unk_token"),
     "Qwen2Tokenizer": ("eos_token", "unk_token", "pad_token"),
 }
@@ -29,27 +29,27 @@ CORRUPTS = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_out
 class Companions:
     """What a checkpoint holds beside its weights."""
 
-    tokenizer: Tokenizer | None  # None where there is no vocabulary
+    tokenizer: Tokenizer | None  # None if there is no vocabulary
     generation_config: dict[str, Any]  # default settings, as transformers names them
     chat_template: str | dict[str, str] | None  # Jinja; several have names
 
 
 def read_companions(folder: Path, vocab_size: int) -> Companions:
-    """What lies beside the weights in a folder in Hugging Face layout; a ValueError names a file that is damaged."""
+    """What is beside the weights in a folder in Hugging Face layout; a ValueError names a damaged file."""
     tok = read_vocabulary(folder, vocab_size)
-    named_tokens(folder)  # what is wrong with them shows now, not in the first chat
+    named_tokens(folder)  # errors in them show now, not in the first chat
     return Companions(tok, read_generation_config(folder), read_chat_template(folder))
 
 
 def read_vocabulary(folder: Path, vocab_size: int) -> Tokenizer | None:
-    """The folder's tokenizer, or None without one; a ValueError where it has ids that the model has no row for."""
+    """The folder's tokenizer, or None without one; a ValueError if it has ids that the model has no row for."""
     if not (folder / "tokenizer.json").exists() and not (folder / "vocab.json").exists():
         return None
     return load_vocabulary(folder, vocab_size)
 
 
 def load_vocabulary(path: Path, vocab_size: int) -> Tokenizer:
-    """The tokenizer of a folder or a GGUF file; a ValueError where it has ids that the model has no row for."""
+    """The tokenizer of a folder or a GGUF file; a ValueError if it has ids that the model has no row for."""
     tok = Tokenizer.load(path)
     if tok.n_vocab > vocab_size:
         raise ValueError(
@@ -59,11 +59,11 @@ def load_vocabulary(path: Path, vocab_size: int) -> Tokenizer:
 
 
 def read_generation_config(folder: Path) -> dict[str, Any]:
-    """generation_config.json, with config.json's special ids where it does not say; a ValueError for ids that are none.
+    """generation_config.json, with config.json's special ids where it has none; a ValueError for invalid ids.
 
-    Where there is no such file, every setting of generation that config.json holds counts, as in transformers.
+    If there is no such file, every generation setting that config.json holds counts, as in transformers.
 
-    An id beyond the vocabulary is no fault here: no text ends with it, and a prompt that needs it is refused by its id.
+    An id beyond the vocabulary is no error here: no text ends with it, and a prompt that needs it is refused by its id.
     """
     path, config_path = folder / "generation_config.json", folder / "config.json"
     config = read_json(config_path)
@@ -125,7 +125,7 @@ def named_tokens(folder: Path) -> dict[str, str]:
 
 
 def names_by_ids(config: Mapping[str, Any], tokens: Mapping[int, bytes]) -> dict[str, str]:
-    """The names of special tokens where only ids are known, bos_token_id and so on; of several ids the first.
+    """The names of special tokens when only ids are known, bos_token_id and so on; the first of several ids.
 
     >>> names_by_ids({"bos_token_id": 1, "eos_token_id": [2, 3]}, {1: b"<s>", 2: b"</s>", 3: b"<end>"})
     {'bos_token': '<s>', 'eos_token': '</s>'}

@@ -1,4 +1,4 @@
-"""Where a model lives and in which numbers: the device and the dtype that a user names."""
+"""Where a model is and in which number format: the device and the dtype that a user names."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -31,7 +31,7 @@ def available() -> list[str]:
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
-    """The named device; "auto" is cuda, else mps, else cpu. A ValueError where this machine lacks it."""
+    """The named device; "auto" is cuda, else mps, else cpu. A ValueError if this machine lacks it."""
     if str(name) == "auto":
         return torch.device(available()[0])
     try:
@@ -66,7 +66,7 @@ def pick_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.d
 
 
 def own_dtype(dtypes: Iterable[torch.dtype], device: torch.device) -> torch.dtype:
-    """The widest of the files' dtypes; on a CPU half precision becomes float32, which every operation is made for.
+    """The widest of the files' dtypes; on a CPU half precision becomes float32, which every operation supports.
 
     >>> own_dtype([torch.float16, torch.float32], torch.device("cuda"))
     torch.float32

@@ -24,7 +24,7 @@ from weights.formats.safetensors_writer import write
 from weights.selfcheck import FILE, Probe, log_probabilities
 
 SHARD = 5_000_000_000  # bytes in one file, as is usual on the Hub
-MODEL_FILES = (  # what a model is made of in a folder: a new one replaces all of it
+MODEL_FILES = (  # what a model in a folder consists of: a new one replaces all of it
     *("model*.safetensors*", "pytorch_model*", "probe.json"),
     *FILES,
 )
@@ -41,15 +41,15 @@ def save_checkpoint(
     source: Path | None = None,
 ) -> None:
     """Writes config.json, the weights as safetensors, and the vocabulary, the generation defaults and the chat template
-    where given; loading them gives the same numbers, bit by bit, unless another dtype is asked for.
+    if given; loading them gives the same numbers, bit for bit, unless another dtype is asked for.
 
-    `source` is the folder that the model came from: what lies beside the weights there goes along byte for byte, and
-    counts before the three. Raises ValueError, before anything is written, for weights that are not finite, also those
-    that would overflow in the dtype.
+    `source` is the folder that the model came from: what is beside the weights there is copied byte for byte, and takes
+    precedence over the three. Raises ValueError, before anything is written, for weights that are not finite, or that
+    would overflow in the dtype.
 
     A model that was there is replaced all at once: whenever the process is killed or the disk is full, the old one or
     the new one loads, whole; other files stay. Weights above `shard_bytes` are spread over several files with an index.
-    `write_probe(folder)` adds what a load is checked by. Raises BlockingIOError where a training or another export is
+    `write_probe(folder)` adds what loads are checked by. Raises BlockingIOError if a training or another export is
     writing into the folder.
     """
     folder = Path(folder)
@@ -119,7 +119,7 @@ def write_companions(
     generation_config: Mapping[str, Any],
     chat_template: str | Mapping[str, str] | None,
 ) -> None:
-    """Writes what lies beside the weights: the files of `source` byte for byte, and what is given where it has none.
+    """Writes what goes beside the weights: the files of `source` byte for byte, and what is given where it has none.
 
     Several chat templates go into tokenizer_config.json, as a list, where every version of transformers finds them.
     """
@@ -145,12 +145,12 @@ def write_companions(
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Writes a JSON file as people read it."""
+    """Writes a JSON file indented for people to read."""
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
 def make_probe(model: GPT2 | Llama, n_ids: int = 6) -> Probe:
-    """A probe of a model whose numbers are right: the best five next tokens, and eight from all over the vocabulary."""
+    """A probe of a model whose numbers are right: the five likeliest next tokens, and eight across the vocabulary."""
     size = model.config.vocab_size
     ids = [7919 * i % size for i in range(1, 1 + min(n_ids, model.config.n_ctx))]
     found = log_probabilities(model, ids)
@@ -161,7 +161,7 @@ def make_probe(model: GPT2 | Llama, n_ids: int = 6) -> Probe:
 def write_probe(folder: str | Path) -> Path:
     """Computes a folder's probe on the CPU in float32 and writes it beside the weights; returns its path.
 
-    Raises ValueError where the model gives no finite numbers.
+    Raises ValueError if the model's numbers are not finite.
     """
     probe = make_probe(load_checkpoint(folder, "cpu", "float32", force=True).model)
     if not all(abs(value) < float("inf") for value in probe.logprobs.values()):

@@ -1,4 +1,4 @@
-"""The settings of generation that change a text, by transformers' names: older checkpoints have them in config.json."""
+"""The generation settings that change a text, by transformers' names: older checkpoints have them in config.json."""
 
 OF_GENERATION = (
     *(

@@ -1,4 +1,4 @@
-"""From a file's tensors to a model's parameters: rename, compare shapes, transpose, leave nothing over (lesson 07)."""
+"""From a file's tensors to model parameters: rename, check shapes, transpose, account for every tensor (lesson 07)."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from weights.formats.stored import StoredTensor
 from weights.matching import check_shape, check_sizes, choose, refuse_not_finite
 from weights.report import LoadReport
 
-CHUNK = 1 << 20  # bytes converted at a time: so many are in memory twice
+CHUNK = 1 << 20  # bytes converted at a time: only these are in memory twice
 
 
 def load_model(
@@ -27,12 +27,12 @@ def load_model(
 ) -> tuple[nn.Module, LoadReport]:
     """The model of this config with the stored values, in eval mode, and the report of what went where.
 
-    Without a dtype it is the files' own; half-precision files become float32 on a CPU. Nothing is copied where the
+    Without a dtype it is the files' own; half-precision files become float32 on a CPU. Nothing is copied if the
     device is the CPU and the files have the dtype. `where` names the files in errors, all of them ValueErrors:
-    a parameter that is missing or there twice, a tensor that is unexpected or of the wrong shape.
+    a parameter that is missing or present twice, a tensor that is unexpected or of the wrong shape.
     """
     check_sizes(config, family, stored, where)
-    with torch.device("meta"):  # shapes only: no memory, no first values
+    with torch.device("meta"):  # shapes only: no memory, no initial values
         model = family.build(config)
     parameters = dict(model.named_parameters())
     report = LoadReport(family.name)
@@ -56,13 +56,13 @@ def load_model(
         report.n_bytes += value.numel() * value.element_size()
     report.dtype, report.own_dtype, report.device = name_of(dtype), name_of(own), str(device)
     for name, made in chain(model.named_parameters(), model.named_buffers()):
-        if made.is_meta:  # never, unless a model holds what no file gives
+        if made.is_meta:  # never, unless a model has values that no file provides
             raise ValueError(f"{where}: nothing gives {name} its values")
     return model.eval(), report
 
 
 def convert(tensor: StoredTensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The tensor's values on the device in the dtype; where they are copied, the file's pages are given back."""
+    """The tensor's values on the device in the dtype; if they are copied, the file's pages are released."""
     value = tensor.read()
     if device.type == "cpu" and value.dtype == dtype:
         return value

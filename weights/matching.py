@@ -1,4 +1,4 @@
-"""Which tensor of the files is which parameter: every parameter exactly once, nothing left over, no other shape."""
+"""Which tensor in the files is which parameter: every parameter exactly once, no tensor unused, no other shape."""
 
 import re
 from collections.abc import Mapping
@@ -61,12 +61,12 @@ def choose(
 
 
 def sizes_from(where: str) -> str:
-    """Where the sizes stand, for errors."""
+    """Where the sizes come from, for errors."""
     return "the header" if where.endswith(".gguf") else "config.json"
 
 
 def check_shape(name: str, tensor: StoredTensor, expected: tuple[int, ...], family: Family, where: str) -> None:
-    """A ValueError where a tensor's shape is not the parameter's, transposed where due, or it holds no real numbers."""
+    """A ValueError if a tensor's shape is not the parameter's, transposed if required, or it is not floating-point."""
     transposed = family.transposed.fullmatch(name) is not None
     expected = expected[::-1] if transposed else expected
     if tensor.shape != expected:
@@ -81,7 +81,7 @@ def check_shape(name: str, tensor: StoredTensor, expected: tuple[int, ...], fami
 
 
 def refuse_not_finite(name: str, value: Tensor, where: str) -> None:
-    """A ValueError where a parameter holds NaN or infinite numbers, which nothing computed from it would survive."""
+    """A ValueError if a parameter holds NaN or infinite numbers, which would spoil everything computed from it."""
     if value.numel() and not all(bound.isfinite() for bound in value.aminmax()):  # the fastest that sees NaN too
         way_out = (
             "fetch it again, or load it as float32 where float16 was chosen, which has no larger numbers than 65504"

@@ -1,4 +1,4 @@
-"""GPT-2's relatives, BERT, BART and T5: a folder or a name to a model, read and refused as strictly as GPT-2's own."""
+"""GPT-2's relatives, BERT, BART and T5: from a folder or a name to a model, checked as strictly as GPT-2's own."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ FAMILIES = {
 
 @dataclass(repr=False)
 class RelativeCheckpoint:
-    """A loaded relative of GPT-2, and the folder for what lies beside its weights."""
+    """A loaded relative of GPT-2, and the folder with what is beside its weights."""
 
     name: str
     path: Path
@@ -77,18 +77,18 @@ def load_relative_checkpoint(
 
 
 def check_relative(folder: Path) -> tuple[Family, Any]:
-    """The family and the sizes in a folder's config.json; a ValueError for another model, or what is not built."""
+    """The family and the sizes in a folder's config.json; a ValueError for another model, or unsupported settings."""
     return check_config(folder, {name: relative.family for name, relative in FAMILIES.items()})
 
 
 def check_any(folder: Path) -> tuple[Family, Any]:
-    """The same for every model that is read here, for who only fetches it."""
+    """The same for every model that is read here, for callers that only fetch it."""
     return check_config(folder, GPT_FAMILIES | {name: relative.family for name, relative in FAMILIES.items()})
 
 
 def without_copies(stored: Mapping[str, StoredTensor], family: Family) -> tuple[dict[str, StoredTensor], list[str]]:
     """The tensors without those that only repeat another of the same parameter, as files of tied weights do, and the
-    names of the copies; where two differ both stay, and the loader refuses them by name."""
+    names of the copies; if two differ, both stay, and the loader refuses them by name."""
     kept: dict[str, StoredTensor] = {}
     first: dict[str, str] = {}
     tied: list[str] = []

@@ -1,4 +1,4 @@
-"""What a load did with every tensor of the files, so that nothing is lost or invented in silence."""
+"""What a load did with every tensor of the files, so that nothing is silently lost or invented."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ class LoadReport:
 
     family: str
     files: list[str] = field(default_factory=list)  # one line each: name, size, how it was verified
-    kinds: dict[str, int] = field(default_factory=dict)  # the files' types of numbers -> how many parameters
+    kinds: dict[str, int] = field(default_factory=dict)  # the files' number types -> how many parameters
     used: list[str] = field(default_factory=list)  # parameters, in the files' order
     transposed: list[str] = field(default_factory=list)  # those stored as (in, out) or in another order of rows
     tied: list[str] = field(default_factory=list)  # stored twice and found equal
@@ -31,7 +31,7 @@ class LoadReport:
     n_parameters: int = 0
     n_bytes: int = 0
     dtype: str = "float32"
-    own_dtype: str = "float32"  # the files' own, in which the model is loaded unless another one is asked for
+    own_dtype: str = "float32"  # the files' own, in which the model is loaded unless another is asked for
     device: str = "cpu"
     chosen: str = ""  # why this dtype, where dtype="auto" chose it
     self_check: str = "not run"
@@ -75,7 +75,7 @@ def examples(names: list[str], n: int = 3) -> str:
 
 
 def size_text(n_bytes: float) -> str:
-    """Bytes in the unit people read, powers of 1000.
+    """A number of bytes in a readable unit, powers of 1000.
 
     >>> size_text(548_105_171)
     '548.1 MB'

@@ -29,7 +29,7 @@ class Probe:
 
 
 def find_probe(path: Path, name: str | None) -> Probe | None:
-    """The probe of a registered model in probes.json, by its name, or of another, beside it; None where there is none.
+    """The probe of a registered model, from probes.json, or of another, from a file beside it; None if there is none.
 
     `path` is a folder or a GGUF file.
     """
@@ -65,7 +65,7 @@ def log_probabilities(model: GPT2 | Llama, ids: list[int]) -> Tensor:
 
 
 def measure(model: GPT2 | Llama, probe: Probe) -> float:
-    """The largest difference from the probe's log-probabilities, in nats; infinite where a number is missing or nan."""
+    """The largest difference from the probe's log-probabilities, in nats; infinite if a number is missing or nan."""
     if max(map(int, probe.logprobs)) >= model.config.vocab_size or max(probe.ids) >= model.config.vocab_size:
         return float("inf")
     found = log_probabilities(model, probe.ids)
@@ -74,7 +74,7 @@ def measure(model: GPT2 | Llama, probe: Probe) -> float:
 
 
 def check(model: GPT2 | Llama, probe: Probe | None, name: str, force: bool = False) -> str:
-    """The outcome in words; a ValueError where the model's log-probabilities are off, unless `force` is set."""
+    """The outcome in words; a ValueError if the model's log-probabilities are off, unless `force` is set."""
     if probe is None:
         return "not possible: no logits are stored for this model"
     parameter = next(model.parameters())

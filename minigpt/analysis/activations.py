@@ -1,7 +1,7 @@
-"""Every tensor of a forward pass by name, to be read and to be changed, in the plain model as it stands.
+"""Every tensor of a forward pass by name, to read or to change, in the plain model as it stands.
 
 B batch, T new tokens, S slots, C channels, H heads, D head size, V vocabulary. Hooks on the model's own modules see
-what goes in and out of them; nothing in the models knows of them, and the plain form runs while they are there.
+their inputs and outputs; the models' code does not know about them, and the plain form runs while they are there.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,8 +65,8 @@ QKV = (("q", "B H T D"), ("k", "B Hkv S D"), ("v", "B Hkv S D"))
 class Activations(Mapping[str, Tensor]):
     """What a model computed, by name: `seen["h.0.attn.weights"]` is the tensor of the last forward pass.
 
-    `passes` has one mapping for each forward pass of a generation, the first of them the prompt's, where `record` was
-    asked for `every` one; otherwise the last alone.
+    `passes` has one mapping for each forward pass of a generation, the prompt's first, if `record` was called with
+    `every`; otherwise only the last one's.
     """
 
     def __init__(self, names: list[str], every: bool) -> None:
@@ -93,10 +93,10 @@ class Activations(Mapping[str, Tensor]):
 
 @contextmanager
 def record(model: nn.Module, names: str | Iterable[str] = "*", every: bool = False) -> Iterator[Activations]:
-    """Inside it every forward pass of the model leaves its activations in what this yields, without their gradients.
+    """Inside it every forward pass of the model stores its activations in what this yields, without their gradients.
 
-    `names` are those of `places`, or patterns of them such as "h.*.attn.weights": only these are kept, and with `every`
-    of each forward pass. A ValueError for a name that no activation has.
+    `names` are those of `places`, or patterns such as "h.*.attn.weights": only these are kept, with `every` for each
+    forward pass. Raises ValueError for a name that no activation has.
 
     >>> import torch
     >>> from minigpt.models.config import GPT2Config
@@ -127,8 +127,8 @@ def record(model: nn.Module, names: str | Iterable[str] = "*", every: bool = Fal
 
 @contextmanager
 def patch(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[None]:
-    """Inside it the model computes with other activations: a number, a tensor (of another run, say), or a function of
-    the tensor, by the names of `places`; an index after a name changes only that part.
+    """Inside it the model computes with other activations, by the names of `places`: a number, a tensor (of another
+    run, say), or a function of the tensor; an index after a name changes only that part.
 
     >>> import torch
     >>> from minigpt.models.config import GPT2Config
@@ -136,12 +136,12 @@ def patch(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[None]:
     >>> with patch(model, {"h.0.attn.weights[:, 1]": 0, "h.*.mlp.out": lambda x: 2 * x}):
     ...     _ = model(torch.tensor([[1, 2]]))
 
-    Raises ValueError for a name that no activation has, an index that is none and, when the model runs, for a value
-    whose shape does not fit.
+    Raises ValueError for a name that no activation has, an invalid index and, when the model runs, a value whose
+    shape does not fit.
     """
     known = places(model)
     with ExitStack() as stack:
-        for key, change in reversed(list(changes.items())):  # each comes before those that listen already
+        for key, change in reversed(list(changes.items())):  # each comes before the listeners already there
             pattern, index = split_index(key)
             for name in matching(pattern, known):
                 listen(stack, model, known[name], changing(name, index, change), first=True)
@@ -149,7 +149,7 @@ def patch(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[None]:
 
 
 def matching(pattern: str, known: Mapping[str, Place]) -> list[str]:
-    """The names that a name or a pattern stands for; a ValueError where there are none."""
+    """The names that a name or a pattern matches; a ValueError if there are none."""
     found = [name for name in known if fnmatchcase(name, pattern)]
     if not found:
         raise ValueError(

@@ -16,7 +16,7 @@ class BeamNode:
     """A token that was looked at: its place in the tree, and what became of it."""
 
     id: int
-    parent: int | None  # the node before it in the list, None where the prompt is
+    parent: int | None  # the node before it in the list, None for the prompt
     depth: int  # 1 for the first new token
     logprob: float  # of this token, given all before it
     total: float  # summed, what beams are ranked by
@@ -29,10 +29,10 @@ Tree = tuple[list[BeamNode], tuple[int, ...]]  # the nodes, and the new tokens o
 
 
 def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) -> list[BeamNode]:
-    """Every continuation that a beam search for a prompt looked at, in the order in which it did, parents first.
+    """Every continuation of a prompt that a beam search looked at, in the order in which it did, parents first.
 
     It is the search of `generate` itself. The winner's tokens are those marked `best`. Raises as `generate` does, and
-    ValueError where num_beams is below 2.
+    ValueError if num_beams is below 2.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=16, n_layer=1, n_head=2, n_embd=8))
@@ -46,7 +46,7 @@ def beam_tree(model: Model, ids: Sequence[int], **settings: Unpack[Keywords]) ->
 
 def growing_tree(model: Model, ids: Sequence[int], settings: Settings) -> Iterator[Tree]:
     """The same after each round of the search: all nodes so far, none of them marked, and the tokens of the best
-    finished text, which `mark` marks. Close the iterator and no further round is computed. Raises as `beam_tree`."""
+    finished text, which `mark` marks. Close the iterator to compute no further round. Raises as `beam_tree` does."""
     if settings.num_beams < 2:
         raise ValueError(f"num_beams is {settings.num_beams}: a tree needs 2 beams or more")
     nodes: list[BeamNode] = []

@@ -23,7 +23,7 @@ class Outcome:
     arrival: float  # when the first of them arrived, in the draw of the first seed
 
 
-AT_ONCE = 1 << 17  # random numbers that are held at the same time
+AT_ONCE = 1 << 17  # random numbers held in memory at once
 
 
 def draws(probs: Tensor, ids: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -32,7 +32,7 @@ def draws(probs: Tensor, ids: Sequence[int], seeds: Sequence[int]) -> Tensor:
     >>> draws(torch.tensor([0.5, 0.5, 0.0]), [2], range(6)).tolist()
     [1, 1, 1, 0, 0, 1]
     """
-    possible = probs.nonzero()[:, 0]  # (K,), the others have no part in it
+    possible = probs.nonzero()[:, 0]  # (K,), the others cannot be drawn
     keys = torch.stack([sequence_key(seed, 0, ids) for seed in seeds])  # (N,)
     drawn = [
         draw(probs[possible], uniform(some, torch.zeros_like(some), possible.expand(len(some), -1)))
@@ -43,7 +43,7 @@ def draws(probs: Tensor, ids: Sequence[int], seeds: Sequence[int]) -> Tensor:
 
 def waiting_times(probs: Tensor, ids: Sequence[int], seed: int) -> Tensor:
     """When each token arrives in the race of `sampling.draw` after `ids`: probabilities (V,) -> (V,), -log(u) / p with
-    its own random number u; the first to arrive is drawn, what has no probability never comes (inf).
+    its own random number u; the first to arrive is drawn, a token of probability 0 never arrives (inf).
 
     >>> waiting_times(torch.tensor([0.5, 0.5, 0.0]), [2], 1).isinf().tolist()
     [False, False, True]
@@ -55,7 +55,7 @@ def waiting_times(probs: Tensor, ids: Sequence[int], seed: int) -> Tensor:
 
 def outcomes(logits: Tensor, ids: Sequence[int], settings: Settings, k: int, seeds: Sequence[int]) -> list[Outcome]:
     """What can follow `ids`, from logits (V,), best first: the k most likely tokens, the one that the first seed draws
-    if it is none of them, and all others that the settings leave in one.
+    if it is not among them, and all others that the settings keep, together as one.
 
     >>> found = outcomes(torch.tensor([0.0, 1.0, -9.0]), [2], Settings(temperature=1.0, top_k=2), 1, range(8))
     >>> [(one.id, one.n, round(one.probability, 2), one.count) for one in found]

@@ -25,8 +25,8 @@ OFF: dict[str, Any] = {
 
 @torch.inference_mode()
 def filter_steps(logits: Tensor, ids: Sequence[int], settings: Settings) -> list[tuple[str, Tensor]]:
-    """The probabilities (V,) of the token after `ids`, from logits (V,): first the model's own, then after what forbids
-    or penalizes, if anything does, then after temperature and each filter that is on, in the order in which they run.
+    """The probabilities (V,) of the token after `ids`, from logits (V,): first the model's own, then after bans and
+    penalties, if they change any, then after temperature and each filter that is on, in the order in which they run.
 
     >>> steps = filter_steps(torch.tensor([2.0, 1.0, 0.0]), [0], Settings(temperature=0.5, top_k=2))
     >>> [(name, [round(p, 2) for p in probs.tolist()]) for name, probs in steps]
@@ -49,7 +49,7 @@ def filter_steps(logits: Tensor, ids: Sequence[int], settings: Settings) -> list
 
 
 def filters_on(settings: Settings) -> list[str]:
-    """The names of temperature and filters, those that change something, in the order in which they run.
+    """The names of those among temperature and the filters that change something, in the order in which they run.
 
     >>> filters_on(Settings(temperature=0.7, top_p=0.9)), filters_on(Settings(temperature=1.0))
     (['temperature', 'top_p'], [])

@@ -14,7 +14,7 @@ from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
 from minigpt.train.step import next_token_loss
 
-TOKENS_AT_ONCE = 512  # whose logits are held at the same time while heads are knocked out
+TOKENS_AT_ONCE = 512  # whose logits are held in memory at once while heads are knocked out
 
 
 def head_scores(model: GPT2 | Llama, ids: Tensor, score: str) -> Tensor:
@@ -69,17 +69,17 @@ def attention_entropy(maps: Tensor) -> Tensor:
 
 
 def induction_scores(maps: Tensor) -> Tensor:
-    """How much each head looks at what followed the last time, on a text of two equal halves: attention maps
+    """How much each head looks at the token that followed last time, on a text of two equal halves: attention maps
     (L, H, T, T) -> (L, H), from 0 to 1 (Olsson et al. 2022, "In-context learning and induction heads").
 
-    A token of the second half, T/2 after its first appearance, is to look at T/2 - 1 before itself.
+    A token of the second half, T/2 after its first appearance, should look T/2 - 1 tokens back.
     """
     half = maps.shape[-1] // 2
     return maps.diagonal(1 - half, dim1=-2, dim2=-1)[..., 1:].mean(dim=-1)  # without the last of the first half
 
 
 def repeated(model: GPT2 | Llama, n: int = 24, seed: int = 0) -> Tensor:
-    """A random text of n tokens, twice: ids (1, 2n); what follows can be known from the first half alone."""
+    """A random text of n tokens, twice: ids (1, 2n); the second half can be predicted from the first alone."""
     n = min(n, model.config.n_ctx // 2)
     half = torch.randint(model.config.vocab_size, (1, n), generator=torch.Generator().manual_seed(seed))
     return torch.cat((half, half), dim=1).to(next(model.parameters()).device)
@@ -87,9 +87,9 @@ def repeated(model: GPT2 | Llama, n: int = 24, seed: int = 0) -> Tensor:
 
 @torch.no_grad()
 def ablation_scores(model: GPT2 | Llama, ids: Tensor) -> Tensor:
-    """How much worse the model foretells a text without each head: ids (B, T) -> (L, H), nats per token more.
+    """How much worse the model predicts a text without each head: ids (B, T) -> (L, H), added nats per token.
 
-    A head is knocked out by setting what it hands on to zero. The heads of a layer are knocked out side by side in one
+    A head is knocked out by setting its output to zero. The heads of a layer are knocked out side by side in one
     batch, which starts from the residual stream before their block: what comes before is the same without them.
     """
     n_layer, n_head = model.config.n_layer, model.config.n_head

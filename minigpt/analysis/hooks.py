@@ -1,4 +1,4 @@
-"""What `activations` puts into a model for a while: listeners at the places where its activations pass by."""
+"""What `activations` attaches to a model for a while: listeners at the places where its activations pass by."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Change = float | Tensor | Callable[[Tensor], Tensor]  # what `patch` puts in an activation's place
-Listener = Callable[[Tensor], Tensor | None]  # sees an activation; what it returns, if anything, goes on instead
+Listener = Callable[[Tensor], Tensor | None]  # sees an activation; what it returns, if anything, replaces it
 Item = int | slice | EllipsisType
 Index = tuple[Item, ...]
 INDEX = re.compile(r"\.\.\.|-?\d+|(-?\d+)? *:( *-?\d+)?( *:( *-?\d+)?)?")
@@ -19,17 +19,17 @@ INDEX = re.compile(r"\.\.\.|-?\d+|(-?\d+)? *:( *-?\d+)?( *:( *-?\d+)?)?")
 
 @dataclass(frozen=True)
 class Place:
-    """Where an activation passes by: what a module returns, or the argument with a number that it is given."""
+    """Where an activation passes by: what a module returns, or the argument of that number that it is given."""
 
     module: nn.Module
     shape: str
     argument: int | None = None
-    shared: bool = False  # others read the very same tensor, so that a change must happen inside it
+    shared: bool = False  # others read the very same tensor, so a change must be made in place
 
 
 def listen(stack: ExitStack, model: nn.Module, place: Place, see: Listener, first: bool = False) -> None:
-    """Lets `see` look at what passes by a place, until the stack closes. `first` comes before all that listen there
-    already, so that what is recorded is what was patched."""
+    """Lets `see` look at what passes by a place, until the stack closes. `first` puts it before the listeners already
+    there, so that they record the patched value."""
 
     def before(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         old = args[place.argument or 0]
@@ -41,7 +41,7 @@ def listen(stack: ExitStack, model: nn.Module, place: Place, see: Listener, firs
             return None
         return tuple(new if n == place.argument else arg for n, arg in enumerate(args))
 
-    if place.module is model:  # the logits: generation calls `unembed` by itself, which is no module
+    if place.module is model:  # the logits: generation calls `unembed` directly, which is not a module
         head = model.__dict__.get("unembed")
         if not isinstance(head, WatchedHead):
             head = WatchedHead(model.unembed)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def listen(stack: ExitStack, model: nn.Module, place: Place, see: Listener, firs
 
 
 class WatchedHead:
-    """A model's `unembed`, and those who look at the logits that it returns."""
+    """A model's `unembed`, and the listeners that see the logits it returns."""
 
     def __init__(self, unembed: Callable[[Tensor], Tensor]) -> None:
         self.unembed = unembed
@@ -70,14 +70,14 @@ class WatchedHead:
         return logits
 
     def leave(self, model: nn.Module, see: Listener) -> None:
-        """One listener less; after the last the model has its own `unembed` again."""
+        """Removes a listener; after the last one the model has its own `unembed` again."""
         self.listeners.remove(see)
         if not self.listeners:
             del model.__dict__["unembed"]
 
 
 def changing(name: str, index: Index, change: Change) -> Listener:
-    """What puts a change in an activation's place, or in the part of it that the index names."""
+    """A listener that puts a change in an activation's place, or in the part of it that the index names."""
 
     def see(value: Tensor) -> Tensor:
         try:

@@ -30,7 +30,7 @@ def logit_lens(model: GPT2 | Llama, ids: Tensor) -> Tensor:
 
 def stream_norms(model: GPT2 | Llama, ids: Tensor) -> Tensor:
     """How long the vectors of the residual stream are, ids (B, T) -> (2L + 1, B, T): before the first block, then after
-    each addition, that of a block's attention and that of its MLP."""
+    each addition, by a block's attention and by its MLP."""
     return norms(model, ids, ["h.0.in", *(f"h.{i}.{at}" for i in range(model.config.n_layer) for at in ("mid", "out"))])
 
 
@@ -54,10 +54,10 @@ def logit_attribution(
     model: GPT2 | Llama, ids: Tensor, token: int, position: int = -1, against: int | None = None
 ) -> dict[str, float]:
     """How much each part added to the logit of `token` after one position of a text, ids (1, T); with `against`, how
-    much more than to that token's logit: what all tokens share, which changes no probability, is gone then.
+    much more than to that token's logit: this removes what all tokens share, which changes no probability.
 
     The stream is the sum of what embeddings, heads and MLPs wrote into it, and the final norm is linear once its
-    scale is taken as it was in this run: so the parts, with what the norm's bias adds, sum to the logit
+    scale is fixed at that of this run: so the parts, with what the norm's bias adds, sum to the logit
     (Elhage et al. 2021, "A mathematical framework for transformer circuits", direct logit attribution).
 
     >>> from minigpt.models.config import GPT2Config

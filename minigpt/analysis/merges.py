@@ -5,7 +5,7 @@ from tokenizer import Tokenizer
 
 def derivation(tokenizer: Tokenizer, text: str) -> list[tuple[str, list[tuple[int, list[bytes]]]]]:
     """For each piece of the text every merge, its rank and the tokens after it, as `Tokenizer.trace` gives them; the
-    last tokens are those of `encode`. A piece that is a token which no merge makes becomes it in one last step.
+    last tokens are those of `encode`. A piece that is a token no merge produces becomes it in one last step.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"an": 256, b"ana": 257})
     >>> derivation(tok, "ana")

@@ -15,12 +15,12 @@ class Step:
     id: int  # of the most likely one
     n: int
     probability: float  # of all n together
-    kept: float  # the same when what is kept sums to 1 again, 0 where it is dropped
+    kept: float  # the same after renormalizing what is kept, 0 if dropped
 
 
 def nucleus_steps(logits: Tensor, p: float, temperature: float, k: int) -> list[Step]:
     """All tokens by falling probability, from logits (V,): k of them as steps of their own, among these the last that
-    top-p keeps and its neighbours; what lies between or behind them as one step each.
+    top-p keeps and its neighbours; each run of tokens between or after these is one step.
 
     See Holtzman et al. 2020, section 3.1.
 

@@ -1,6 +1,6 @@
 """Layer by layer against transformers: the same ids through both models, and where they differ, if they do.
 
-Compared are the embeddings, each block's attention weights, attention, MLP and residual stream, the final norm and the
+It compares the embeddings, each block's attention weights, attention, MLP and residual stream, the final norm and the
 logits, as both models computed them: hooks record what ran. transformers is needed here and nowhere else.
 """
 
@@ -27,7 +27,7 @@ OURS = {  # what `activations` calls the places, those of a block without its nu
     "final norm": "ln_f",
     "logits": "logits",
 }
-ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and angles transformers computes in float32 always
+ROUGHER = {torch.float64: 1e-5}  # for Llama, whose norms and angles transformers always computes in float32
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class LayerDifference:
 
 
 def compare_layers(model: GPT2 | Llama, path: Path, ids: list[int]) -> list[LayerDifference]:
-    """The differences for these ids, the embeddings first, the logits last, between a model on the CPU and what
-    transformers makes of the files at `path`, in the model's dtype. Both run by themselves, uncached.
+    """The differences for these ids, the embeddings first, the logits last, between a model on the CPU and
+    transformers' model of the files at `path`, in the model's dtype. Both run separately, uncached.
 
     Raises ImportError without transformers.
     """
@@ -70,13 +70,13 @@ def compare_layers(model: GPT2 | Llama, path: Path, ids: list[int]) -> list[Laye
 
 
 def assert_parity(model: GPT2 | Llama, path: str | Path, ids: list[int]) -> None:
-    """An AssertionError that names the first place where the model and transformers' own of the same files differ."""
+    """Raises an AssertionError that names the first place where the model differs from transformers' own."""
     for layer in compare_layers(model, Path(path), ids):
         assert layer.equal, f"{layer.name} differs by {layer.difference:.1e}, allowed {layer.tolerance:.0e} of the size"
 
 
 def record_ours(model: GPT2 | Llama, batch: Tensor) -> dict[str, Tensor]:
-    """What our model computes from `batch` (B, T), by place, from below."""
+    """What our model computes from `batch` (B, T), by place, from the bottom up."""
     places = {name: activation(name) for name in names(model.config.n_layer)}
     with activations.record(model, places.values()) as seen, torch.no_grad():
         model(batch)
@@ -125,7 +125,7 @@ def record_theirs(model: Any, batch: Tensor) -> dict[str, Tensor]:
 
 
 def names(n_layer: int) -> list[str]:
-    """The places, from below.
+    """The places, from the bottom up.
 
     >>> names(1)[:3]
     ['embeddings', 'block 0 attention weights', 'block 0 attention']
@@ -135,7 +135,7 @@ def names(n_layer: int) -> list[str]:
 
 
 def worst(differences: Iterable[LayerDifference]) -> list[LayerDifference]:
-    """The places outside the blocks, and of each kind inside the blocks the one that is off most.
+    """The places outside the blocks, and of each kind inside the blocks the one that is furthest off.
 
     >>> found = [LayerDifference(f"block {i} MLP", d, 1.0, 1e-4) for i, d in enumerate([1e-6, 3e-6, 2e-6])]
     >>> [layer.name for layer in worst([*found, LayerDifference("logits", 1e-6, 1.0, 1e-4)])]

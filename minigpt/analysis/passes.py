@@ -1,4 +1,4 @@
-"""The forward passes of a text as they happen: which slots a token may see, and what the KV cache spares.
+"""The forward passes of a text as they happen: which slots a token may see, and what the KV cache saves.
 
 B batch, T new tokens, S cache slots, H heads, D head size.
 """
@@ -26,7 +26,7 @@ class CachePass:
     written: tuple[int, ...]  # the slots whose keys are new in this pass
     read: tuple[int, ...]  # the slots that a new token may see, its own among them
     n_tokens: int  # how many tokens went through the model
-    n_uncached: int  # how many go through it without a cache, for the same logits
+    n_uncached: int  # how many would go through it without a cache, for the same logits
     n_bytes: int  # of all layers' keys and values in the slots that are filled
 
 
@@ -58,7 +58,7 @@ def allowed(model: GPT2 | Llama, ids: Tensor, n_cached: int | None = None) -> Te
 def cache_passes(model: GPT2 | Llama, ids: Sequence[int], n_new: int, settings: Settings) -> Iterator[CachePass]:
     """The forward passes that give a prompt its next n_new tokens, or those up to an end token, as they happen.
 
-    The last token that is chosen goes through no pass: nothing is asked of the model after it.
+    The last token that is chosen goes through no pass: nothing is predicted after it.
 
     >>> from minigpt.models.config import GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=8, n_layer=1, n_head=1, n_embd=2))

@@ -1,4 +1,4 @@
-"""What a model predicts: the next token after a prompt, and how likely a text that exists already is.
+"""What a model predicts: the next token after a prompt, and how likely an existing text is.
 
 T tokens, C channels, V vocabulary, K tokens looked at.
 """
@@ -19,7 +19,7 @@ from minigpt.generation.settings import Settings
 from minigpt.models.interface import Model
 from tokenizer import Tokenizer
 
-POSITIONS_AT_ONCE = 128  # whose logits are held at the same time: 128 x 50257 floats are 26 MB
+POSITIONS_AT_ONCE = 128  # whose logits are held in memory at once: 128 x 50257 floats are 26 MB
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def score(
 ) -> Score:
     """The log-probability of every token of a text.
 
-    The text is preceded by `start`, the model's bos or end token, so that its first token is predicted as well; where
-    the ids begin with it already it is not put twice, and where it is empty the first token is left out. Where the text
-    is longer than the context it is read in windows of n_ctx tokens that overlap by half: every token but those of the
-    first window sees at least half a window before it. A `start` that is the BOS with which the model saw every text
-    begin stands before each window; an end token, which says that another text begins, before the first only.
+    The text is preceded by `start`, the model's BOS or end token, so that its first token is predicted as well; if the
+    ids already begin with it, it is not added again, and if it is empty, the first token is not scored. A text longer
+    than the context is read in windows of n_ctx tokens that overlap by half: every token but those of the first window
+    sees at least half a window before it. A `start` that is the BOS with which every training text began precedes each
+    window; an end token, which says that another text begins, precedes only the first.
     """
     n_ctx = model.config.n_ctx
     whole = ids if start and ids[: len(start)] == start else start + ids

@@ -34,10 +34,10 @@ class Line:
     columns: tuple[int, int] | None  # of the expression in that line of the source; None for the whole line
     expression: str
     name: str  # that the value is bound to; "return" for a function's result, "" for a value on the way
-    value: Tensor | str  # a copy, as it was then; what is no tensor is in words, "" where a line has no value
+    value: Tensor | str  # a copy, as it was then; in words if it is no tensor, "" if a line has no value
     letters: Letters  # of its shape, "" where it is not certain
     activations: tuple[str, ...]  # the names that `minigpt.record` has for the same tensor
-    before: Tensor | None  # what the name stood for until then, where it had the same shape
+    before: Tensor | None  # what the name stood for until then, if it had the same shape
     changed: str  # in words
 
     @property
@@ -49,7 +49,7 @@ class Line:
 
 
 def shape_text(names: Letters, shape: tuple[int, ...]) -> str:
-    """A shape with its letters, those that are not certain as numbers.
+    """A shape with its letters, or numbers where a letter is not certain.
 
     >>> shape_text(("B", "T", "C"), (1, 3, 8)), shape_text(("", "C"), (3, 8)), shape_text((), ())
     ('(B, T, C) = (1, 3, 8)', '(3, C) = (3, 8)', '()')
@@ -65,11 +65,11 @@ def shape_text(names: Letters, shape: tuple[int, ...]) -> str:
 def xray_lines(
     model: GPT2 | Llama, ids: Tensor, what: str, layer: int | None = None, cache: bool = False
 ) -> list[Line]:
-    """What each line of a part binds, returns or computes on its way, in the forward pass of ids (B, T).
+    """What each line of a part binds, returns or computes along the way, in the forward pass of ids (B, T).
 
-    `what` is one of `xray_parts.parts`, or a module's name, as "mlp.c_fc"; `layer` says of which block, 0 if left out.
-    With `cache` the last token alone is looked at, in the decode step that follows the prefill of those before it.
-    Of a function that is called several times the first call counts. Raises ValueError for what the model lacks.
+    `what` is one of `xray_parts.parts`, or a module's name, such as "mlp.c_fc"; `layer` says in which block, 0 if left
+    out. With `cache` only the last token is looked at, in the decode step after the prefill of those before it. If a
+    function is called several times, its first call counts. Raises ValueError for what the model lacks.
 
     >>> from minigpt.models.config import GPT2Config
     >>> model = GPT2(GPT2Config(vocab_size=9, n_ctx=4, n_layer=1, n_head=1, n_embd=2))
@@ -104,7 +104,7 @@ def xray_lines(
 
 
 def traced(model: GPT2 | Llama, part: Part, layer: int, names: Names, given: tuple[object, ...]) -> Tracer:
-    """A forward pass, followed while the part's module runs; `names` gets the activations that are recorded in it."""
+    """A forward pass, traced while the part's module runs; `names` gets the activations that are recorded in it."""
     with ExitStack() as stack:
         tracer = Tracer(part.functions)
 
@@ -116,7 +116,7 @@ def traced(model: GPT2 | Llama, part: Part, layer: int, names: Names, given: tup
 
         for name, place in places(model).items():
             if name.startswith("h.") and name.count(".") > 2 and not name.startswith(f"h.{layer}."):
-                continue  # the inside of other blocks, which nobody sees
+                continue  # the inside of other blocks, which is not shown
             listen(stack, model, replace(place, shared=False), named(name, names))
         running = stack.enter_context(ExitStack())
         stack.callback(part.module.register_forward_pre_hook(begin).remove)
@@ -126,7 +126,7 @@ def traced(model: GPT2 | Llama, part: Part, layer: int, names: Names, given: tup
 
 
 def named(name: str, names: Names) -> Listener:
-    """Notes which tensor bears an activation's name, without keeping it."""
+    """Notes which tensor has an activation's name, without keeping it."""
 
     def see(value: Tensor) -> None:
         names.setdefault(id(value), []).append((weakref.ref(value), name))
@@ -152,7 +152,7 @@ def line_of(step: Step, names: Names, shapes: Mapping[str, str], sizes: Mapping[
 
 
 def difference(value: Tensor, before: Tensor | None) -> str:
-    """How a tensor differs from the one that bore its name before, in words.
+    """How a tensor differs from the one that had its name before, in words.
 
     >>> difference(torch.tensor([1, 2, 3]), torch.tensor([1, 2, 4])), difference(torch.ones(2), torch.ones(2, 1))
     ('1 of 3 numbers changed', 'was (2, 1)')

@@ -1,4 +1,4 @@
-"""What the X-ray can look into: the parts of a model, by the names that the files have for them."""
+"""What the X-ray can look into: the parts of a model, by their names in the files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ONLY["Llama"] += ("rope", "rope_angles", "apply_rope")
 
 @dataclass(frozen=True)
 class Part:
-    """Functions whose lines are looked at while a module runs; of one that it calls several times, the first call."""
+    """Functions whose lines are traced while a module runs; for one that it calls several times, the first call."""
 
     module: nn.Module
     functions: tuple[Function, ...]
@@ -75,10 +75,10 @@ def forwards(module: nn.Module) -> tuple[Function, ...]:
 
 
 def find_part(model: GPT2 | Llama, what: str, layer: int | None = None) -> Part:
-    """The part of that name, or the module that a block, or the model, has under it, such as "mlp.c_fc" or "ln_f".
+    """The part of that name, or the module that a block or the model has under it, such as "mlp.c_fc" or "ln_f".
 
-    Raises ValueError for a name that this model does not have, for a layer that it lacks, and for a layer that would
-    say nothing.
+    Raises ValueError for a name that this model does not have, for a layer that it lacks, and for a layer given with a
+    part that is the same for all layers.
     """
     n = model.config.n_layer
     if layer is not None and not 0 <= layer < n:

@@ -22,7 +22,7 @@ SHAPES = [  # that the models use; where several fit, only the letters count tha
         *("B H T S", "B H T 1", "B H T D/2", "B H_kv T D/2", "B 1 T S", "B 1 T D/2", "B 1 T 1"),
     )
 ]
-SAME = (("T", "S", "1"), ("H", "H_kv", "1"), ("C", "H·D", "H_kv·D"))  # of equal sizes the first is meant
+SAME = (("T", "S", "1"), ("H", "H_kv", "1"), ("C", "H·D", "H_kv·D"))  # where sizes are equal, the first is meant
 
 
 def sizes_of(config: Config, n_rows: int, n_tokens: int, n_slots: int) -> dict[str, int]:
@@ -33,7 +33,7 @@ def sizes_of(config: Config, n_rows: int, n_tokens: int, n_slots: int) -> dict[s
 
 
 def letters(shape: Sequence[int], told: Iterable[str], sizes: Mapping[str, int]) -> Letters:
-    """A letter for each dimension, "" where it is not certain. `told` are comments and shapes that may say it.
+    """A letter for each dimension, "" where it is not certain. `told` are comments and shapes that may name it.
 
     >>> sizes = {"B": 1, "T": 3, "S": 3, "C": 8, "H": 2, "H_kv": 2, "D": 4, "V": 50, "inner": 32}
     >>> letters((1, 2, 3, 3), ["(B, H, T, S), each row sums to 1"], sizes), letters((1, 3, 8), [], sizes)
@@ -64,7 +64,7 @@ def agreed(names: set[str]) -> str:
 
 
 def fits(names: Sequence[str], shape: Sequence[int], sizes: Mapping[str, int]) -> bool:
-    """Whether the letters stand for just these sizes."""
+    """Whether the letters stand for exactly these sizes."""
     return len(names) == len(shape) and all(size_of(a, sizes) == n for a, n in zip(names, shape, strict=True))
 
 

@@ -23,7 +23,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Source:
-    """The lines of a function as its file has them, without the docstring and what they are all indented by."""
+    """The lines of a function as its file has them, without the docstring and their common indentation."""
 
     file: str  # from the package on, "minigpt/models/attention.py"
     name: str  # "Attention.forward"
@@ -73,7 +73,7 @@ class Parsed:
         return Place(line, (start, stop), text[start:stop])
 
     def place(self, statement: ast.stmt, part: ast.AST | None = None) -> Place:
-        """Where a statement stands; the text is that of a part of it, if one is named."""
+        """Where a statement is; the text is that of a part of it, if one is given."""
         return Place(statement.lineno, None, ast.unparse(part) if part else self.words(statement.lineno))
 
     def words(self, line: int) -> str:
@@ -82,12 +82,12 @@ class Parsed:
 
 
 def key_of(code: CodeType) -> tuple[str, int, str]:
-    """What a function's code is known by, also where a tool has rewritten its instructions."""
+    """What identifies a function's code, even if a tool has rewritten its instructions."""
     return code.co_filename, code.co_firstlineno, code.co_qualname
 
 
 def lines_of(statement: ast.stmt) -> range:
-    """The lines of a statement; of one that has others inside, those of its head."""
+    """The lines of a statement; of a compound one, those of its head."""
     end = statement.end_lineno or statement.lineno
     if isinstance(statement, COMPOUND):
         end = statement.body[0].lineno - 1
@@ -105,7 +105,7 @@ def signature(definition: ast.FunctionDef) -> str:
 
 
 def bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement gives a value, in their order.
+    """The names that a statement gives a value, in order.
 
     >>> bound(ast.parse("q, k = f(t for t in x)").body[0]), bound(ast.parse("for a, b in c: d = a").body[0])
     (['q', 'k', 't'], ['a', 'b'])

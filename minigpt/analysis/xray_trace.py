@@ -1,6 +1,6 @@
-"""Follows the lines of plain functions while they run: Python's own line events, and every call of torch among them.
+"""Traces plain functions line by line while they run: Python's own line events, with every call of torch among them.
 
-No marks stand in the functions, and nothing that they compute is touched: values are copied as they come by.
+The functions contain no marks, and nothing that they compute is touched: values are copied as they pass by.
 """
 
 import ast
@@ -20,7 +20,7 @@ from minigpt.analysis.xray_values import NOTHING, Step, copied, mate_of, worded
 
 @dataclass
 class Running:
-    """A frame that is looked at."""
+    """A frame that is traced."""
 
     parsed: Parsed
     statement: ast.stmt | None = None
@@ -28,15 +28,15 @@ class Running:
     last: dict[str, Tensor] = field(default_factory=dict)  # what each name, or expression, stands for
 
     def remember(self, name: str, value: object) -> None:
-        """What a name now stands for; what was returned bears no name."""
+        """Notes what a name now stands for; a returned value has no name."""
         if isinstance(value, Tensor) and name != "return":
             self.last[name] = value
 
 
 class Tracer(TorchFunctionMode):
-    """Inside it `steps` gets every value that the functions bind, return, or compute on their way, at their first call.
+    """Inside it `steps` gets every value that the functions bind, return or compute along the way, at their first call.
 
-    As a TorchFunctionMode it makes every call of torch a call of Python, which the line events show.
+    As a TorchFunctionMode it turns every call of torch into a call of Python, which the line events show.
     """
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
@@ -112,7 +112,7 @@ class Tracer(TorchFunctionMode):
         return self.on_line
 
     def computed(self, frame: FrameType, value: object, before: Tensor | None = None) -> None:
-        """An expression of a function has its value."""
+        """An expression of a function has been evaluated."""
         run = self.running[frame]
         if not isinstance(value, Tensor) or run.statement is None:
             return
@@ -183,7 +183,7 @@ class Tracer(TorchFunctionMode):
 
 
 def in_place(frame: FrameType) -> Tensor | None:
-    """The tensor into which the call of torch that begins in a frame will write, if it is one that does."""
+    """The tensor that the torch call beginning in a frame will write into, if it writes into one."""
     if frame.f_code is not Tracer.__torch_function__.__code__:
         return None
     func, args = frame.f_locals["func"], frame.f_locals["args"]

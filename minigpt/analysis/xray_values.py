@@ -12,7 +12,7 @@ NOTHING = object()  # the value of a step that has none
 
 @dataclass(eq=False)
 class Step:
-    """A value as it came by."""
+    """A value as it passed by."""
 
     source: Source
     place: Place
@@ -20,12 +20,12 @@ class Step:
     original: object
     value: object  # a copy, where later steps may change the original
     before: Tensor | None = None  # what the name stood for, or the tensor was, until then
-    whole: bool = False  # the result of its statement, of which the comment at the line's end speaks
+    whole: bool = False  # the result of its statement, which the comment at the line's end describes
     mate: "Step | None" = None  # an earlier one with the same numbers in the same storage, or more of them
     call: str = ""  # of an argument: which call of the function, if there are several
 
     def note(self) -> str:
-        """What is to be said beside the numbers."""
+        """What to say beside the numbers."""
         if self.mate is None:
             return self.call
         what = self.mate.name if self.mate.name not in ("", "return") else self.mate.place.text
@@ -35,11 +35,11 @@ class Step:
         return f"a view of {what}: the same storage, nothing is copied"
 
     def lies(self, storage: int) -> bool:
-        """Whether it is a tensor whose numbers lie there."""
+        """Whether it is a tensor whose numbers are stored there."""
         return isinstance(self.original, Tensor) and self.original.untyped_storage().data_ptr() == storage
 
     def covers(self, other: Tensor, exactly: bool) -> bool:
-        """Whether a tensor of the same storage has the other's numbers: just these, or more."""
+        """Whether a tensor of the same storage has the other's numbers: exactly these, or more."""
         assert isinstance(self.original, Tensor)
         if exactly:
             return (self.original.numel(), self.original.data_ptr()) == (other.numel(), other.data_ptr())
@@ -56,13 +56,13 @@ def mate_of(value: Tensor, steps: Sequence[Step]) -> Step | None:
 
 
 def copied(value: Tensor) -> Tensor:
-    """A copy that nothing changes later; of parameters and views of them, which a forward pass leaves alone, none."""
+    """A copy that nothing changes later; parameters and their views, which a pass leaves alone, are not copied."""
     root = value._base if value._is_view() else value
     return value.detach() if isinstance(root, nn.Parameter) else value.detach().clone()
 
 
 def worded(value: object) -> str:
-    """A value that is no tensor, in a word or two.
+    """A value that is not a tensor, in a word or two.
 
     >>> worded(3), worded(None), worded(nn.ReLU()), worded([1, 2])
     ('3', 'None', 'a ReLU', 'a list of 2')

@@ -14,14 +14,14 @@ HOW = "pip install 'minigpt[bench]'"
 
 
 class UnequalError(ContestantError):
-    """The two do not compute the same: their times say nothing."""
+    """The two do not compute the same: their times mean nothing."""
 
 
 def measure(row: Row, workers: Workers, pairs: int, on_pair: Callable[[int, float], None]) -> dict[str, Any]:
     """The row's record: every pair's times, the median ratio with its interval, hit or missed.
 
-    `on_pair` hears the number of each pair and its ratio. Where a contestant cannot take part or the outputs differ the
-    record says so under "absent" or "failed", and nothing is timed.
+    `on_pair` is called with the number of each pair and its ratio. If a contestant cannot take part or the outputs
+    differ, the record says so under "absent" or "failed", and nothing is timed.
     """
     missing = absent(row)
     if missing:
@@ -42,7 +42,7 @@ def measure(row: Row, workers: Workers, pairs: int, on_pair: Callable[[int, floa
 
 
 def summary(times: list[Pair], at_most: bool) -> dict[str, float]:
-    """What is told of the pairs; it can be had again from them alone."""
+    """What is reported about the pairs; it can be recomputed from them alone."""
     found = interval(ratios(times, at_most))
     return {
         "ratio": found.middle,
@@ -73,12 +73,12 @@ def has_gpu() -> bool:
 
 
 def check_equal(row: Row, ours: Any, peer: Any) -> None:
-    """Raises UnequalError where the outputs do not say that both do the same work. By `row.equal`:
+    """Raises UnequalError if the outputs do not show that both do the same work. By `row.equal`:
 
-    "same": equal. "prefix": the shorter is how the longer begins. "near": numbers, equal to a hundredth. "greedy": ids
-    of models in other numbers than float32, which may differ where two tokens are nearly as likely: each must be the
-    best by the model in float32, or within a tenth of the logits' standard deviation of it. "none": there is nothing to
-    compare, as with a probe of the memory.
+    "same": equal. "prefix": the longer begins with the shorter. "near": numbers, equal to 1 %. "greedy": ids of models
+    in dtypes other than float32, which may differ where two tokens are almost equally likely: each must be the best
+    according to the model in float32, or within a tenth of the logits' standard deviation of it. "none": there is
+    nothing to compare, as with a probe of the memory.
     """
     one, other = ours["output"], peer["output"]
     equal = {
@@ -98,7 +98,7 @@ def check_equal(row: Row, ours: Any, peer: Any) -> None:
 
 
 def near(a: float, b: float) -> bool:
-    """Whether two numbers differ by a hundredth at most."""
+    """Whether two numbers differ by 1 % at most."""
     return math.isclose(a, b, rel_tol=1e-2)
 
 

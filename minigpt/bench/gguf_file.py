@@ -11,7 +11,7 @@ from weights.formats.tensors import read_tensors
 
 
 def gguf_file(model: str, kind: str) -> Path:
-    """The file in the cache, made where it is not there. `kind` is what its matrices are stored in: F32, F16, Q8_0."""
+    """The file in the cache, made if it is missing. `kind` is what its matrices are stored in: F32, F16, Q8_0."""
     path, source = material.home() / f"{model}-{kind}.gguf", material.folder(model)
     with exclusive(material.home(), wait=600):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Whether ids that a model in fewer bits chose greedily are the best ones, up to what the bits cost."""
+"""Whether ids that a model in fewer bits chose greedily are the best ones, up to its loss of precision."""
 
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,7 @@ def model_of(model: str, stored: str) -> Any:
 def regret(ids: list[int], model: str, prompt: int = 8, stored: str = "float32", **_: object) -> float:
     """How far the worst of the chosen ids lies below the best one, in standard deviations of the step's logits.
 
-    0 says that each was the best after those before it. A model that forgets a bias, or sees a wrong cache, is off by
+    0 means that each was the best after those before it. A model that forgets a bias, or sees a wrong cache, is off by
     several.
     """
     import torch

@@ -1,6 +1,6 @@
 """What the contestants work on: checkpoints of GPT-2's sizes with seeded random numbers, prompts, a text.
 
-Checkpoints are made once and kept in the cache; speed asks only for the sizes, so nothing is downloaded.
+Checkpoints are made once and kept in the cache; speed depends only on the sizes, so nothing is downloaded.
 """
 
 import json
@@ -13,7 +13,7 @@ from tokenizer.fetch.atomic import exclusive
 from tokenizer.fetch.verify import cache_dir
 from weights import STORYTELLER
 
-RECIPE = 1  # of the numbers: what was made by another is not read
+RECIPE = 1  # of the numbers: a checkpoint made by another is not read
 SIZES: dict[str, dict[str, int]] = {
     "124m": {"vocab_size": 50257, "n_ctx": 1024, "n_layer": 12, "n_head": 12, "n_embd": 768},
     "30m": {"vocab_size": 50257, "n_ctx": 1024, "n_layer": 6, "n_head": 6, "n_embd": 384},
@@ -42,7 +42,7 @@ def home() -> Path:
 
 def write(path: Path, model: str, dtype: str) -> None:
     """A checkpoint with random numbers in which every part counts, so that a wrong one changes the text: no bias is
-    zero and no gain one, and the blocks weigh more than the embedding, else the same token would come for ever."""
+    zero and no gain one, and the blocks weigh more than the embedding, else the same token would repeat for ever."""
     import torch
 
     from minigpt.models.config import GPT2Config
@@ -82,7 +82,7 @@ def n_parameters(model: str) -> int:
 
 
 def prompts(model: str, length: int, batch: int = 1) -> list[list[int]]:
-    """Prompts of as many random ids; a batch's first one is that of a batch of one.
+    """Prompts of that many random ids; a batch's first one is that of a batch of one.
 
     >>> prompts("124m", 3, 2)[0] == prompts("124m", 3)[0]
     True
@@ -93,7 +93,7 @@ def prompts(model: str, length: int, batch: int = 1) -> list[list[int]]:
 
 @cache
 def text(file: str = "") -> str:
-    """English prose for the tokenizers: a file in UTF-8 or, on any machine, what Python's `help` tells about the
+    """English prose for the tokenizers: a file in UTF-8 or, on any machine, what Python's `help` says about the
     language, half a megabyte."""
     if file:
         return Path(file).read_text("utf-8")

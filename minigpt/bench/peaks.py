@@ -10,8 +10,8 @@ STATUS, REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def resident(key: str) -> int:
-    """Bytes of this process that lie in memory: VmRSS are those of now, VmHWM the most so far. A ValueError where the
-    system does not say."""
+    """Bytes of this process that are resident in memory: VmRSS is the number now, VmHWM the most so far. A ValueError
+    if the system does not say."""
     if not STATUS.exists():
         raise ValueError("peaks of memory are read from /proc, which only Linux has")
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
@@ -19,7 +19,7 @@ def resident(key: str) -> int:
 
 
 def load(folder: str, dtype: str) -> int:
-    """Load a checkpoint; a small one before, so that no import counts."""
+    """Load a checkpoint, after a small one, so that no import counts."""
     import minigpt
 
     minigpt.load("storyteller", device="cpu")
@@ -62,7 +62,7 @@ BEFORE: list[int] = []  # the bytes when the count began
 
 
 def start() -> None:
-    """From here on counts what lies above what there is now."""
+    """From here on only memory above the present amount counts."""
     if REFS.exists():
         REFS.write_text("5")  # forget the peak so far
     BEFORE.append(resident("VmRSS"))

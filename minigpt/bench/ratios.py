@@ -18,9 +18,9 @@ class Interval(NamedTuple):
 
 
 def ratios(pairs: Sequence[Pair], at_most: bool = False) -> list[float]:
-    """Of each pair the peer's time over ours, so that above 1 ours is faster; ours over the peer's where `at_most`.
+    """For each pair the peer's time over ours, so that above 1 ours is faster; with `at_most`, ours over the peer's.
 
-    The order A B B A cancels what drifts evenly, such as a machine that grows warm.
+    The order A B B A cancels what drifts evenly, such as a machine that warms up.
 
     >>> ratios([(1.0, 3.0, 5.0, 3.0)]), ratios([(1.0, 3.0, 5.0, 3.0)], at_most=True)
     ([2.0], [0.5])

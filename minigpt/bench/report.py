@@ -33,7 +33,7 @@ def interval_of(record: dict[str, Any]) -> Interval:
 
 
 def figure(value: float) -> str:
-    """A ratio with as many digits as count.
+    """A ratio with as many digits as matter.
 
     >>> figure(1.694), figure(12.34), figure(0.0567)
     ('1.69', '12.3', '0.06')

@@ -1,4 +1,4 @@
-"""The file of a run: machine, versions, commit, every row with every pair; a later run goes on with it."""
+"""The file of a run: machine, versions, commit, every row with every pair; a later run continues it."""
 
 import importlib.metadata
 import json
@@ -23,7 +23,7 @@ FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf
 
 
 def header(threads: int, text: str) -> dict[str, Any]:
-    """What two runs must share for their rows to stand in one file, and what is good to know."""
+    """What two runs must have in common for their rows to share a file, and what is good to know."""
     return {
         "format": FORMAT,
         "minigpt": minigpt.__version__,
@@ -36,7 +36,7 @@ def header(threads: int, text: str) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that is measured, with a + where files were changed since; empty outside a checkout."""
+    """The commit that is measured, with a + if files were changed since; empty outside a checkout."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -46,7 +46,7 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that take part and are here."""
+    """Python's version and those of the packages that take part and are installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -57,7 +57,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The processor's name, cores and abilities, the memory, and the GPU if there is one; not the host's name."""
+    """The processor's name, cores and features, the memory, and the GPU if there is one; not the host's name."""
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     name, flags = (
         re.search(rf"^(?:{keys})\s*: (.*)$", info, re.MULTILINE) for keys in ("model name", "flags|Features")
@@ -96,20 +96,20 @@ def title(run: dict[str, Any]) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A run from its file; a ValueError where it is none."""
+    """A run from its file; a ValueError if the file holds none."""
     try:
         run = json.loads(path.read_text("utf-8"))
         if run["format"] != FORMAT or not all("row" in row for row in run["rows"]):
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is no file of minigpt bench, or of another version: give another one") from None
+        raise ValueError(f"{path} is not a minigpt bench file, or is from another version: give another one") from None
     return dict(run)
 
 
 def resume(path: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows that a file has from an earlier part of the same run; none where there is no file.
+    """The rows that a file has from an earlier part of the same run; none if there is no file.
 
-    Raises ValueError where the file is of another machine, commit, number of threads or text.
+    Raises ValueError if the file is from another machine, commit, number of threads or text.
     """
     if not path.exists():
         return []
@@ -122,7 +122,7 @@ def resume(path: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def write(path: Path, run: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
-    """The file anew, whole; each row in a line of its own."""
+    """Writes the whole file anew, each row on a line of its own."""
     head = json.dumps(run, indent=1).removesuffix("\n}")
     lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
     path.parent.mkdir(parents=True, exist_ok=True)

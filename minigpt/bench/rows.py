@@ -1,4 +1,4 @@
-"""A row of the table: who is compared with whom, in which task, and which ratio is to be reached."""
+"""A row of the table: who is compared with whom, in which task, and the target ratio."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Task:
 
     @property
     def module(self) -> str:
-        """The module that it lives in, a process of its own."""
+        """The module that it lives in, which gets a process of its own."""
         return self.maker.partition(":")[0]
 
 
@@ -34,7 +34,7 @@ class Row:
     peer: Task
     at_most: bool = False
     equal: str = "same"  # how outputs are compared before timing: see contest.check_equal
-    pairs: int | None = None  # at most as many: for memory, which hardly varies, and for the slow
+    pairs: int | None = None  # at most this many: for memory, which hardly varies, and for slow rows
     needs: tuple[str, ...] = ()  # packages, by the names under which pip knows them
     cuda: bool = False  # only where there is a GPU
 
@@ -54,7 +54,7 @@ class Row:
 
 
 def choose(rows: Sequence[Row], words: Iterable[str]) -> list[Row]:
-    """The rows of these names or groups, in the table's order; all of them where no word is given.
+    """The rows of these names or groups, in the table's order; all of them if no word is given.
 
     Raises ValueError for a word that is neither.
     """

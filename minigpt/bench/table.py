@@ -1,6 +1,6 @@
-"""What is compared with what, and the ratio that is to be reached; `minigpt bench --list` shows it.
+"""What is compared with what, and the target ratio; `minigpt bench --list` shows it.
 
-Where a row says nothing else: GPT-2's sizes of 124M parameters with random weights, batch 1, on the CPU."""
+Unless a row says otherwise: GPT-2's sizes of 124M parameters with random weights, batch 1, on the CPU."""
 
 from typing import Any
 

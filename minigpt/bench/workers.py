@@ -33,7 +33,7 @@ class Worker:
         there.close()
 
     def make(self, task: Task) -> None:
-        """Get ready for a task; a ContestantError where that fails."""
+        """Get ready for a task; a ContestantError if that fails."""
         self._ask((task.maker.partition(":")[2], task.options))
 
     def run(self) -> Sample:
@@ -59,7 +59,7 @@ class Worker:
 
 
 class Workers:
-    """The two processes of a row; they stay for the next row where its contestants are of the same module."""
+    """The two processes of a row; they stay for the next row if its contestants are of the same module."""
 
     def __init__(self, threads: int, home: str = HOME) -> None:
         self.threads, self.home = threads, home
@@ -85,7 +85,7 @@ class Workers:
 
 @contextmanager
 def environment(threads: int) -> Iterator[None]:
-    """What a process that is started meanwhile reads: how many threads every library may use, and no network.
+    """The environment of a process started meanwhile: how many threads every library may use, and no network.
 
     Python may write .pyc files, without which a start seems a quarter slower than it is.
     """
@@ -104,7 +104,7 @@ def environment(threads: int) -> Iterator[None]:
 
 
 def serve(pipe: Connection, module: str) -> None:
-    """A worker's life: (function, options) is a new task, None is once more; every answer is (fine, result)."""
+    """A worker's life: (function, options) is a new task, None means once more; every answer is (fine, result)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # standard output is the table's, whatever a library prints
     run: Run | None = None
     while True:
@@ -118,7 +118,7 @@ def serve(pipe: Connection, module: str) -> None:
                     raise RuntimeError("no task yet")
                 pipe.send((True, run()))
             else:
-                run = None  # what the last task held goes before the next one's is made
+                run = None  # what the last task held is freed before the next one's is made
                 name, options = message
                 run = getattr(importlib.import_module(module), name)(**options)
                 pipe.send((True, None))
@@ -126,6 +126,6 @@ def serve(pipe: Connection, module: str) -> None:
             return
         except ImportError as error:
             pipe.send((False, f"{error.name or error} is not installed"))
-        except Exception as error:  # whatever a peer raises is this row's trouble, not the run's
+        except Exception as error:  # whatever a peer raises concerns this row, not the run
             told = " ".join(str(error).split()).replace(str(Path.home()), "~")  # files of a run are shown to others
             pipe.send((False, f"{type(error).__name__}: {told[:300]}"))

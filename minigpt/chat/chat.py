@@ -13,7 +13,7 @@ from tokenizer import Tokenizer
 from tokenizer.suggest import did_you_mean
 from weights.companions import named_tokens, names_by_ids
 
-USUAL_NEW_TOKENS = 512  # an answer's length where neither caller nor checkpoint says one
+USUAL_NEW_TOKENS = 512  # an answer's length where neither caller nor checkpoint gives one
 
 
 def chat_format(
@@ -27,10 +27,10 @@ def chat_format(
     chosen: str | None = None,
     variables: Mapping[str, object] | None = None,
 ) -> ChatFormat:
-    """How a checkpoint writes conversations; ValueError where it does not, as base models don't.
+    """How a checkpoint writes conversations; raises ValueError if it does not, as for base models.
 
     `path` is the checkpoint's folder, whose tokenizer_config.json names the special tokens; `name` is for the message.
-    The caller adds `tools`, `chosen`, the name of one of several templates, and `variables` that the template reads.
+    The caller may add `tools`, the name of one of several templates as `chosen`, and `variables` for the template.
     """
     if template is None or tokenizer is None:
         lacking = "vocabulary" if tokenizer is None else "chat template"
@@ -72,7 +72,7 @@ class ChatKeywords(Keywords, total=False):
     tools: Sequence[Mapping[str, object]] | None
     chat_template: str | None  # one of several by its name, or a Jinja text
     chat_template_kwargs: Mapping[str, object] | None
-    enable_thinking: bool | None  # as any variable that a template reads
+    enable_thinking: bool | None  # like any variable that a template reads
 
 
 def split_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -126,7 +126,7 @@ def special_names(config: Mapping[str, Any], tokens: Mapping[int, bytes], path: 
 def fit(chat: ChatFormat, messages: Sequence[Message], room: int) -> tuple[list[int], list[Message]]:
     """The ids of as much of a conversation as `room` tokens hold, and its messages.
 
-    The oldest turns go first, each a question with its answer; what stands before the first question stays.
+    The oldest turns are dropped first, each a question with its answer; what precedes the first question is kept.
     Raises ValueError where the last question alone is too long.
     """
     kept = list(messages)

@@ -24,7 +24,7 @@ NARROWEST = 22  # cells; columns narrower than this are stacked
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model made of a prompt."""
+    """One model's answer to a prompt."""
 
     model: str
     kind: str  # CONTINUES, ANSWERS or BARE
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One prompt, one strategy, and everyone's answer."""
+    """One prompt, one strategy, and every model's answer."""
 
     prompt: str
     strategy: str
@@ -51,7 +51,7 @@ def compare(
     settings: dict[str, Any],
     trick: bool = True,
 ) -> Comparison:
-    """The same prompt and settings for a completion model and an instruction-tuned one; for the trick, that one bare.
+    """The same prompt and settings for a completion model and an instruction-tuned one; for the trick, the latter bare.
 
     Raises ValueError where the second model has no chat template.
     """
@@ -80,7 +80,7 @@ def strategy_of(sampling: dict[str, Any]) -> str:
 
 
 def lines_of(comparison: Comparison, width: int, color: bool = False) -> list[str]:
-    """The comparison in lines of at most `width` cells: columns where there is room for them, else one below another.
+    """The comparison in lines of at most `width` cells: columns where there is room for them, else one below the other.
 
     >>> answers = [Answer("a", CONTINUES, "there was a cat.", "eos", 5), Answer("b", ANSWERS, "4", "eos", 2)]
     >>> for line in lines_of(Comparison("What is 2+2?", "greedy", {}, answers), 50):
@@ -104,12 +104,12 @@ def lines_of(comparison: Comparison, width: int, color: bool = False) -> list[st
 
 
 def look(answer: Answer) -> str:
-    """The colour of an answer's head: blue for the completion model, orange for the other."""
+    """The colour of an answer's heading: blue for the completion model, orange for the other."""
     return TINT if answer.kind == CONTINUES else SECOND
 
 
 def below(answer: Answer, width: int, color: bool = False) -> list[str]:
-    """One answer under its own head."""
+    """One answer under its own heading."""
     head = wrap(f"── {answer.model}, {answer.kind}", width)
     return [*(paint(line, look(answer), color) for line in head), *body(answer, width)]
 

@@ -1,7 +1,7 @@
 """A conversation's ids: control tokens where the chat template wrote them, plain text everywhere else.
 
 What a user types is always plain text. A template glues it between control tokens such as <|im_end|>, and a user who
-types <|im_end|> must not end his own message with it. So every conversation is rendered twice, once as it is and once
+types <|im_end|> must not end their own message with it. So every conversation is rendered twice, once as it is and once
 with its contents masked: what still reads as a control token then is the template's own.
 """
 
@@ -59,7 +59,7 @@ class ChatFormat:
         return ids
 
     def _render(self, conversations: list[list[dict[str, Any]]]) -> Rendered:
-        """The conversations' texts; a ValueError for what the template would drop in silence."""
+        """The conversations' texts; raises ValueError for what the template would silently drop."""
         found = render(self.template, conversations, {**self.variables, **self.given})
         check_read(conversations[0], found.words)
         for name, value in self.given.items():
@@ -72,7 +72,7 @@ class ChatFormat:
         """The text, the same with its contents masked, and the special tokens that could not be masked.
 
         A few templates look into the contents: Qwen3's cuts at "</think>". Then masking changes more than the contents,
-        and a second try leaves unmasked what the template looks for. A special token among that is ambiguous, the
+        and a second try leaves unmasked what the template looks for. A special token among these is ambiguous, the
         user's or the template's, and so it is plain text everywhere.
         """
         special = any_of(self.tokenizer.special_tokens)
@@ -98,7 +98,7 @@ class ChatFormat:
 
 
 def masked_contents(messages: Sequence[Message], mask: str, keep: re.Pattern[str]) -> list[dict[str, Any]]:
-    """The messages with `mask` for every character of what they say but white space and what matches `keep`.
+    """The messages with `mask` for every character of their contents except white space and what matches `keep`.
 
     >>> masked_contents([{"role": "user", "content": "to be </think>"}], "#", any_of(["</think>"]))
     [{'role': 'user', 'content': '## ## </think>'}]

@@ -1,7 +1,7 @@
 """What a caller may say in a conversation: messages, tools and a template's own variables, checked and named.
 
 All of it goes to a template as JSON data, as transformers gives it (apply_chat_template in tokenization_utils_base.py,
-utils/chat_template_utils.py): keys whose value is None are left out, and the model's reasoning has all of its names.
+utils/chat_template_utils.py): keys whose value is None are left out, and reasoning is given under all of its names.
 """
 
 import re
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Message = Mapping[str, Any]  # {"role": "user", "content": "…"}; a tool's answer, a call of tools have more
-REASONING = ("reasoning_content", "thinking", "reasoning")  # what the field calls the model's thoughts
-CALLS = ("tool_calls", "tool_call_id", "name")  # what a message about tools may have beside its content
-DEPTH = 50  # levels of lists and objects within each other; real tools have five
+REASONING = ("reasoning_content", "thinking", "reasoning")  # common names for the model's thoughts
+CALLS = ("tool_calls", "tool_call_id", "name")  # what a message about tools may have besides its content
+DEPTH = 50  # levels of nested lists and objects; real tools have five
 
 
 def checked(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages as JSON data; a ValueError for what is none: each has a role, a word, and a content, a text.
+    """The messages as JSON data; raises ValueError for anything else: each has a role, a word, and a content, a text.
 
     A content may also be a list of parts {"type": "text", "text": …}, and None where there are `tool_calls`.
 
@@ -53,7 +53,7 @@ def checked_message(message: Message) -> dict[str, Any]:
 
 
 def check_part(part: object) -> None:
-    """A ValueError unless a part of a content is a text: this model sees no images and hears no sounds."""
+    """Raises ValueError unless a content part is a text: this model sees no images and hears no sounds."""
     if not isinstance(part, Mapping) or part.get("type") != "text":
         kind = part.get("type") if isinstance(part, Mapping) else part
         raise ValueError(f'a part of a content is {{"type": "text", "text": …}}, and this model reads no {kind!r:.60}')
@@ -62,7 +62,7 @@ def check_part(part: object) -> None:
 
 
 def checked_tools(tools: Sequence[Mapping[str, object]]) -> list[Any]:
-    """Tools as JSON data: each a dict, as OpenAI's and transformers' JSON schema of a function."""
+    """Tools as JSON data: each a dict, in OpenAI's and transformers' JSON schema for functions."""
     if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
         raise ValueError(f"tools are a list of JSON schemas, not {tools!r:.80}")
     for tool in tools:
@@ -74,7 +74,7 @@ def checked_tools(tools: Sequence[Mapping[str, object]]) -> list[Any]:
 
 
 def plain(value: object, what: str, depth: int = DEPTH) -> Any:
-    """The value rebuilt of JSON's own types; a ValueError names what is none of them.
+    """The value rebuilt from JSON's own types; a ValueError names what is not one of them.
 
     >>> plain({"a": (1, None)}, "it"), plain("é", "it")
     ({'a': [1, None]}, 'é')
@@ -85,7 +85,7 @@ def plain(value: object, what: str, depth: int = DEPTH) -> Any:
     if value is None or type(value) in (str, int, float, bool):
         return value
     if not depth:
-        raise ValueError(f"{what}: more than {DEPTH} lists and dicts within each other")
+        raise ValueError(f"{what}: more than {DEPTH} levels of nested lists and dicts")
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
@@ -113,10 +113,10 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def check_read(messages: Sequence[Message], words: Sequence[str]) -> None:
-    """A ValueError for what a message says and the template does not read: it would be dropped in silence.
+    """Raises ValueError for any part of a message that the template does not read: it would be silently dropped.
 
-    `words` are the names and literals in the template. What belongs to a call of tools, such as its id, many templates
-    leave out: the order of the messages says it too.
+    `words` are the names and literals in the template. Many templates leave out details of a tool call, such as
+    its id: the order of the messages conveys them, too.
     """
     for message in messages:
         about_tools = message["role"] == "tool" or "tool_calls" in message

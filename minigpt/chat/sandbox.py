@@ -23,7 +23,7 @@ class GenerationBlock(Extension):
     tags = {"generation"}  # noqa: RUF012 - jinja2's own way to say it
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """The block's inside, with variables of its own."""
+        """The block's body, with variables of its own."""
         line = next(parser.stream).lineno
         return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
 
@@ -81,7 +81,7 @@ def build_environment(now: datetime) -> ImmutableSandboxedEnvironment:
 
 
 def literals_held_against(tree: nodes.Template) -> list[str]:
-    """The strings that a template compares with, tests for or hands to a function, such as "</think>"."""
+    """The strings that a template compares with, tests for or passes to a function, such as "</think>"."""
     places: list[nodes.Node] = list(tree.find_all(nodes.Compare))
     calls: list[Any] = list(tree.find_all((nodes.Call, nodes.Filter, nodes.Test)))
     places += [arg for call in calls for arg in call.args]
@@ -126,7 +126,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def limit_this_process(seconds: int, n_bytes: int) -> None:
-    """No endless computing, no boundless memory, no files written: where the system can do it (not on Windows)."""
+    """Limit computing time and memory, and forbid writing files, where the system supports it (not on Windows)."""
     with contextlib.suppress(ImportError):
         import resource
 

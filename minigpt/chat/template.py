@@ -1,7 +1,7 @@
 """Chat templates: a checkpoint's own Jinja program, run in jinja2's sandbox, in a process of its own with limits.
 
-A template comes from whoever made the checkpoint. The sandbox closes the way to Python's insides; the process closes
-the rest: a program may loop without end or double a text forty times, and then it is stopped, not this one.
+A template comes from whoever made the checkpoint. The sandbox blocks access to Python's internals; the process limits
+the rest: a program may loop forever or double a text forty times, and then it is stopped, not this one.
 """
 
 import json
@@ -25,9 +25,9 @@ class Rendered:
     """One text per conversation, and what the template looks at."""
 
     texts: list[str]
-    literals: list[str]  # that it holds against the messages
+    literals: list[str]  # that it compares with the messages
     words: list[str] = field(default_factory=list)  # names of attributes, and literals
-    variables: list[str] = field(default_factory=list)  # what it takes from outside
+    variables: list[str] = field(default_factory=list)  # what it reads from outside
 
 
 def render(template: str, conversations: Sequence[Sequence[Message]], variables: Mapping[str, object]) -> Rendered:
@@ -36,7 +36,7 @@ def render(template: str, conversations: Sequence[Sequence[Message]], variables:
     The text is that of transformers' `apply_chat_template(messages, tokenize=False, add_generation_prompt=True)`;
     `variables` are the names of special tokens, such as bos_token, the tools, and what else a template may read. Where
     it reads no parts of a content, it gets their texts as one. Raises ValueError for a template that is wrong, that
-    refuses the messages, reaches for Python's insides or needs too much time or memory.
+    refuses the messages, reaches for Python's internals or needs too much time or memory.
 
     >>> shout = "{% for m in messages %}{{ m.role }}: {{ m.content | upper }}!{% endfor %}{{ eos_token }}"
     >>> render(shout, [[{"role": "user", "content": "hi"}]], {"eos_token": "<end>"}).texts

@@ -1,7 +1,7 @@
 """The commands: `declarations` says which flags each one has; `run(args)` is in a file of its own for each.
 
 `minigpt NAME …` reads the flags first and only then imports `minigpt.commands.NAME`, so `--help` and a wrong flag are
-answered at once. `flags` holds the flags that several commands share, `common` what the commands do alike.
+answered at once. `flags` holds the flags that several commands share, `common` what the commands have in common.
 """
 
 COMMANDS = {

@@ -48,12 +48,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def name_of(text: Path | None) -> str:
-    """The text by its name and size, as the run's file tells it; a ValueError where it is empty."""
+    """The text by its name and size, as the run's file records it; raises ValueError if it is empty."""
     return f"{text.name}, {len(some_text(text).encode())} bytes" if text else "pydoc_data.topics"
 
 
 def measure_all(rows: Sequence[Row], kept: list[Record], run: Record, args: argparse.Namespace) -> list[Record]:
-    """The records of the rows, those that were kept among them; the file is written after each."""
+    """The records of the rows, including those that were kept; the file is written after each."""
     done = {record["row"]: record for record in kept if "ratio" in record}
     again = [row for row in rows if row.name in done]
     if again:
@@ -73,12 +73,12 @@ def measure_all(rows: Sequence[Row], kept: list[Record], run: Record, args: argp
 
 
 def start_of_line() -> str:
-    """What takes a terminal back to the start of its line, to write over the progress."""
+    """The codes that take a terminal back to the start of its line, to write over the progress."""
     return "\r\x1b[K" if sys.stderr.isatty() else ""
 
 
 def progress(label: str, pairs: int) -> Callable[[int, float], None]:
-    """Says on a terminal how far a row is."""
+    """Shows on a terminal how far along a row is."""
 
     def on_pair(n: int, ratio: float) -> None:
         if start_of_line():
@@ -96,7 +96,7 @@ def print_table(rows: Sequence[Row], records: Sequence[Record]) -> None:
 
 
 def say_changes(rows: Sequence[Row], records: list[Record], run: Record, before: Record) -> bool:
-    """Prints what changed beyond noise since another run; whether nothing became slower."""
+    """Prints what changed beyond noise since another run; returns whether nothing became slower."""
     lines = report.compare(rows, records, before["rows"])
     print(f"\nsince {results.title(before)}")
     if before["machine"] != run["machine"]:

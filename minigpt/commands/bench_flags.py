@@ -13,7 +13,7 @@ def bench(parser: argparse.ArgumentParser) -> None:
     """How fast minigpt is here, beside what one would use instead: transformers, llama.cpp, tiktoken and others.
 
     Each row times two processes in turn, after their outputs were found equal; the ratio is the other's time over ours
-    (or ours over the other's, where it is to be at most something). Only those that are installed take part:
+    (or ours over the other's, where the target is a maximum). Only those that are installed take part:
     pip install 'minigpt[bench]'. Models have GPT-2's sizes and random weights, kept in the cache.
     """
     add = parser.add_argument

@@ -88,7 +88,7 @@ class Session:
         return True
 
     def set_system(self, text: str) -> None:
-        """Replace the system message; an empty one is none."""
+        """Replace the system message; an empty one removes it."""
         rest = [message for message in self.messages if message["role"] != "system"]
         self.messages = ([{"role": "system", "content": text}] if text else []) + rest
 

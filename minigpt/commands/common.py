@@ -1,4 +1,4 @@
-"""What commands do alike: load the model, take the prompt, read a text, show a sign of life while one waits."""
+"""What commands have in common: load the model, take the prompt, read a text, show progress during a wait."""
 
 import argparse
 import gc
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def load_model(name: str, args: argparse.Namespace) -> "LanguageModel":
     """The model of that name, as --device, --dtype and --plain ask for it; says beforehand what must be fetched, and
-    afterwards where another dtype is faster than the one that was asked for."""
+    afterwards if another dtype is faster than the one asked for."""
     note_fetch(name)
     with spinner(f"loading {name}"):
         with nothing_is_garbage():  # torch takes a second: the spinner turns meanwhile
@@ -77,7 +77,7 @@ def prompt_of(prompt: str | None) -> str:
 
 
 def some_text(file: Path) -> str:
-    """The text of a file in UTF-8; a ValueError where there is none in it."""
+    """The text of a file in UTF-8; raises ValueError if it is empty."""
     text = read_text(file)
     if not text:
         raise ValueError(f"{file} is empty: there is nothing to read")
@@ -85,16 +85,16 @@ def some_text(file: Path) -> str:
 
 
 def note(text: str) -> None:
-    """Say something that is not the model's, on stderr."""
+    """Print a message that is not the model's output, on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], int]]:
-    """Ctrl-C and the signals TERM and HUP only ask: the function that is given says which has come, 0 if none has.
+    """Ctrl-C and the signals TERM and HUP only request a stop: the function yielded returns the one that came, or 0.
 
     What is under way, a training step or a save, is finished first; a second signal ends it at once. A signal that is
-    ignored, as by nohup, stays so.
+    ignored, as by nohup, stays ignored.
     """
     came: list[int] = []
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -121,7 +121,7 @@ def stop_requested() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def spinner(label: str) -> Iterator[None]:
-    """A turning wheel on stderr while the body runs, if stderr is a terminal that can; it leaves no trace."""
+    """A spinner on stderr while the body runs, if stderr is a capable terminal; it leaves no trace."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield
         return

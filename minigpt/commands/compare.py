@@ -13,7 +13,7 @@ from minigpt.terminal import columns
 from tokenizer.display import use_color
 from weights.fetch import locate
 
-PAIRS = (  # the first that is there, as the last one is
+PAIRS = (  # the first that is available, as the last always is
     ("gpt2", "qwen1.5-1.8b-chat"),
     ("storyteller", "smollm2-135m-instruct"),
     ("storyteller", "storyteller-chat"),
@@ -53,11 +53,11 @@ def usual_pair() -> tuple[str, str]:
 
 
 def piped() -> str:
-    """What is piped in, without the line end that closes it; nothing where nothing comes within a second."""
+    """What is piped in, without the line end that closes it; nothing if nothing comes within a second."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     try:
         waiting = select.select([sys.stdin], [], [], 1.0)[0]
-    except (OSError, ValueError):  # Windows asks sockets only
+    except (OSError, ValueError):  # on Windows select takes only sockets
         waiting = [sys.stdin]
     return read_prompt() if waiting else ""

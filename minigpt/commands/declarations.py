@@ -13,7 +13,7 @@ Parser = argparse.ArgumentParser
 
 
 def generate(parser: Parser) -> None:
-    """Continue a text: the prompt and what the model makes of it go to stdout as one text."""
+    """Continue a text: the prompt and its continuation go to stdout as one text."""
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help='the beginning; "" starts from nothing')
     parser.add_argument("--prompts", type=flags.path, metavar="FILE", help="one prompt per line, continued as a batch")
     flags.add_model(parser)
@@ -131,7 +131,7 @@ def parity(parser: Parser) -> None:
 
 
 def families(parser: Parser) -> None:
-    """GPT-2, BERT, BART and T5 side by side: their modules with parameters, whom each attention lets look at whom, and
+    """GPT-2, BERT, BART and T5 side by side: their modules with parameters, which tokens each attention can see, and
     what each can do, found by running small random models. Needs no model and no network."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--html", type=flags.path, metavar="FILE", help="write a page with the masks instead")
@@ -151,7 +151,7 @@ def eval_(parser: Parser) -> None:
 
 
 def check(parser: Parser) -> None:
-    """The exercises in a script or notebook: each function or class that bears an exercise's name is checked.
+    """The exercises in a script or notebook: each function or class with an exercise's name is checked.
 
     What the file imports, defines and assigns is run, nothing else. How often each was tried is kept beside it.
     """

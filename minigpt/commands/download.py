@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def is_model(entry: Entry) -> Callable[[Path], None]:
-    """What raises a ValueError for a checkpoint that is not the registered model: it loads it and runs its probe."""
+    """A check that raises ValueError if a checkpoint is not the registered model: it loads it and runs its probe."""
 
     def check(path: Path) -> None:
         from weights.checkpoint import load_checkpoint

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{target} is the model's own folder: name another one")
     dtype = pick_dtype(args.dtype, pick_device("cpu"))
     c = load_checkpoint(args.model, "cpu")
-    if dtype is None and len(c.report.kinds) == 1:  # a half became float32 here, and goes back unchanged
+    if dtype is None and len(c.report.kinds) == 1:  # half precision became float32 here, and goes back unchanged
         dtype = HALVES.get(next(iter(c.report.kinds)))
     folder = c.path if c.path.is_dir() else None  # a GGUF file holds all that it has
     save_checkpoint(c.model, target, c.tokenizer, dtype, c.generation_config, c.chat_template, source=folder)

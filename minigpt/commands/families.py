@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def facts(name: str) -> dict[str, Any]:
-    """What is said of a family, computed."""
+    """The facts about a family, computed."""
     from minigpt.relatives import families as f
 
     full, small = f.full_size(name), f.small(name)

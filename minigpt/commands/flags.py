@@ -36,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser, default: str = "storyteller", pos
 
 
 def add_device(parser: argparse.ArgumentParser, dtype: bool = True, auto: bool = False) -> None:
-    """Where the model runs and in which numbers: the checkpoint's, or with `auto` those that write fastest."""
+    """Where the model runs and in which data type: the checkpoint's, or with `auto` the one that generates fastest."""
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: auto)")
     if dtype:
         usual = "auto, the fastest here with the same greedy text" if auto else "the checkpoint's"
@@ -49,7 +49,7 @@ def add_dtype(
     usual: str = "the checkpoint's",
     default: str | None = None,
 ) -> None:
-    """The type of the weights' numbers."""
+    """The weights' data type."""
     told = f"{', '.join(names)} (default: {usual})"
     parser.add_argument("--dtype", choices=names, default=default, metavar="TYPE", help=told)
 
@@ -144,7 +144,7 @@ def at_least(low: int) -> Callable[[str], int]:
 
 
 def between(low: float, high: float, wanted: str) -> Callable[[str], float]:
-    """The type of numbers from `low`, itself left out where it says so by `wanted`, to below `high`.
+    """The type of numbers from `low`, itself excluded if `wanted` says so, to below `high`.
 
     >>> between(0, 1, "from 0 up to below 1")("0.1")
     0.1

@@ -1,4 +1,4 @@
-"""`minigpt generate`: the prompt and what the model makes of it, as one text."""
+"""`minigpt generate`: the prompt and its continuation, as one text."""
 
 import argparse
 import json

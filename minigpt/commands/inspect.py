@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def activations(model: nn.Module, width: int = ENDLESS, color: bool = False) -> list[str]:
-    """One line per activation of a forward pass, in its order: the name, the shape; equal blocks stand once.
+    """One line per activation of a forward pass, in its order: the name, the shape; equal blocks are shown once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> activations(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)))[:3]
@@ -51,7 +51,7 @@ def activations(model: nn.Module, width: int = ENDLESS, color: bool = False) -> 
 
 
 def tree(model: nn.Module, width: int = ENDLESS, color: bool = False) -> list[str]:
-    """One line per module: its name, what it is, its shapes, its parameters and bytes; equal blocks stand once.
+    """One line per module: its name, what it is, its shapes, its parameters and bytes; equal blocks are shown once.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> for line in tree(GPT2(GPT2Config(vocab_size=10, n_ctx=4, n_layer=3, n_head=1, n_embd=2)), 50)[:4]:

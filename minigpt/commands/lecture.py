@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does one thing, and says what came of it."""
+    """Does one thing, and prints the result."""
     if args.do == "list":
         return listed()
     if args.do == "preflight":
@@ -61,7 +61,7 @@ def did(held: "Held", args: argparse.Namespace) -> int:
 
 
 def opened(folder: Path, name: str | None) -> WorkingFile:
-    """What is held in a folder, or by a working file; `name` begins where it is not held yet."""
+    """The lecture held in a folder, or by a working file; `name` begins one that is not held yet."""
     if folder.suffix == ".py":
         folder, name = folder.parent, folder.stem
     if name and not (folder / ".lecture" / f"{name}.jsonl").exists():
@@ -83,7 +83,7 @@ def shown(answer: Answer, width: int) -> list[str]:
 
 
 def listed() -> int:
-    """The lectures that there are."""
+    """Print the available lectures."""
     plans = [lecture(name) for name in NAMES]
     rows = [(plan.name, str(len(plan.steps)), f"{plan.minutes:g}", plan.title) for plan in plans]
     print(*table([("lecture", "steps", "min", "what"), *rows], columns(), numbers=[1, 2], color=use_color()), sep="\n")

@@ -21,7 +21,7 @@ DO = {  # what there is to do, the words that follow, and what it does
     "run": ("[FOLDER]", "what does the model write with the file as it stands?"),
     "break": ("NAME [FOLDER]", "plant a mistake; without NAME, those that there are"),
     "time": ("[FOLDER]", "where one is against the plan"),
-    "ask": ("QUESTION [FOLDER]", "write down a question of the hall, for the handout"),
+    "ask": ("QUESTION [FOLDER]", "note a question from the audience, for the handout"),
     "handout": ("[FOLDER]", "the file as held, the questions and the pictures, as a notebook and a page"),
 }
 
@@ -29,12 +29,12 @@ DO = {  # what there is to do, the words that follow, and what it does
 def lecture(parser: argparse.ArgumentParser) -> None:
     """Live coding from the tested source, step by step, into a file that runs at every moment.
 
-    The file stands in the folder where the command runs, or in FOLDER. Nothing that is typed into it is ever lost:
+    The file is in the folder where the command runs, or in FOLDER. Nothing that is typed into it is ever lost:
     every state is kept beside it, in .lecture/.
     """
     parser.description = (lecture.__doc__ or "").replace("\n    ", "\n").strip()
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    rows = [(f"{name} {words}".strip(), says or "take an undo back") for name, (words, says) in DO.items()]
+    rows = [(f"{name} {words}".strip(), says or "redo what was undone last") for name, (words, says) in DO.items()]
     parser.epilog = "what to do:\n" + "\n".join(f"  {words:<30} {says}" for words, says in rows)
     parser.add_argument("do", metavar="DO", choices=DO, help="see below")
     parser.add_argument("words", nargs="*", default=[], metavar="WORD", help="what follows it")

@@ -19,7 +19,7 @@ from minigpt.playground.shelf import Shelf
 from minigpt.terminal import plain
 
 TRIED = 20  # ports, before the system chooses one
-CONFIG: dict[str, Any] = {  # of uvicorn; what goes wrong within is said by the application itself
+CONFIG: dict[str, Any] = {  # of uvicorn; the application itself reports its errors
     "http": Connection,
     "ws": "none",
     "log_config": None,
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answers until Ctrl-C or SIGTERM; texts under way are ended by it."""
+    """Answers until Ctrl-C or SIGTERM, which also end texts under way."""
     try:
         uvicorn.Server(uvicorn.Config(app, **CONFIG)).run(sockets=[listening])
     except KeyboardInterrupt:  # which is how it is meant to end
@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def named(host: str) -> str:
-    """A host as it stands in an address that can be opened.
+    """A host as it is written in an address that can be opened.
 
     >>> named("::1"), named("0.0.0.0") == socket.gethostname()
     ('[::1]', True)

@@ -34,7 +34,7 @@ def show(parser: argparse.ArgumentParser) -> None:
     and after each filter), temperature (from greedy to flat), wheel (what a seed draws, and a thousand more), staircase
     (what top-p keeps), beams (what a beam search kept and dropped). The text: surprise (bits of each token), merges
     (how its tokens grew). How it works: masks (who may look at whom), cache (the KV cache as it fills), training (the
-    losses of a run of `minigpt train`, whose folder stands for PROMPT), model (its architecture).
+    losses of a run of `minigpt train`, whose folder is given as PROMPT), model (its architecture).
     """
     add = parser.add_argument
     add("what", metavar="WHAT", choices=LOOKS, help=", ".join(LOOKS))
@@ -70,7 +70,7 @@ def show(parser: argparse.ArgumentParser) -> None:
 
 
 def check_show(args: argparse.Namespace) -> None:
-    """Whether the flags go together; a UsageError where they do not."""
+    """Check that the flags go together; raises UsageError if they do not."""
     for name in sorted({name for names in LOOKS.values() for name in names} - {*LOOKS[args.what]}):
         if getattr(args, name) is not None:
             fitting = " and ".join(what for what, names in LOOKS.items() if name in names)
@@ -90,7 +90,7 @@ def needs_prompt(what: str) -> bool:
 
 
 def needs_model(what: str) -> bool:
-    """Whether a picture is of a model; the losses of a run stand in its log."""
+    """Whether a picture is of a model; the losses of a run are in its log."""
     return what != "training"
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read_stdin() -> str:
-    """All of standard input, its line ends as they are, without a byte-order mark; a ValueError where it is no UTF-8.
+    """All of standard input, its line ends as they are, without a byte-order mark; ValueError if it is not UTF-8.
 
     >>> import io
     >>> sys.stdin, before = io.TextIOWrapper(io.BytesIO(b"caf\\xe9")), sys.stdin
@@ -29,7 +29,7 @@ def read_prompt() -> str:
 
 
 def read_line() -> str | None:
-    """The next line of standard input without its end, None where there is none; what was read before stays read."""
+    """The next line of standard input without its end, None if there is none; what was read before is not re-read."""
     line = text_of(source().readline())
     return line.rstrip("\r\n") if line else None
 
@@ -58,7 +58,7 @@ def text_of(data: bytes | str) -> str:
 
 
 def refuse_bad_bytes(what: str, text: str) -> None:
-    """A ValueError where a word of the command line was no UTF-8: Python keeps such bytes as lone surrogates.
+    """Raises ValueError if a word of the command line was not UTF-8: Python keeps such bytes as lone surrogates.
 
     >>> refuse_bad_bytes("PROMPT", "caf\\udce9")
     Traceback (most recent call last):

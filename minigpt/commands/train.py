@@ -43,7 +43,7 @@ def hold(folder: Path) -> AbstractContextManager[None]:
 
 @contextmanager
 def by_name() -> Iterator[None]:
-    """What goes wrong in another process than the first one says in which."""
+    """Errors in processes other than the first name the process."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -53,7 +53,7 @@ def by_name() -> Iterator[None]:
 
 
 def silent(_: str) -> None:
-    """What the processes say that are not the first."""
+    """What processes other than the first print: nothing."""
 
 
 def train_in_folder(args: argparse.Namespace, begun: Run) -> int:

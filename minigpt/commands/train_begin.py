@@ -1,4 +1,4 @@
-"""How `minigpt train` begins a run or goes on with one: texts, tokenizer, model and trainer, by the flags."""
+"""How `minigpt train` begins a run or resumes one: texts, tokenizer, model and trainer, by the flags."""
 
 import argparse
 from dataclasses import replace
@@ -55,7 +55,7 @@ def start_run(args: argparse.Namespace, device_name: str | None, note: Note) -> 
         texts = make_texts(train_text, validation_text, tok, asked)
     new = NewRun(asked, texts, n_bytes, tok.n_vocab, device, base.model if base else None, args.shard)
     if n_bytes < LITTLE and not base:
-        note(f"{n_bytes:,} bytes of text are little: about 100,000 give readable words")
+        note(f"{n_bytes:,} bytes is little text: about 100,000 are needed for readable words")
     trainer = new.trainer(note)
     if any(file for pattern in ("config.json", *MODEL_FILES) for file in args.out.glob(pattern)):
         note(f"{args.out} holds a model: it stays until the first one of this run is whole, and is then replaced")

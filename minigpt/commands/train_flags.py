@@ -104,7 +104,7 @@ def flag(name: str) -> str:
 
 
 def check_train(args: argparse.Namespace) -> None:
-    """Whether the flags of `train` go together; a UsageError where they do not."""
+    """Check that the flags of `train` go together; raises UsageError if they do not."""
     check_tuning(args)
     if args.text is None and args.chat is None and not args.resume:
         raise flags.UsageError("the following arguments are required: --text")

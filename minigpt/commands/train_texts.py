@@ -23,12 +23,12 @@ def flags_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def resolved(file: Path) -> str:
-    """A file's whole path, under which --resume finds it from any folder; standard input as it is."""
+    """A file's absolute path, by which --resume finds it from any folder; standard input as it is."""
     return STDIN if str(file) == STDIN else str(file.resolve())
 
 
 def as_list(value: Any) -> list[str]:
-    """Names of files as a list, also those that an earlier version wrote down as one text."""
+    """Names of files as a list, also those that an earlier version stored as one string."""
     return [value] if isinstance(value, str) else list(value or ())
 
 

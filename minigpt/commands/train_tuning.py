@@ -1,4 +1,4 @@
-"""What `minigpt train --chat` reads: chats in a text's place, and the template that they are written by."""
+"""What `minigpt train --chat` reads: chats in place of a text, and the template that formats them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ USUAL_BLOCK = 512  # tokens of a chat
 
 
 def with_template(companions: dict[str, str], tok: Tokenizer) -> dict[str, str]:
-    """The files beside a model, with the chat template that it is tuned by: its own or, where it has none, ours."""
+    """The files beside a model, with the chat template that it is tuned with: its own or, where it has none, ours."""
     with RunRecord(companions=companions).files() as folder:
         return companions | template_files(folder, tok)
 
@@ -23,7 +23,7 @@ def with_template(companions: dict[str, str], tok: Tokenizer) -> dict[str, str]:
 def read_chat_files(
     asked: Mapping[str, Any], companions: dict[str, str], tok: Tokenizer, note: Note
 ) -> tuple[Texts, tuple[str, ...]]:
-    """The chats in the place of texts, and the SHA-256 of each file's text; says what became of them."""
+    """The chats in place of texts, and the SHA-256 of each file's text; reports a summary of the chats."""
     files = [Path(file) for name in ("chat", "val") for file in as_list(asked[name])]
     with RunRecord(companions=companions).files() as folder:
         texts, hashes, told = chat_texts(files, folder, tok, asked)

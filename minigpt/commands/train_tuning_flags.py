@@ -1,4 +1,4 @@
-"""The flags of `minigpt train` that tune a model which is there already."""
+"""The flags of `minigpt train` that tune an existing model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_tuning(parser: argparse.ArgumentParser) -> None:
 
 
 def check_tuning(args: argparse.Namespace) -> None:
-    """Whether the flags go together; a UsageError where they do not."""
+    """Check that the flags go together; raises UsageError if they do not."""
     if args.chat is not None and args.text is not None:
         raise flags.UsageError(
             f"--text {' '.join(map(str, args.text))} and --chat {args.chat}: give one, a run learns from one kind"

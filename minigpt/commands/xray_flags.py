@@ -18,7 +18,7 @@ def xray(parser: argparse.ArgumentParser) -> None:
     changed. On a terminal it is a screen with keys (? lists them); into a pipe or a file all steps are written one
     below the other. WHAT is a part: attention, softmax, causal_mask, split_heads, merge_heads, linear, embedding,
     layer_norm, gelu, mlp, block, cache, hidden, unembed, gpt2; in a Llama also rms_norm, silu, swiglu, rope,
-    rope_angles, apply_rope, llama; or a module's name, as mlp.c_fc or ln_f. Calls within a part are stepped over,
+    rope_angles, apply_rope, llama; or a module's name, such as mlp.c_fc or ln_f. Calls within a part are stepped over,
     unless they belong to it: those of attention are the projections around it and the attention itself.
     """
     add = parser.add_argument
@@ -33,6 +33,6 @@ def xray(parser: argparse.ArgumentParser) -> None:
 
 
 def check_xray(args: argparse.Namespace) -> None:
-    """Whether a part was named; a UsageError where none was."""
+    """Check that a part was named; raises UsageError if none was."""
     if args.what is None:
         raise flags.UsageError(f"name a part to look into: {', '.join(PARTS)}")

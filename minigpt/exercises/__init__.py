@@ -1,1 +1,1 @@
-"""The learner's own parts, checked: what is wrong is named and proved. `from minigpt import check`."""
+"""Checks the learner's own parts: what is wrong is named and proved. `from minigpt import check`."""

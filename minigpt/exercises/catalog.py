@@ -1,4 +1,4 @@
-"""Which exercises there are: their names, and the files in which they stand."""
+"""Which exercises there are: their names, and the files that contain them."""
 
 from importlib import import_module
 from typing import Any
@@ -51,14 +51,14 @@ TASKS: dict[str, str] = {  # the name of the function or class: its file in task
 
 
 class NoExercise(ValueError):
-    """A name that is no exercise's; a notebook shows it as one line, without the way it came."""
+    """A name that no exercise has; a notebook shows it as one line, without the traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython asks for it
         return [str(self)]
 
 
 def exercise(name: str) -> Exercise:
-    """The exercise of a name; a `NoExercise`, which is a ValueError, where there is none.
+    """The exercise of a name; a `NoExercise`, which is a ValueError, if there is none.
 
     >>> exercise("layer_norm").name
     'LayerNorm'
@@ -73,7 +73,7 @@ def exercise(name: str) -> Exercise:
 
 
 def plain(name: str) -> str:
-    """A name as it is compared: without capitals, underscores and a leading "my".
+    """A name as it is compared: without capitals, underscores or a leading "my".
 
     >>> plain("MyLayerNorm"), plain("layer_norm")
     ('layernorm', 'layernorm')
@@ -82,7 +82,7 @@ def plain(name: str) -> str:
 
 
 def exercise_for(part: Any, name: str | None, how: str = "check") -> Exercise:
-    """The exercise that a part is meant for: the one that is named, else the one that bears the part's own name.
+    """The exercise that a part is meant for: the one that is named, else the one with the part's own name.
 
     Where a function and a class share a name, as attention does, the part says which: a class is the module.
     """

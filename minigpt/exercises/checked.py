@@ -19,8 +19,8 @@ from minigpt.exercises.sandbox import TooLong, limited
 
 BLANK = "not implemented yet"
 FEW = 6  # parameters that a report names
-ENOUGH = 12  # cases on all of which a part fails: it will on the others
-SHORT, LONG = 0.05, 20.0  # seconds that a solution gets for a case with a bug that is endless, and else
+ENOUGH = 12  # cases: a part that fails on all of them will fail on the others
+SHORT, LONG = 0.05, 20.0  # seconds that a solution gets for a case with a bug that is endless, and otherwise
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Checked:
 
 
 def run_cases(checked: Checked) -> Report | None:
-    """Gates 2 and 3: builds and runs the part on every case; a report where that already says enough."""
+    """Gates 2 and 3: builds and runs the part on every case; a report if that already says enough."""
     name = checked.exercise.name
     built: dict[int, Any] = {}
     for n, case in enumerate(checked.exercise.cases):
@@ -72,7 +72,7 @@ def run_cases(checked: Checked) -> Report | None:
 
 
 def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
-    """The report on a part that could not be built; the bug with which alone the solution fails so gives its name."""
+    """The report on a part that could not be built, named after the one bug with which the solution fails alike."""
     bugs = [bug for bug in exercise.bugs if unbuilt(exercise, n, bug.name) == error.lines != []]
     lines = [*error.lines[:FEW], *([f"… and {len(error.lines) - FEW} more"] if len(error.lines) > FEW else [])]
     if len(bugs) != 1:
@@ -81,7 +81,7 @@ def other_parameters(exercise: Exercise, n: int, error: Unbuilt) -> Report:
 
 
 def is_blank(error: BaseException | None) -> bool:
-    """Whether nothing is written yet: a learner's own `raise NotImplementedError`. Torch raises one, too, where a
+    """Whether nothing is written yet: a learner's own `raise NotImplementedError`. Torch raises one, too, when a
     module without `forward` is called, such as a ModuleList, and for x ^ 3 where x**3 is meant."""
     tb = error.__traceback__ if isinstance(error, NotImplementedError) else None
     while tb and tb.tb_next:
@@ -92,7 +92,7 @@ def is_blank(error: BaseException | None) -> bool:
 
 
 def unwritten(error: BaseException, part: Any) -> str:
-    """What is not written yet, where `is_blank`: the part, or a function or class of the learner's that it calls."""
+    """What is not written yet, if `is_blank`: the part, or a function or class of the learner's that it calls."""
     own = own_frame_of(error)
     if own is None or is_in(own[0].f_code, part):
         return BLANK
@@ -100,7 +100,7 @@ def unwritten(error: BaseException, part: Any) -> str:
 
 
 def unbuilt(exercise: Exercise, n: int, bug: str) -> list[str]:
-    """The parameters that are not the checkpoint's where the solution of a case has a bug."""
+    """The parameters that are not the checkpoint's when the solution of a case has a bug."""
     try:
         Checked(exercise.with_bugs(bug), exercise).runnable(exercise.cases[n])
     except Unbuilt as error:
@@ -119,7 +119,7 @@ def in_dtype(case: Case, dtype: torch.dtype) -> Case:
 
 
 def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
-    """What the solution does on a case, with bugs in it or without; None where there is none:
+    """What the solution does on a case, with bugs in it or without; None if there is none:
     two bugs exclude each other, or the parameters are not the checkpoint's."""
     if (bugs, n) not in exercise.known:
         case = exercise.cases[n]
@@ -139,8 +139,8 @@ def expected(exercise: Exercise, n: int, *bugs: str) -> Outcome | None:
 def solution(exercise: Exercise, case: Case, *bugs: str) -> Callable[..., Any]:
     """The solution as a case uses it, with bugs in it or without; for reading only.
 
-    Where bugs change nothing but `forward`, it is the right module in another class: to build one anew takes longer
-    than to run it.
+    If bugs change nothing but `forward`, it is the right module in another class: building one anew takes longer than
+    running it.
     """
     part: Any = exercise.with_bugs(*bugs)
     whole = exercise.with_bugs()

@@ -1,4 +1,4 @@
-"""`check`: what a learner calls with a part of his own."""
+"""`check`: what a learner calls with a part of their own."""
 
 import sys
 import time
@@ -33,7 +33,7 @@ class Check:
         self.hints: Counter[str] = Counter()
 
     def __call__(self, part: Any, name: str | None = None) -> Report:
-        """Checks a part; `name` is the exercise's, where the part's own name does not say it.
+        """Checks a part; `name` is the exercise's, if the part's own name does not say it.
 
         The report is shown where an expression is, in a notebook or at a prompt; a script prints it.
         """
@@ -44,15 +44,15 @@ class Check:
 
     def hint(self, part: Any, name: str | None = None) -> None:
         """Prints the next of an exercise's three hints, from a nudge to nearly the answer; as everywhere here, a part
-        says which exercise is meant, or its name does."""
+        or a name says which exercise is meant."""
         found = meant(part, name, "check.hint")
         n = self.hints[found.name] % len(found.hints)
         self.hints[found.name] += 1
         print(f"hint {n + 1} of {len(found.hints)}: {found.hints[n]}")
 
     def solution(self, part: Any, name: str | None = None) -> None:
-        """Prints the solution of the exercise that is named; for a part in which something is written, as a
-        difference: what stands only in the part begins with "-", what only in the solution with "+"."""
+        """Prints the solution of the exercise that is named; for a part in which something is written, as a diff: lines
+        that are only in the part begin with "-", those only in the solution with "+"."""
         found = meant(part, name, "check.solution")
         print(found.solution() if isinstance(part, str) else difference(part, found.solution(), found.blank()), end="")
 
@@ -66,8 +66,8 @@ class Check:
         """Prints what the storyteller writes with a part in the place of its own: n tokens, drawn by the seed.
 
         They are drawn at temperature 0.7; a filter is given 40 for k, 0.9 for p, 0.05 for a share, and a search three
-        beams. For another value hand over a lambda and the exercise's name: `lambda scores, t: temperature(scores, 2)`.
-        What is wrong with the part is printed, not raised: it may well write nonsense, that is what there is to see.
+        beams. For another value pass a lambda and the exercise's name: `lambda scores, t: temperature(scores, 2)`.
+        What is wrong with the part is printed, not raised: it may well write nonsense, which is what there is to see.
         """
         from minigpt.exercises.play import play
 

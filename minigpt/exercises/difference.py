@@ -8,16 +8,16 @@ import textwrap
 from types import CodeType, FunctionType
 from typing import Any
 
-SIGNS = '"- " is what you wrote, "+ " what the solution has instead; lines without a sign stand in both'
-UNKNOWN = "# your own code is not to be found, to be shown line by line: this is the solution"
+SIGNS = '"- " is what you wrote, "+ " what the solution has instead; lines without a sign are in both'
+UNKNOWN = "# your own code could not be found to compare line by line: this is the solution"
 
 
 def difference(part: Any, solution: str, blank: str = "") -> str:
-    """What stands only in the part ("-"), only in the solution ("+"), in both (" "); the solution alone where nothing
-    is written yet, and, with a word, where the part's source is not known.
+    """What is only in the part ("-"), only in the solution ("+"), in both (" "); the solution alone if nothing is
+    written yet and, with a note, if the part's source is not known.
 
     >>> print(difference(print, "x = 1\\n"), end="")
-    # your own code is not to be found, to be shown line by line: this is the solution
+    # your own code could not be found to compare line by line: this is the solution
     x = 1
     """
     own = written(part)

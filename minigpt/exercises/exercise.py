@@ -27,7 +27,7 @@ class Bug:
 
 
 def bug(name: str, does: str, *edits: str, endless: bool = False) -> Bug:
-    """A bug by pairs of texts: what stands in the solution, once, and what stands there instead."""
+    """A bug by pairs of texts: one that occurs in the solution, once, and its replacement."""
     return Bug(name, does, tuple(zip(edits[::2], edits[1::2], strict=True)), endless)
 
 
@@ -38,12 +38,12 @@ class Case:
     args: tuple[Any, ...]
     build: tuple[Any, ...] = ()
     state: dict[str, Tensor] | None = None
-    crafted: bool = False  # made to tell bugs apart, no real numbers: in float32 it says nothing
+    crafted: bool = False  # made to tell bugs apart, not real numbers: in float32 it says nothing
     grad: bool = False  # the gradients must be right, too
 
 
 def call(part: Callable[..., Any], *args: Any) -> Any:
-    """How most parts are used."""
+    """The way most parts are used."""
     return part(*args)
 
 
@@ -80,7 +80,7 @@ class Exercise:
 
     @cached_property
     def cases(self) -> list[Case]:
-        """The cases, made when they are first needed."""
+        """The cases, made when first needed."""
         return list(self.make_cases())
 
     @cached_property
@@ -89,7 +89,7 @@ class Exercise:
         return "\n\n\n".join(textwrap.dedent(inspect.getsource(part)).rstrip() for part in (*self.others, self.part))
 
     def solution(self) -> str:
-        """The solution as it is read."""
+        """The solution as learners see it."""
         return "\n".join(line for line in self.source.split("\n") if line.strip() not in (BEGIN, END)) + "\n"
 
     def blank(self) -> str:
@@ -108,7 +108,7 @@ class Exercise:
         return "\n".join(lines) + "\n"
 
     def with_bugs(self, *names: str) -> Callable[..., Any]:
-        """The solution with bugs in it. Raises ValueError where two bugs change the same place, or a text is not there
+        """The solution with bugs in it. Raises ValueError if two bugs change the same place, or a text does not occur
         exactly once."""
         if names in self.made:
             return self.made[names]

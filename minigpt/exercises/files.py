@@ -28,7 +28,7 @@ class Found:
 
     parts: dict[str, Any] = field(default_factory=dict)
     trouble: list[tuple[str, set[str]]] = field(default_factory=list)  # what is wrong, and what the statement gives
-    uses: dict[str, set[str]] = field(default_factory=dict)  # the names that the statements which give a name read
+    uses: dict[str, set[str]] = field(default_factory=dict)  # per name, the names read by the statements that define it
     missing: set[str] = field(default_factory=set)  # names that a blank has left without a value
 
 
@@ -42,7 +42,7 @@ def cells(path: Path) -> Iterator[tuple[str, str]]:
         notebook = json.loads(text)
         sources = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: this is no notebook: {type(error).__name__}: {error}") from None
+        raise ValueError(f"{path}: this is not a notebook: {type(error).__name__}: {error}") from None
     for n, source in enumerate(sources, start=1):
         lines = "".join(source).split("\n")
         code = "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
@@ -50,7 +50,7 @@ def cells(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def read(path: Path) -> Found:
-    """Runs what a file imports, defines and assigns, nothing else, and collects the exercises among it."""
+    """Runs what a file imports, defines and assigns, nothing else, and collects the exercises in it."""
     found, space = Found(), {"__name__": "learner", "__file__": str(path)}
     for name, code in cells(path):
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
@@ -80,7 +80,7 @@ def defined(node: ast.stmt) -> str:
 
 
 def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
-    """Runs one statement; what goes wrong is noted, but for what a blank brings about, and the rest still read."""
+    """Runs one statement; what goes wrong is noted, unless a blank causes it, and the rest is still read."""
     code = compile(ast.Module([node], []), name, "exec")
     try:
         limited(lambda: exec(code, space), SECONDS)
@@ -98,7 +98,7 @@ def run(node: ast.stmt, name: str, space: dict[str, Any], found: Found) -> None:
 
 
 def names_in(node: ast.stmt, kind: type[ast.expr_context]) -> set[str]:
-    """The names that a statement reads (ast.Load) or gives (ast.Store); what is a function's own is neither.
+    """The names that a statement reads (ast.Load) or binds (ast.Store), without those local to a function.
 
     >>> sorted(names_in(ast.parse("a, b = c + 1").body[0], ast.Store))
     ['a', 'b']
@@ -118,7 +118,7 @@ def names_in(node: ast.stmt, kind: type[ast.expr_context]) -> set[str]:
 
 
 def that_matters(found: Found) -> list[str]:
-    """The trouble in what an exercise is, or reads, or that is in what it reads; the other statements are counted."""
+    """The trouble in an exercise, in what it reads, and so on; the other statements are counted."""
     needed: set[str] = set()
     todo = {name for name in found.uses if plain(name) in KNOWN}
     while todo:

@@ -1,4 +1,4 @@
-"""Parts that are right but for rounding to float32, or that compute in nothing else."""
+"""Parts that are right except for rounding to float32, or that can compute in nothing else."""
 
 import re
 from functools import partial
@@ -16,7 +16,7 @@ NARROW = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def wants_float32(checked: Checked) -> bool:
-    """Whether a part cannot compute in float64, or leaves it on its way."""
+    """Whether a part cannot compute in float64, or leaves it along the way."""
     return any(
         (isinstance(found.error, RuntimeError) and re.search("dtype|scalar type", str(found.error)))
         or (isinstance(found.value, Tensor) and found.value.dtype in NARROW)
@@ -26,14 +26,14 @@ def wants_float32(checked: Checked) -> bool:
 
 
 def near(found: Outcome, wanted: Outcome | None) -> bool:
-    """Whether an outcome is right but for rounding to float32, gradients left out."""
+    """Whether an outcome is right except for rounding to float32, gradients left out."""
     if wanted is None or found.failed or not isinstance(found.value, Tensor) or not isinstance(wanted.value, Tensor):
         return False
     return EXACT < distance(found.value, wanted.value) < ROUNDED
 
 
 def in_float32(checked: Checked) -> Report | None:
-    """The verdict on a part that rounds to float32: by cases of real numbers, and none where two bugs are as near."""
+    """The verdict on a part that rounds to float32, by cases of real numbers; none if two bugs fit equally well."""
     exercise, name = checked.exercise, checked.exercise.name
     if any(found.failed for found in checked.outcomes):  # it cannot do float64 at all
         checked = Checked(checked.part, exercise, torch.float32)
@@ -72,7 +72,7 @@ def example(checked: Checked, real: list[int]) -> list[str]:
 
 
 def unrounded(found: Outcome, wanted: Outcome) -> Outcome:
-    """An outcome with the right number wherever it only rounds to it."""
+    """An outcome with the right number wherever it differs by rounding only."""
     a, b = found.value, wanted.value
     if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.shape != b.shape:
         return found
@@ -81,7 +81,7 @@ def unrounded(found: Outcome, wanted: Outcome) -> Outcome:
 
 
 def rounded(found: Outcome, wanted: Outcome) -> bool:
-    """Whether two outcomes are the same but for rounding to float32, gradients left out."""
+    """Whether two outcomes are the same except for rounding to float32, gradients left out."""
     if found.failed or wanted.failed:
         return found.failed and wanted.failed
     return found.wrote == wanted.wrote and same(found.value, wanted.value, ROUNDED)

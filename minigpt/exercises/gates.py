@@ -1,7 +1,7 @@
-"""The gates that a learner's part goes through, one after the other; the first that it fails speaks.
+"""The gates that a learner's part goes through, one after the other; the first that it fails gives the report.
 
 1 it is there and can be called   2 its parameters are the checkpoint's   3 it runs, and returns what can be compared
-4 the same numbers, and the same gradients   5 a bug of the bank, proved   6 else where it parts from the solution
+4 the same numbers, and the same gradients   5 a bug of the bank, proved   6 else where it departs from the solution
 """
 
 import inspect
@@ -41,7 +41,7 @@ def judge_all(checked: Checked) -> Report:
 
 
 def with_outside(part: Any, report: Report) -> Report:
-    """A report; where what is wrong has no name, with what the part reads from outside, which may be the reason."""
+    """A report; if what is wrong has no name, with what the part reads from outside, which may be the reason."""
     if not report.ok and not report.blank and report.bug in (None, "endless"):
         report.lines += outside(part)
     return report
@@ -72,7 +72,7 @@ def judge(checked: Checked) -> Report:
     name = exercise.name
     wrong = [n for n, found in enumerate(outcomes) if not right(exercise, n, found)]
     if unsteady(checked, wrong[0] if wrong else len(outcomes) - 1):
-        says = "it gives another result each time: is dropout on, or a random number?"
+        says = "it gives a different result each time: is dropout on, or a random number?"
         return Report(name, False, says, "random")
     if not wrong:
         return judge_gradients(checked)
@@ -115,8 +115,8 @@ def judge_gradients(checked: Checked) -> Report:
 def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
     """The bug, or the two bugs, with which the solution does on every case what the part did.
 
-    That it fails everywhere can have any reason. Two are named only where the part gives a wrong value somewhere, of
-    more than NaN, which many pairs give.
+    A part can fail everywhere for any reason. Two are named only if it gives a wrong value somewhere that is not all
+    NaN, which many pairs give.
     """
     if all(found.error is not None for found in outcomes):
         return ()
@@ -132,14 +132,14 @@ def identify(exercise: Exercise, outcomes: list[Outcome]) -> tuple[str, ...]:
 
 
 def example(exercise: Exercise, wrong: list[int], outcomes: list[Outcome]) -> list[str]:
-    """What a part gave on the first case that it gets wrong; how it failed, where it gave nothing on any."""
+    """What a part gave on the first case that it gets wrong; how it failed, if it gave nothing on any."""
     n = next((n for n in wrong if not outcomes[n].failed), wrong[0])
     error = outcomes[n].error
     return difference_of(exercise, n, outcomes[n], expected(exercise, n)) or (own_line(error) if error else [])
 
 
 def tells(found: Outcome) -> bool:
-    """Whether there is a value, of more than NaN."""
+    """Whether there is a value that is not all NaN."""
     return not found.failed and not (isinstance(found.value, Tensor) and bool(found.value.isnan().all()))
 
 
@@ -164,7 +164,7 @@ def failed(checked: Checked, wrong: list[int]) -> Report | None:
 
 
 def unknown(checked: Checked, wrong: list[int]) -> Report:
-    """Gate 6: the smallest input on which it is wrong, and where its way parts from the solution's."""
+    """Gate 6: the smallest input on which it is wrong, and where its computation departs from the solution's."""
     exercise, n = checked.exercise, wrong[0]
     found, wanted = checked.outcomes[n], expected(exercise, n)
     lines = difference_of(exercise, n, found, wanted)
@@ -172,7 +172,7 @@ def unknown(checked: Checked, wrong: list[int]) -> Report:
 
 
 def where(checked: Checked, n: int) -> list[str]:
-    """The two expressions at which a part and the solution part."""
+    """The two expressions at which a part and the solution diverge."""
     case, exercise = checked.exercise.cases[n], checked.exercise
     solution = Checked(exercise.with_bugs(), exercise)
     yours, reference = (
@@ -182,7 +182,7 @@ def where(checked: Checked, n: int) -> list[str]:
 
 
 def unsteady(checked: Checked, n: int) -> bool:
-    """Whether a part does something else when it is run again on a case; not of values that cannot be compared."""
+    """Whether a part does something else when run again on a case; values that cannot be compared do not count."""
     exercise, case, before = checked.exercise, checked.exercise.cases[n], checked.outcomes[n]
     if before.failed or not comparable(before.value):
         return False

@@ -1,4 +1,4 @@
-"""What the cells of a lesson call: is all there, the project's own source, a question."""
+"""What the cells of a lesson call: whether all is there, the project's own source, a question."""
 
 import inspect
 import os
@@ -33,7 +33,7 @@ def ready() -> None:
 
 def show_png() -> None:
     """From now on a notebook's pictures are shown as PNG, too, for pages that strip SVG, as GitHub does; for
-    tutorials/build.py alone, since it takes its time."""
+    tutorials/build.py alone, since it is slow."""
     from IPython import get_ipython
 
     from minigpt.pictures.drawing import Drawing
@@ -44,14 +44,14 @@ def show_png() -> None:
 
 
 def source(part: Callable[..., Any]) -> None:
-    """Prints the code of a function or class as it is installed, with its file and name: a line's number would be
-    another after every change above it."""
+    """Prints the code of a function or class as it is installed, with its file and name: a line number would change
+    with every edit above it."""
     print(f"# {part.__module__.replace('.', '/')}.py, {part.__qualname__}\n{inspect.getsource(part).rstrip()}")
 
 
 @dataclass
 class Quiz:
-    """A question with its options; the answer lies behind a fold."""
+    """A question with its options; the answer is folded away."""
 
     question: str
     options: Sequence[str]
@@ -70,7 +70,7 @@ class Quiz:
 
 
 def quiz(question: str, options: Sequence[Any], answer: Any, why: str) -> Quiz:
-    """A question whose answer the cell has computed: exactly one option must equal it.
+    """A question whose answer the cell computed: exactly one option must equal it.
 
     The order is shuffled, by the question's own hash, so that it is the same in every build.
 

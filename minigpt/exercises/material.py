@@ -1,4 +1,4 @@
-"""Real weights and activations for the cases: those of the embedded storyteller, in float64, computed once."""
+"""Real weights and activations for the cases: the embedded storyteller's, in float64, computed once."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ TEXTS = (
 
 @cache
 def checkpoint() -> "Checkpoint":
-    """The embedded model and its vocabulary: loaded once, since that is most of a first check's time."""
+    """The embedded model and its vocabulary: loaded once, since that takes most of a first check's time."""
     from weights.checkpoint import load_checkpoint
 
     return load_checkpoint("storyteller", "cpu")
@@ -57,14 +57,14 @@ def activations() -> dict[str, Tensor]:
 def few_logits() -> tuple[Tensor, Tensor]:
     """The storyteller's logits (2, T, V) of every 16th token and of those of `ids()`, and the ids (2, T) among these.
 
-    So few that code which goes through the vocabulary by loops ends in time.
+    So few that code which loops over the vocabulary ends in time.
     """
     kept = torch.cat([torch.arange(0, storyteller().config.vocab_size, 16), ids().flatten()]).unique()
     return activations()["logits"][..., kept].clone(), torch.searchsorted(kept, ids())
 
 
 def state(prefix: str) -> dict[str, Tensor]:
-    """The parameters of a part of the storyteller, as "h.0.attn.", by their names within it."""
+    """The parameters of a part of the storyteller, such as "h.0.attn.", by their names within it."""
     return {
         name.removeprefix(prefix): value.detach()
         for name, value in storyteller().named_parameters()
@@ -83,7 +83,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 
 
 def random_state(shapes: dict[str, tuple[int, ...]], seed: int = 1) -> dict[str, Tensor]:
-    """Random parameters, a tenth of which would do, so that nothing is near zero or one."""
+    """Random parameters, ten times as large as would do, so that nothing is near zero or one."""
     return {name: numbers(*shape, seed=seed + n) * 0.3 for n, (name, shape) in enumerate(shapes.items())}
 
 
@@ -93,9 +93,9 @@ def random_parameters(module: nn.Module, seed: int = 1) -> dict[str, Tensor]:
 
 
 def table_model(n_vocab: int, n_ctx: int, seed: int = 0) -> Callable[[Sequence[int]], Tensor]:
-    """A stand-in for a model: ids -> the logits (V,) of the next token, a row of a table that all ids together choose.
+    """A stand-in for a model: ids -> the logits (V,) of the next token, a row of a table chosen by all ids together.
 
-    As GPT-2 does, it refuses ids that are not in its vocabulary, more than n_ctx of them, and none.
+    As GPT-2 does, it refuses ids that are not in its vocabulary, more than n_ctx ids, and an empty list.
     """
     table = numbers(101, n_vocab, seed=seed)
 
@@ -114,7 +114,7 @@ def table_model(n_vocab: int, n_ctx: int, seed: int = 0) -> Callable[[Sequence[i
 
 
 def as_list(ids: Any) -> Any:
-    """Ids as a list of numbers, where they are a tensor, a tuple, or tensors in a list; whatever else as it is.
+    """Ids as a list of numbers, if they are a tensor, a tuple, or tensors in a list; anything else as it is.
 
     >>> as_list(torch.tensor([1, 2])), as_list((torch.tensor(3), 4)), as_list(None)
     ([1, 2], [3, 4], None)

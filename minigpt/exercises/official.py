@@ -1,7 +1,7 @@
-"""GPT-2's vocabulary and cl100k_base in the lessons: whole where they are on this machine, else what the lessons need.
+"""GPT-2's vocabulary and cl100k_base in the lessons: whole if they are on this machine, else what the lessons need.
 
-Byte-pair encoding joins neighbours, so only the tokens that stand inside a piece of text can matter for it. Of the
-50,257 tokens of GPT-2 a few hundred give the lessons' texts the very ids that all of them give; official.json has them.
+Byte-pair encoding joins neighbours, so only the tokens that occur inside a piece of text can matter for it. A few
+hundred of GPT-2's 50,257 tokens give the lessons' texts the same ids as all of them; official.json has those.
 
     python -m minigpt.exercises.official     writes official.json anew, for the texts in it; needs both vocabularies
 """
@@ -42,7 +42,7 @@ class Excerpt(Tokenizer):
 
 
 def official(name: str) -> Tokenizer:
-    """The vocabulary "gpt2" or "cl100k_base", whole where it is on this machine, else the excerpt. Asks no network.
+    """The vocabulary "gpt2" or "cl100k_base", whole if it is on this machine, else the excerpt. Uses no network.
 
     >>> official("gpt2").encode("Unbelievable tokenization powers! 🚀")
     [3118, 6667, 11203, 540, 11241, 1634, 5635, 0, 12520, 248, 222]

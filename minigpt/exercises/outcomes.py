@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from minigpt.exercises.exercise import Case, Exercise
 from minigpt.exercises.sandbox import SECONDS, TooLong, limited
 
-EXACT = 1e-9  # relative, in float64: what the order of additions alone can change is a millionth of it
-Gradients = dict[str, Tensor | None]  # by the names of parameters; None where none arrives
+EXACT = 1e-9  # relative, in float64: the order of additions alone changes only a millionth of this
+Gradients = dict[str, Tensor | None]  # by the names of parameters; None if none arrives
 ROUNDED = 3e-5  # the same in float32
 
 
 class Reordered(dict[str, Any]):
-    """What a part gave, put into another order so that it can be compared; `given` is what it gave itself."""
+    """What a part gave, put into another order so that it can be compared; `given` is the original."""
 
     def __init__(self, given: Any, **comparable: Any) -> None:
         super().__init__(**comparable)
@@ -52,19 +52,19 @@ def run(part: Callable[..., Any], exercise: Exercise, case: Case, seconds: float
         return Outcome(endless=True)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit and RecursionError, too: a learner's slip ends nothing but itself
+    except BaseException as error:  # SystemExit and RecursionError, too: a learner's slip must not end the check
         found.error = error
     found.wrote = any(not same(a, b) for a, b in zip(args, case.args, strict=True) if not stateful(a))
     return found
 
 
 def listed(value: Any) -> Any:
-    """What a generator or another iterator gives, as a list: no two of them are equal, and their errors come late."""
+    """What a generator or another iterator gives, as a list: no two iterators are equal, and their errors come late."""
     return list(value) if isinstance(value, Iterator) else value
 
 
 def fresh(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Copies of arguments, but for models and functions."""
+    """Copies of arguments, except models and functions."""
     return tuple(arg if stateful(arg) else copy.deepcopy(arg) for arg in args)
 
 
@@ -74,7 +74,7 @@ def stateful(arg: Any) -> bool:
 
 
 def detached(value: Any) -> Any:
-    """The value without its history."""
+    """The value without its autograd history."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
@@ -110,7 +110,7 @@ def alike(a: Outcome, b: Outcome, tolerance: float = EXACT) -> bool:
 
 
 def wrong_among(yours: Gradients, right: Gradients) -> Gradients:
-    """Those of your gradients that differ by more than rounding, which is all that is left of one that is 0 in theory.
+    """Those of your gradients that differ by more than rounding; one that is 0 in theory is nothing but rounding.
 
     >>> wrong_among({"a": torch.tensor([1e-17]), "b": torch.ones(1)}, {"a": torch.zeros(1), "b": torch.ones(1)})
     {}
@@ -129,7 +129,7 @@ def wrong_among(yours: Gradients, right: Gradients) -> Gradients:
 
 
 def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
-    """Equality; of tensors and floats up to rounding, of lists and dicts item by item.
+    """Equality; for tensors and floats up to rounding, for lists and dicts item by item.
 
     >>> same([1, 2.0], [1, 2.0 + 1e-12]), same([1], (1,)), same(True, 1)
     (True, True, False)
@@ -153,8 +153,8 @@ def same(a: Any, b: Any, tolerance: float = EXACT) -> bool:
 
 
 def comparable(value: Any) -> bool:
-    """Whether equality says something of a value: of numbers, texts, tensors and what holds them; a NumPy array and
-    an object that equals itself alone are neither right nor another each time.
+    """Whether equality is meaningful for a value: numbers, texts, tensors and what holds them; a NumPy array or an
+    object that equals only itself can be judged neither right nor unsteady.
 
     >>> comparable([1, {"a": "b"}]), comparable(object())
     (True, False)

@@ -34,7 +34,7 @@ def own_file(file: str) -> bool:
 
 
 def functions_of(part: Any) -> list[FunctionType]:
-    """A function as it was written, without what decorates it; the methods of a class, or of an object's class."""
+    """A function as it was written, without its decorators; the methods of a class, or of an object's class."""
     if isinstance(part, FunctionType):
         return [inspect.unwrap(part)]
     classes = (part if inspect.isclass(part) else type(part)).__mro__
@@ -68,7 +68,7 @@ def named(code: CodeType) -> str:
 
 
 def place(line: int, code: CodeType | None, part: Any) -> str:
-    """A line; that of another function with its name, since lines are counted in each cell of a notebook anew."""
+    """A line; that of another function with its name, since each cell of a notebook counts its lines anew."""
     other = code is not None and part is not None and not is_in(code, part)
     return f"line {line} of {named(code)}" if other and code is not None else f"line {line}"
 
@@ -98,7 +98,7 @@ def own_line(error: BaseException, part: Any = None) -> list[str]:
 
 
 def numbers_for_bytes(error: BaseException, frame: FrameType) -> bool:
-    """Whether an error says that a number stands where bytes are wanted."""
+    """Whether an error says that there is a number where bytes are expected."""
     if isinstance(error, TypeError):
         return any(words in str(error) for words in ("expected a bytes-like object, int found", "concat int to bytes"))
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
@@ -107,9 +107,9 @@ def numbers_for_bytes(error: BaseException, frame: FrameType) -> bool:
 
 
 def outside(part: Any) -> list[str]:
-    """A line for each number and tensor that a part reads from outside, where it may be another than is meant.
+    """A line for each number and tensor that a part reads from outside, where it may not be the one that is meant.
 
-    What is written in capitals is a constant, and meant.
+    A name in capitals is a constant, and intended.
     """
     noun = "function" if isinstance(part, FunctionType) else "class"
     found: dict[str, str] = {}

@@ -23,8 +23,8 @@ class Unbuilt(Exception):
 def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
     """A private module in eval mode, with the values of `state`; what the learner holds is left alone.
 
-    Raises `Unbuilt` for what is no module, for a constructor of another form and for parameters of other names or
-    shapes; whatever the constructor raises comes through.
+    Raises `Unbuilt` for what is no module, for a constructor with other arguments and for parameters with other names
+    or shapes; whatever the constructor raises comes through.
     """
     part_is_object = isinstance(part, nn.Module)
     if part_is_object:
@@ -33,7 +33,7 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
         check_constructor(part, args)
         module = part(*args)
     if not isinstance(module, nn.Module):
-        raise Unbuilt(f"it is no torch.nn.Module but {kind(module)}: write class {name_of(part)}(nn.Module)")
+        raise Unbuilt(f"it is not a torch.nn.Module but {kind(module)}: write class {name_of(part)}(nn.Module)")
     if "_parameters" not in vars(module):
         raise Unbuilt("its __init__ does not call super().__init__(), so that it cannot hold parameters")
     module.to(dtype).eval()
@@ -49,7 +49,7 @@ def build(part: Any, args: tuple[Any, ...], state: Mapping[str, Tensor], dtype: 
 
 
 def parameters_of(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, nn.Parameter]:
-    """A module's parameters; one that has two names counts once, by the checkpoint's, as a tied lm_head by wte's."""
+    """A module's parameters; one with two names counts once, under the checkpoint's, as a tied lm_head under wte's."""
     found: dict[int, tuple[str, nn.Parameter]] = {}
     named = module.named_parameters(remove_duplicate=False)
     for name, parameter in sorted(named, key=lambda item: item[0] not in state):
@@ -58,13 +58,13 @@ def parameters_of(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, n
 
 
 def check_constructor(part: Any, args: tuple[Any, ...]) -> None:
-    """`Unbuilt` where a class cannot take the arguments that the reference takes."""
+    """Raises `Unbuilt` if a class cannot take the arguments that the reference takes."""
     try:
         inspect.signature(part).bind(*args)
     except TypeError as error:
         shown = ", ".join(short(arg) for arg in args)
         raise Unbuilt(f"it cannot be built as {name_of(part)}({shown}): {error}") from None
-    except ValueError:  # no signature to be had
+    except ValueError:  # it has no signature
         pass
 
 
@@ -119,6 +119,6 @@ def kind(value: object) -> str:
 
 
 def short(arg: object) -> str:
-    """An argument in a sentence: a configuration by its name."""
+    """An argument for a sentence: a configuration by its name."""
     text = repr(arg)
     return text if len(text) < 24 else "config" if text.split("(")[0].endswith("Config") else kind(arg)

@@ -20,7 +20,7 @@ def probs(logits: Tensor) -> Tensor:
 
 
 class Alone(nn.Module):
-    """A learner's module in the place of the model's: it is given x and nothing else, no cache."""
+    """A learner's module in place of the model's: it is given x and nothing else, no cache."""
 
     def __init__(self, part: nn.Module) -> None:
         super().__init__()
@@ -31,8 +31,8 @@ class Alone(nn.Module):
 
 
 class Writer:
-    """Generation at its simplest, the whole text through the model for each token. Each step is an attribute, so that
-    a learner's part can take its place: an exercise's `acts` puts it there."""
+    """Generation at its simplest, with the whole text through the model for each token. Each step is an attribute, so
+    that a learner's part can take its place: an exercise's `acts` puts it there."""
 
     def __init__(self, lm: "LanguageModel", seed: int) -> None:
         assert isinstance(lm.model, GPT2)
@@ -68,9 +68,9 @@ class Writer:
 
 
 def put_in(writer: Writer, part: Any, exercise: Exercise) -> int:
-    """Puts a learner's module into the place of every one of its kind in a model, with its weights; how many.
+    """Puts a learner's module in place of every one of its kind in a model, with its weights; returns how many.
 
-    Raises `Unbuilt` where its parameters are others.
+    Raises `Unbuilt` if its parameters are different.
     """
     model = writer.model
     places = [(name, old) for name, old in model.named_modules() if type(old).__name__ == exercise.name]
@@ -89,7 +89,7 @@ def put_in(writer: Writer, part: Any, exercise: Exercise) -> int:
 def play(part: Any, exercise: Exercise, prompt: str, n: int, seed: int) -> str:
     """What the storyteller writes after a prompt with a learner's part in it: n tokens. An empty prompt begins a tale.
 
-    Raises `Unbuilt` for a module whose parameters are others, and for a part that has no place in a model.
+    Raises `Unbuilt` for a module whose parameters are different, and for a part that has no place in a model.
     """
     from minigpt.language_model import load
 

@@ -1,10 +1,10 @@
-"""What an instruction-tuned model answered, for lesson 11 where none is at hand: recorded.json.
+"""What an instruction-tuned model answered, for lesson 11 when none is at hand: recorded.json.
 
     minigpt download smollm2-135m-instruct
     python -m minigpt.exercises.recorded     writes recorded.json anew
 
 Each run is greedy: a prompt with its marks, the texts of the new tokens, and why it ended. A run that goes on past the
-end of the answer has `go_on`. And how much each token of a text surprised the model, in bits.
+end of the answer has `go_on`. It also has how much each token of a text surprised the model, in bits.
 """
 
 import json

@@ -8,7 +8,7 @@ RIGHT, WRONG, BLANK = "✓", "✗", "○"
 
 @dataclass
 class Report:
-    """True where the part is right. `bug` is the name of what is wrong, if it has one; `lines` say why."""
+    """True if the part is right. `bug` is the name of what is wrong, if it has one; `lines` say why."""
 
     name: str
     ok: bool
@@ -39,6 +39,6 @@ class Report:
         return f"<div style='border-left:4px solid {color};padding:.3em .8em'><b>{escape(head)}</b>{more}</div>"
 
     def raise_if_wrong(self) -> None:
-        """An AssertionError with the whole text, for scripts and tests."""
+        """Raises an AssertionError with the whole text, for scripts and tests."""
         if not self.ok:
             raise AssertionError(str(self))

@@ -1,4 +1,4 @@
-"""Runs a learner's code so that it cannot hurt the check: limits of time and printing, and all settings put back."""
+"""Runs a learner's code so that it cannot harm the check: limits on time and printing, and all settings restored."""
 
 import ctypes
 import io
@@ -35,7 +35,7 @@ class Printed(io.StringIO):
         return len(text)
 
     def shown(self) -> str:
-        """The first lines, and how many there are more.
+        """The first lines, and how many more there are.
 
         >>> print(*range(20), sep="\\n", file=(printed := Printed()))
         >>> printed.shown()
@@ -47,10 +47,10 @@ class Printed(io.StringIO):
 
 
 class Watch(threading.Thread):
-    """Puts a TooLong into every thread whose time is up, as an interrupt would be, and again until it stops.
+    """Raises a TooLong in every thread whose time is up, like an interrupt, and again until it stops.
 
-    Time is up after some seconds on the clock if the process computed for half of them, which it cannot where others
-    have the machine; after five times as many in any case, since code may sleep.
+    Time is up after some seconds on the clock if the process computed for half of them, which it cannot on a machine
+    busy with other work; after five times as many in any case, since code may sleep.
     """
 
     def __init__(self) -> None:
@@ -71,13 +71,13 @@ class Watch(threading.Thread):
             time.sleep(0.02)
 
     def begin(self, thread: int, seconds: float) -> None:
-        """From now on a thread has some seconds."""
+        """From now on a thread has this many seconds."""
         with self.lock:
             self.begun[thread] = (time.monotonic(), time.process_time(), seconds)
             self.busy.set()
 
     def end(self, thread: int) -> bool:
-        """A thread has all the time again. Whether it was sent an error, which may still be on its way."""
+        """A thread's limit is lifted. Returns whether it was sent an error, which may still be on its way."""
         with self.lock:
             self.begun.pop(thread, None)
             sent = thread in self.sent
@@ -88,15 +88,15 @@ class Watch(threading.Thread):
 
 
 def put(thread: int, error: type[BaseException]) -> None:
-    """Raises an error in a thread, between two steps of Python's: one long step of torch's is not cut short."""
+    """Raises an error in a thread, between two of Python's steps: one long step of torch's is not cut short."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def take(thread: int) -> None:
-    """Lets an error arrive that is on its way to this thread, in the place of one that may be.
+    """Lets an error that is on its way to this thread arrive, replacing one that may be.
 
-    To take it back instead (an error of None) leaves a mark at which Python 3.11 looks for an error at every step from
-    then on; under a tracer, a debugger's or a profiler's, it then never comes to the next one.
+    Taking it back instead (an error of None) leaves a flag that makes Python 3.11 look for an error at every step from
+    then on; under a tracer, a debugger's or a profiler's, it then never reaches the next one.
     """
     with suppress(TooLong):
         put(thread, TooLong)
@@ -108,7 +108,7 @@ _watch: list[Watch] = []
 
 
 def limited(work: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """What `work` returns; a TooLong where it takes longer."""
+    """What `work` returns; a TooLong if it takes longer."""
     if not _watch or not _watch[0].is_alive():
         _watch[:] = [Watch()]
     watch, thread = _watch[0], threading.get_ident()

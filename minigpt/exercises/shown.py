@@ -16,9 +16,9 @@ LONGEST = 60  # characters of a value
 
 
 def called(exercise: Exercise, n: int) -> str:
-    """How a case calls the part: small values are printed, tensors stand by their shapes.
+    """How a case calls the part: small values are printed, tensors given by their shapes.
 
-    Where the part is a class and no module, the last two arguments of a case are a method and what it is given.
+    If the part is a class but not a module, the last two arguments of a case are a method and what it is given.
 
     >>> from minigpt.exercises.catalog import exercise
     >>> called(exercise("WordTokenizer"), 0), called(exercise("merge"), 1)
@@ -84,7 +84,7 @@ def numbers(values: Any) -> str:
 
 
 def place_of(n: int, shape: Sequence[int]) -> list[int]:
-    """Where the n-th number of a tensor stands (torch.unravel_index needs a second of imports).
+    """Where the n-th number of a tensor is (torch.unravel_index needs a second of imports).
 
     >>> place_of(7, (2, 3, 4))
     [0, 1, 3]

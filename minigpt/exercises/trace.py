@@ -1,7 +1,7 @@
-"""Where two computations part: every tensor that each line makes, in order, and the first that the other lacks.
+"""Where two computations diverge: every tensor that each line makes, in order, and the first that the other lacks.
 
-A TorchFunctionMode sees each call of torch with the line that made it; Python knows the very expression (co_positions).
-Values are compared by sums, which neither a reshape nor a transpose changes, so that other styles are no differences.
+A TorchFunctionMode sees each call of torch with the line that made it; co_positions gives the exact expression.
+Values are compared by sums, which neither a reshape nor a transpose changes, so that another style is no difference.
 """
 
 import linecache
@@ -31,11 +31,11 @@ class Step(NamedTuple):
     text: str  # of the expression
     print: tuple[float, ...]  # what no reshape changes
     dtype: torch.dtype
-    code: CodeType | None = None  # of the function that it stands in
+    code: CodeType | None = None  # of the function that contains it
 
 
 class Trace(TorchFunctionMode):
-    """Inside it `steps` gets an entry for every tensor of floats that a learner's, or the solution's, lines make."""
+    """Inside it `steps` gets an entry for every float tensor that lines of a learner's or the solution's make."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class Trace(TorchFunctionMode):
 
 
 def own_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame that is neither a library's nor the project's: a learner's line, or one of the solution.
+    """The innermost frame that is neither a library's nor the project's: a line of the learner's or the solution's.
 
-    None where there is none within the check, which a learner's line has called, too.
+    None if there is none within the check, which is itself called by a learner's line.
     """
     while frame and not own_file(frame.f_code.co_filename):
         if frame.f_code.co_filename.startswith(CHECK):
@@ -71,7 +71,7 @@ def own_frame(frame: FrameType | None) -> FrameType | None:
 
 
 def expression(frame: FrameType) -> tuple[str, int, str]:
-    """The file, line and text of the very expression that runs in a frame."""
+    """The file, line and text of the exact expression that runs in a frame."""
     file, places = frame.f_code.co_filename, list(frame.f_code.co_positions())
     line, end, start, stop = places[frame.f_lasti // 2]
     if line is None:
@@ -92,7 +92,7 @@ def opened(
     scale: float | None = None,
     **_others: Any,
 ) -> dict[str, Tensor]:
-    """What torch's scaled_dot_product_attention computes on its way, as its documentation writes it out."""
+    """What torch's scaled_dot_product_attention computes along the way, as its documentation writes it out."""
     raw = query @ key.transpose(-2, -1)
     scaled = raw * (query.shape[-1] ** -0.5 if scale is None else scale)
     mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril() if is_causal else attn_mask
@@ -131,14 +131,14 @@ def steps_of(run: Callable[[], Any]) -> list[Step]:
 
 
 def parting(yours: list[Step], reference: list[Step], part: Any = None) -> list[str]:
-    """Lines that say up to where both have the same values, and the two expressions that part there; a line outside
+    """Lines that say up to where both have the same values, and the two expressions that diverge there; a line outside
     the part is given with its function."""
     stones: list[Step] = []
     for step in reference:  # views and repeats change nothing: the first of each value
         if not any(close(step.print, stone.print) for stone in stones):
             stones.append(step)
     last, at = -1, -1
-    for n, stone in enumerate(stones):  # one may be skipped: others work in other steps
+    for n, stone in enumerate(stones):  # one may be skipped: others may use other steps
         found = next((i for i in range(at + 1, len(yours)) if close(yours[i].print, stone.print)), None)
         if found is not None:
             last, at = n, found
@@ -151,7 +151,7 @@ def parting(yours: list[Step], reference: list[Step], part: Any = None) -> list[
     theirs = stones[last + 1].text if last + 1 < len(stones) else ""
     if after and "".join(after.text.split()) == "".join(theirs.split()):
         lines.append(f"then both have  {shown(after, part)}")
-        lines.append("  with another value: what goes into it is not the same")
+        lines.append("  with a different value: its inputs are not the same")
     elif theirs or after:
         lines.append(f"then you have  {shown(after, part) if after else 'nothing more'}")
         lines.append(f"  and the reference  {theirs or 'nothing more: that is its result'}")

@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Watched(TorchFunctionMode):
-    """Sees whether backward is called, which gradients arrive, and whether a weight's new values are computed then."""
+    """Sees whether backward is called, which gradients arrive, and whether new values of a weight are then computed."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Watched(TorchFunctionMode):
 
 
 def along(new: Tensor, old: Tensor, grad: Tensor) -> bool:
-    """Whether values are the old ones, moved down a gradient or up, whatever the rate."""
+    """Whether values are the old ones moved down or up a gradient, whatever the rate."""
     if new.shape != old.shape:
         return False
     moved = ((new - old) * grad)[grad != 0]

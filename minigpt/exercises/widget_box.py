@@ -1,4 +1,4 @@
-"""A learner's box of widgets as its user sees it: what is in it, its values, the text that it shows."""
+"""A learner's box of widgets as its user sees it: its contents, its values, the text that it shows."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +16,14 @@ PLACES = (w.Output, w.HTML, w.HTMLMath, w.Label, w.Text, w.Textarea)  # what can
 
 
 def parts(widget: Any) -> Iterator[Any]:
-    """A widget and all that are in it."""
+    """A widget and all those inside it."""
     yield widget
     for child in getattr(widget, "children", ()):
         yield from parts(child)
 
 
 def options(widget: Any, names: Sequence[str]) -> list[int] | None:
-    """Where the names stand among a widget's options, by what is shown or by what is meant; None where one is not."""
+    """The indices of the names among a widget's options, by label or by value; None if one is missing."""
     labels, values = getattr(widget, "_options_labels", ()), getattr(widget, "_options_values", ())
     plain = [{str(one).lower().replace("_", "-") for one in pair} for pair in zip(labels, values, strict=True)]
     found = [next((n for n, both in enumerate(plain) if name in both), None) for name in names]
@@ -31,7 +31,7 @@ def options(widget: Any, names: Sequence[str]) -> list[int] | None:
 
 
 def shown(widget: Any) -> str:
-    """The text that a widget shows; of HTML what stands outside of its tags."""
+    """The text that a widget shows; for HTML what is outside its tags."""
     if isinstance(widget, w.Output):
         return "".join(out.get("text") or str(out.get("data", {}).get("text/plain", "")) for out in widget.outputs)
     if isinstance(widget, (w.HTML, w.HTMLMath)):
@@ -40,7 +40,7 @@ def shown(widget: Any) -> str:
 
 
 class Box:
-    """The widgets of a box by what they are for. TypeError for what is no box, LookupError where one is missing."""
+    """The widgets of a box by what they are for. TypeError for what is no box, LookupError if one is missing."""
 
     def __init__(self, made: Any) -> None:
         if not isinstance(made, w.Widget):
@@ -58,7 +58,7 @@ class Box:
         self.start = self.values()
 
     def one(self, fits: Callable[[Any], Any], what: str, label: str) -> Any:
-        """The widget that fits; of several that with the label, else the first."""
+        """The widget that fits; of several, the one with the label, else the first."""
         found = [one for one in self.all if fits(one)]
         if not found:
             raise LookupError(f"the box has no widget {what}")
@@ -88,7 +88,7 @@ class Box:
                 self.temperature.value = value  # a slider keeps it between its ends
 
     def told(self, field: str, got: Any) -> Any:
-        """What a model was given, in comparison with what the widgets say."""
+        """What a model was given, compared with what the widgets say."""
         if isinstance(got, w.Widget):
             return "the widget itself, not its value"
         values = self.values()
@@ -98,7 +98,7 @@ class Box:
         return "as it was at first" if got == self.start[field] else other
 
     def press(self) -> str:
-        """Click, as a page does; what came of it. Raises what the click's own code raises."""
+        """Click, as a page does; returns what came of it. Raises what the click's own code raises."""
         if self.button.disabled:
             return "cannot be clicked: the button is disabled"
         did = "does nothing"
@@ -111,7 +111,7 @@ class Box:
         return did
 
     def text(self, pieces: Sequence[str]) -> str:
-        """The text in the box, without a prompt or a heading before it: it stands where most of the pieces are."""
+        """The text in the box, without a prompt or a heading before it: it is where most of the pieces are."""
         known = [piece.strip() for piece in pieces if piece.strip()]
         text = max(map(shown, self.places), key=lambda text: sum(piece in text for piece in known))
         places = [text.find(piece) for piece in known if piece in text]

@@ -1,7 +1,7 @@
-"""What stands in the place of a page while a learner's box of widgets is used, and of threads that are started there.
+"""What takes the place of a page while a learner's box of widgets is used, and of threads that are started there.
 
-As was tried in JupyterLab 4.6: what a click's code prints within `with output:` lands in that Output, what a thread or
-a later task prints does not; `clear_output()` is carried out by the page, after a thread has put its first piece there.
+As tried in JupyterLab 4.6: what a click's code prints within `with output:` lands in that Output, what a thread or a
+later task prints does not; the page carries out `clear_output()` after a thread has put its first piece there.
 """
 
 import io
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unplugged(user: "User") -> Iterator[None]:
-    """Inside it no widget opens a line to a page, and a user learns what is started, printed, and goes wrong."""
+    """Inside it no widget opens a connection to a page, and a user learns what is started, printed, and goes wrong."""
     start, submit, hook = threading.Thread.start, ThreadPoolExecutor.submit, threading.excepthook
     get = TraitType.get
 
@@ -41,7 +41,7 @@ def unplugged(user: "User") -> Iterator[None]:
         (threading, "excepthook", lambda args: user.failed(hook, args)),
     ]
     shell = get_ipython()
-    if shell is not None:  # display and clear_output speak to the page by this
+    if shell is not None:  # display and clear_output talk to the page through this
         places.append(
             (shell.display_pub, "publish", lambda data, *_, **__: user.wrote(str(data.get("text/plain", ""))))
         )
@@ -54,7 +54,7 @@ def unplugged(user: "User") -> Iterator[None]:
 
 
 class Screen(io.StringIO):
-    """Hands on what is printed."""
+    """Passes on what is printed."""
 
     def __init__(self, wrote: Callable[[str], None]) -> None:
         super().__init__()

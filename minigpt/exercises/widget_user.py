@@ -1,4 +1,4 @@
-"""A user of a learner's box of widgets, where there is no page: sets its widgets, clicks, and looks what comes."""
+"""A user of a learner's box of widgets, without a page: sets its widgets, clicks, and looks at what comes."""
 
 import asyncio
 import threading
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from minigpt.exercises.sandbox import TooLong, put
 
-PATIENCE = 0.3  # seconds that a click has, where a thread waits for its return
-EARLY = (" early",)  # what a model gives that nobody has asked for
+PATIENCE = 0.3  # seconds that a click has, if a thread waits for its return
+EARLY = (" early",)  # what a model gives that nobody asked for
 
 
 class Click(NamedTuple):
@@ -24,7 +24,7 @@ class Click(NamedTuple):
 
 
 def use(part: Callable[..., Any], *clicks: Click) -> Any:
-    """What a user of the box that `part` makes finds; None where it makes none. Raises what the part's code raises."""
+    """What a user of the box that `part` makes finds; None if it makes none. Raises what the part's code raises."""
     from minigpt.exercises.widget_box import Box
     from minigpt.exercises.widget_page import unplugged
 
@@ -49,7 +49,7 @@ def use(part: Callable[..., Any], *clicks: Click) -> Any:
 class User:
     """One use of a box, by a thread that stands for the kernel's own; what it finds, in the order of time."""
 
-    CLEAR = "\033[2K"  # what IPython's clear_output prints where there is no page
+    CLEAR = "\033[2K"  # what IPython's clear_output prints without a page
 
     def __init__(self, part: Callable[..., Any], box: Callable[[Any], Any], clicks: Sequence[Click]) -> None:
         self.part, self.make_box, self.clicks = part, box, clicks
@@ -91,7 +91,7 @@ class User:
             await self.click(f"click {n}", click)
 
     async def settle(self, when: str) -> None:
-        """Wait until nothing works; note that a model was asked though nobody has clicked."""
+        """Wait until nothing is running; note if a model was asked though nobody has clicked."""
         await self.wait()
         if self.asked:
             self.found[when] = "a model is asked"
@@ -132,7 +132,7 @@ class User:
             raise self.errors.pop(0)
 
     def model(self, name: str) -> Callable[[str, str, float], Iterator[str]]:
-        """A stand-in for a model: notes how it is asked, and gives the pieces that it is to give."""
+        """A stand-in for a model: notes how it is asked, and gives the pieces that it should give."""
 
         def stream(prompt: str, strategy: str, temperature: float) -> Iterator[str]:
             given = {"model": name, "prompt": prompt, "strategy": strategy, "temperature": temperature}
@@ -151,7 +151,7 @@ class User:
         return stream
 
     def look_at_the_clock(self) -> None:
-        """Note where a click has not returned though the text is being made; in a thread it gets a moment to do so."""
+        """Note if a click has not returned though the text is being made; in a thread it gets a moment to do so."""
         if not self.returned.is_set() and not self.blocked:
             self.blocked = threading.current_thread() is self.page or not self.returned.wait(PATIENCE)
 
@@ -180,7 +180,7 @@ class User:
             self.late.append(out)
 
     def read(self, name: str | None, widget: Any) -> None:
-        """A value is read: late where a click's own code does not do it, but a thread that has not asked yet."""
+        """A value is read: too late if a thread does it that has not asked yet, instead of the click's own code."""
         if name == "value" and self.waits and not self.heard() and widget in self.box.chosen:
             self.found[f"{self.waits}, a value is read"] = "in the thread"
 

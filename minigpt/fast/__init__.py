@@ -1,1 +1,1 @@
-"""Speed for the models and the sampler: the same interface and numbers as the files that are read, sooner."""
+"""Speed for the models and the sampler: the same interface and numbers as the files that are read, but faster."""

@@ -1,7 +1,7 @@
 """Attention in one kernel that never stores the (T, T) weights (Dao et al. 2022, FlashAttention).
 
 In training on a CPU that is attention.c with its gradients: PyTorch's kernel takes twice as long there, a third of a
-step.
+training step.
 
 B batch, H heads, H_kv heads of keys and values, T tokens, S slots, D head size.
 """
@@ -33,7 +33,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 
 def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether attention.c is there for such tensors, and right; where no gradient is wanted, nobody waits for it to be
+    """Whether attention.c is there for such tensors, and right; if no gradient is wanted, nothing waits for it to be
     compiled and compared."""
     if not all(type(x) is Tensor and x.is_cpu and x.dtype == torch.float32 for x in (q, k, v)):
         return False
@@ -42,7 +42,7 @@ def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
 
 
 class View(ctypes.Structure):
-    """A tensor (B, H, T, D) as attention.c reads it: where it begins, and the steps of its first three dimensions."""
+    """A tensor (B, H, T, D) as attention.c reads it: where it begins, and the strides of its first three dimensions."""
 
     _fields_ = [("at", c_void_p), ("text", c_int64), ("head", c_int64), ("token", c_int64)]
 
@@ -54,7 +54,7 @@ class Sizes(ctypes.Structure):
 
 
 def view(x: Tensor) -> Any:
-    """What points to a tensor (B, H, T, D)."""
+    """A pointer to a tensor (B, H, T, D)."""
     return byref(View(x.data_ptr(), *x.stride()[:3]))
 
 
@@ -83,26 +83,26 @@ class CausalAttention(torch.autograd.Function):
 
 
 def token_by_token(x: Tensor) -> Tensor:
-    """Room for a tensor (B, H, T, D) that lies as (B, T, H, D), so that its heads stand side by side."""
+    """Room for a tensor (B, H, T, D) stored as (B, T, H, D), so that its heads are side by side."""
     return torch.empty_like(x.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
 
 
 def sizes(q: Tensor, k: Tensor) -> Any:
-    """What points to the sizes of q (B, H, T, D) and k (B, H_kv, T, D)."""
+    """A pointer to the sizes of q (B, H, T, D) and k (B, H_kv, T, D)."""
     n_texts, n_heads, n_tokens, n_channels = q.shape
     return byref(Sizes(n_texts, n_heads, n_heads // k.shape[1], n_tokens, n_channels))
 
 
 def call(name: str, q: Tensor, *given: Any) -> None:
-    """A function of attention.c; a MemoryError where it found no room."""
+    """Calls a function of attention.c; raises MemoryError if it found no room."""
     if getattr(code(), name)(*given, torch.get_num_threads()):
         raise MemoryError(f"attention.c found no memory for {q.shape[2]} tokens: give fewer at once")
 
 
 @cache
 def agrees(*_code: object) -> bool:
-    """Whether there is compiled code, and it gives what the plain form does, result and gradients; one line says so
-    where it does not."""
+    """Whether there is compiled code that gives what the plain form does, result and gradients; one line says so if it
+    does not."""
     if code() is None:
         return False
     generator = torch.Generator().manual_seed(0)  # of its own: the caller's random numbers stay as they are
@@ -116,7 +116,7 @@ def agrees(*_code: object) -> bool:
 
 @cache
 def code() -> ctypes.CDLL | None:
-    """attention.c, compiled; None where that is not possible."""
+    """attention.c, compiled; None if that is not possible."""
     return declared(library(Path(__file__).with_name("attention.c")))
 
 

@@ -37,8 +37,8 @@ _chosen: "WeakKeyDictionary[nn.Module, tuple[list[object], nn.Module | None]]" =
 def fast_form(model: M, plain: bool = False) -> M:
     """The model in its fastest form, with the same parameters and the same interface; itself with `plain`.
 
-    A model that was changed since (another class in a part's place, a hook, a patched function) is compared anew.
-    Where the forms differ, or the model is none of ours, the plain form is returned, and one line on stderr says so.
+    A model that has been changed since (another class in a part's place, a hook, a patched function) is compared anew.
+    If the forms differ, or the model is not one of ours, the plain form is returned, and one line on stderr says so.
     """
     if plain or type(model) not in EXACT:
         return model
@@ -70,9 +70,9 @@ def choose(model: GPT2 | Llama) -> nn.Module | None:
 
 
 def state_of(model: nn.Module) -> list[object]:
-    """What decides how a model computes, its numbers aside: its parts, their code, hooks, dtype and device.
+    """What determines how a model computes, apart from its numbers: its parts, their code, hooks, dtype and device.
 
-    The objects themselves, to be compared by identity; the model is not among them, so that it can be forgotten.
+    The objects themselves, to be compared by identity; the model is not among them, so that it can be freed.
     """
     parts, first = list(model.modules()), next(model.parameters())
     kinds = list(dict.fromkeys(map(type, parts)))
@@ -98,7 +98,7 @@ Make = Callable[..., Any]
 
 
 def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
-    """Where the plain form and the one that is made of it differ, in words; empty where they agree.
+    """Where the plain form and the one made from it differ, in words; empty if they agree.
 
     First the code: a tiny model of the same class in `dtype`, in float64 so that the last digit of a constant shows.
     Then this model's first block on its own device in its own dtype, which shows a kernel that is wrong there.
@@ -109,12 +109,12 @@ def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
         ("in the first block", first_block(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
     ):
         try:
-            with torch.autocast(next(model.parameters()).device.type, enabled=False):  # whoever asks may be training
+            with torch.autocast(next(model.parameters()).device.type, enabled=False):  # the caller may be training
                 right = trace(plain)
                 off = difference(right, trace(make(plain)))
         except RuntimeError as error:
             return f"{name}: {str(error).splitlines()[0]}"
-        damaged = name == "in the first block" and not right.isfinite().all()  # which the sampler refuses in any form
+        damaged = name == "in the first block" and not right.isfinite().all()  # the sampler refuses that in any form
         if not off <= tolerance and not damaged:
             return f"{name} by {off:.1e}"
     return ""
@@ -149,8 +149,8 @@ def first_block(model: GPT2 | Llama) -> Any:
 
 @torch.no_grad()
 def trace(model: Any) -> Tensor:
-    """What a model makes of a few tokens: at once without a cache; then into one, in many, some and few tokens, which
-    native.c multiplies in different ways."""
+    """What a model computes from a few tokens: at once without a cache; then with one, many, some and few tokens at a
+    time, which native.c multiplies in different ways."""
     device = next(model.parameters()).device
     size, n = model.config.vocab_size, min(10, model.config.n_ctx)
     ids = torch.tensor([[((7 - 2 * row) * i + row) % size for i in range(n)] for row in range(3)], device=device)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def difference(plain: Tensor, fast: Tensor) -> float:
-    """The largest difference, relative to the largest value where that is above 1; nan where one is nan."""
+    """The largest difference, relative to the largest value where that is above 1; nan if any value is nan."""
     plain, fast = plain.cpu().double(), fast.cpu().double()  # on the CPU, since Apple's MPS has no float64
     return ((plain - fast).abs().amax() / plain.abs().amax().clamp(min=1.0)).item()
 
@@ -17,10 +17,10 @@ def difference(plain: Tensor, fast: Tensor) -> float:
 def difference_learning(
     plain: Callable[..., Tensor], fast: Callable[..., Tensor], inputs: Sequence[Tensor], by_y: Tensor
 ) -> float:
-    """The `difference` of two forms of a function, in its result and in the gradients by its inputs from `by_y`, the
-    one by the result."""
+    """The `difference` of two forms of a function, in its result and in the gradients by its inputs, computed from
+    `by_y`, the gradient by the result."""
     found = []
-    with torch.inference_mode(False), torch.enable_grad():  # whoever asks may be predicting
+    with torch.inference_mode(False), torch.enable_grad():  # the caller may be in inference mode
         for form in (plain, fast):
             given = [x.clone().requires_grad_() for x in inputs]
             y = form(*given)

@@ -13,20 +13,20 @@ from pathlib import Path
 from tokenizer.fetch.atomic import replacing
 from tokenizer.fetch.verify import cache_dir
 
-# Sums may be taken in any order, which is what makes vector code of a loop; nothing else about numbers is loosened.
+# Sums may be taken in any order, so that loops can be vectorized; nothing else about the arithmetic is relaxed.
 LOOSE = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
 CPU = ("-mcpu=native",) if platform.machine() in ("arm64", "aarch64") else ("-march=native",)
 FLAGS = ("-O3", *CPU, *LOOSE, "-fPIC", "-shared")
-HERE = Path(__file__).parent  # of what the sources share
-SECONDS = 300  # a compiler that takes longer hangs: it needs one
+HERE = Path(__file__).parent  # where the headers are that the sources share
+SECONDS = 300  # a compiler that takes longer hangs: it usually needs one
 
 
 @cache
 def library(source: Path) -> ctypes.CDLL | None:
-    """The library made of a C file, or None where it cannot be had: no compiler, no room, another system, an error.
+    """The library made from a C file, or None if there can be none: no compiler, no room, another system, an error.
 
-    The file's name holds a hash of all that decides what is in it, sources, compiler and processor; so a cache that
-    several machines share has one for each.
+    The file's name contains a hash of all that determines its contents: sources, compiler and processor; so a cache
+    that several machines share has one for each.
     """
     compiler = shutil.which(os.environ.get("CC") or "cc")
     if compiler is None or sys.platform not in ("linux", "darwin"):
@@ -61,10 +61,10 @@ def build(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> 
 
 
 def share_openmp() -> bool:
-    """Whether our code can run in PyTorch's own threads: its OpenMP library is opened to what is loaded after it.
+    """Whether our code can run in PyTorch's own threads: its OpenMP library is made visible to what is loaded later.
 
     A second library would bring a second set of threads; each waits for work by spinning, and takes the cores from the
-    other. Elsewhere than on Linux one thread does the work, which nearly suffices to keep the memory busy.
+    other. On systems other than Linux one thread does the work, which is nearly enough to keep the memory busy.
     """
     import torch  # has loaded it
 
@@ -74,7 +74,7 @@ def share_openmp() -> bool:
     found = {line[line.index("/") :] for line in lines if "gomp" in line or "iomp5" in line}
     for path in found:
         ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
-    return len(found) == 1  # of two nobody could say whose threads they would be
+    return len(found) == 1  # with two it would be unclear whose threads they are
 
 
 def processor() -> str:

@@ -1,7 +1,7 @@
 """`dtype="auto"`: the numbers in which a model writes fastest on this machine without writing another text.
 
-Measured when a model is first loaded so, and remembered in the cache: how long a token of one text alone takes, that is
-at batch 1 (many texts at once may favour another dtype), and whether the greedy text is that of the checkpoint's dtype.
+Measured when a model is first loaded this way, and remembered in the cache: how long a token takes at batch 1 (many
+texts at once may favour another dtype), and whether the greedy text is that of the checkpoint's dtype.
 """
 
 import math
@@ -29,16 +29,16 @@ OTHERS = {"cpu": ("int8", "float16", "bfloat16"), "cuda": ("bfloat16", "float16"
 PROMPT = "Once upon a time, in a small town by the sea, there was"
 N_TOKENS = 48  # of the greedy text that must stay the same
 SPAN = 16  # tokens in a row that are timed together; the fastest span counts
-FASTER = 1.1  # less is no reason for other numbers, nor for a word about it
+FASTER = 1.1  # less is no reason to change the dtype, nor to mention it
 SMALL = 50_000_000  # bytes of weights below which a start should not wait for measurements
 LARGE = 500_000_000  # parameters above which a model is not loaded once more only to compare
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What was measured of a dtype."""
+    """What was measured for a dtype."""
 
-    seconds: float  # a token; infinite where the model does not run in it
+    seconds: float  # a token; infinite if the model does not run in it
     same: bool  # the whole greedy text is the own dtype's; False also where a slow one was given up
 
 
@@ -71,7 +71,7 @@ def load_in(
 
 
 def load_fastest(name: str | Path, device: torch.device, force: bool, plain: bool) -> Checkpoint:
-    """The checkpoint in its fastest dtype; its report says which it is and why.
+    """The checkpoint in its fastest dtype; its report says which one and why.
 
     A small model, and the plain form, keep the checkpoint's own dtype, and nothing is measured.
     """
@@ -96,9 +96,9 @@ def load_fastest(name: str | Path, device: torch.device, force: bool, plain: boo
 
 
 def faster_than(name: str | Path, path: Path, device: torch.device, dtype: str, n_parameters: int) -> str:
-    """Which dtypes are faster than this one that was asked for, in words; empty where none is, or is not known to be.
+    """Which dtypes are faster than the one that was asked for, in words; empty if none is, or is not known to be.
 
-    Where nothing is remembered the own dtype is measured beside it, unless the model is a small or a very large one.
+    If nothing is remembered, the checkpoint's own dtype is measured beside it, unless the model is small or very large.
     """
     if remembered.size(path) < SMALL:
         return ""
@@ -134,7 +134,7 @@ def measure(own: Checkpoint, dtypes: Iterable[str]) -> Found:
 
 
 def write(model: Model, ids: list[int], slowest: float = math.inf) -> tuple[float, list[int]]:
-    """Seconds a token of a greedy text after these ids, and its tokens; given up soon where they are too slow."""
+    """Seconds a token of a greedy text after these ids, and its tokens; given up soon if they are too slow."""
     settings = Settings(max_new_tokens=N_TOKENS, context="stop")
     (sequence,) = plan(model, [ids], settings)
     times: list[float] = []  # when each token came
@@ -147,7 +147,7 @@ def write(model: Model, ids: list[int], slowest: float = math.inf) -> tuple[floa
 
 
 def fastest(own: str, found: Found) -> str:
-    """The fastest dtype with the same text; the own one unless another is clearly faster.
+    """The fastest dtype with the same text; the checkpoint's own unless another is clearly faster.
 
     >>> fastest("float32", {"float32": Timed(0.02, True), "float16": Timed(0.01, True), "int8": Timed(0.005, False)})
     'float16'
@@ -181,7 +181,7 @@ def speed(timed: Timed) -> str:
 
 
 def recall(note: Path) -> tuple[str, Found]:
-    """The own dtype and what was measured; nothing where nothing is remembered, or a note is damaged."""
+    """The checkpoint's own dtype and what was measured; nothing if nothing is remembered, or a note is damaged."""
     data = remembered.read(note)
     try:
         found = {str(dtype): Timed(float(seconds), bool(same)) for dtype, (seconds, same) in data["found"].items()}

@@ -1,7 +1,7 @@
 """A model whose parts run in fused kernels, most of them PyTorch's: the same tree of modules over the same parameters.
 
-Only what there is a kernel for is another class here; blocks, residual stream, cache and the rest are the plain
-model's own code. B batch, T new tokens, S slots, H heads, D head size, C channels.
+Only the parts for which there is a kernel have another class here; blocks, residual stream, cache and the rest are the
+plain model's own code. B batch, T new tokens, S slots, H heads, D head size, C channels.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class FusedScaledAttention(ScaledAttention):
 
 
 class FusedLinear(Linear):
-    """Product and bias in one kernel; of many rows in half precision, where a CPU cannot multiply it, in float32."""
+    """Product and bias in one kernel; many rows in half precision that a CPU cannot multiply are done in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype == self.weight.dtype in NO_PRODUCT and x.is_cpu and x.shape[:-1].numel() > 8:
@@ -92,8 +92,8 @@ FUSED: dict[type[nn.Module], type[nn.Module]] = {
 
 def fused(module: nn.Module, kinds: Mapping[type[nn.Module], type[nn.Module]] = FUSED) -> nn.Module:
     """A tree of modules like this one, with parts of other `kinds`. Parameters and hooks are the very same objects, so
-    nothing is copied and what is trained or loaded into one is in the other; a class that is not among the kinds, a
-    learner's own for instance, stays."""
+    nothing is copied and what is trained or loaded into one is in the other; a class that is not among the kinds, such
+    as a learner's own, stays."""
     twin = object.__new__(kinds.get(type(module), type(module)))
     twin.__dict__.update(module.__dict__)
     twin.__dict__["_modules"] = {name: child and fused(child, kinds) for name, child in module._modules.items()}

@@ -20,7 +20,7 @@ EXACT = 1e-6  # relative difference in float32
 def gelu(x: Tensor) -> Tensor:
     """What `models.layers.gelu` computes, for a tensor of any shape."""
     plain = type(x) is Tensor and x.is_cpu and x.dtype == torch.float32
-    learns = torch.is_grad_enabled() and x.requires_grad  # else nobody waits for it to be compiled and compared
+    learns = torch.is_grad_enabled() and x.requires_grad  # else nothing waits for it to be compiled and compared
     if plain and learns and not torch.compiler.is_compiling() and agrees(layers.gelu):
         found: Tensor = Gelu.apply(x)
         return found
@@ -51,8 +51,8 @@ class Gelu(torch.autograd.Function):
 
 @cache
 def agrees(plain: Any) -> bool:
-    """Whether there is compiled code, and it gives what the plain form does, result and slope; one line says so where
-    it does not."""
+    """Whether there is compiled code that gives what the plain form does, result and slope; one line says so if it does
+    not."""
     if code() is None:
         return False
     off = difference_learning(plain, Gelu.apply, [torch.linspace(-4, 4, 1001)], torch.linspace(-1, 1, 1001))
@@ -62,7 +62,7 @@ def agrees(plain: Any) -> bool:
 
 
 def compiled() -> ctypes.CDLL:
-    """The code, which is there: `agrees` has asked."""
+    """The code, which is there: `agrees` has checked."""
     found = code()
     assert found
     return found
@@ -70,7 +70,7 @@ def compiled() -> ctypes.CDLL:
 
 @cache
 def code() -> ctypes.CDLL | None:
-    """gelu.c, compiled; None where that is not possible."""
+    """gelu.c, compiled; None if that is not possible."""
     return declared(library(Path(__file__).with_name("gelu.c")))
 
 

@@ -29,7 +29,7 @@ def can_run(model: Model, sequences: list[TokenSequence], settings: Settings) ->
 def decode(
     model: Model, sequences: list[TokenSequence], settings: Settings, sample: Sample, prepare: Prepare = prepared
 ) -> Steps:
-    """Yields what `decoding.decode` yields, up to WINDOW steps in quick succession; for what `can_run` lets through."""
+    """Yields what `decoding.decode` yields, up to WINDOW steps in quick succession; for what `can_run` accepts."""
     sequences = [s for s in sequences if not s.finish_reason]
     if not sequences:
         return
@@ -54,11 +54,11 @@ def decode(
 
 
 def taken(model: Model, n_rows: int, n_slots: int, settings: Settings, prepare: Prepare) -> Decoder:
-    """The model's decoder of last time where it fits, with its graphs, else a new one; the model has it back after use,
-    so that two texts written at once never share one."""
+    """The model's last decoder if it fits, with its graphs, else a new one; it is given back to the model after use, so
+    that two texts written at once never share one."""
     decoder = vars(model).pop("decoder", None)
     if decoder is None or decoder.made_for != Decoder.purpose(model, n_rows, n_slots, settings):
-        decoder = None  # its memory goes before the new one's comes
+        decoder = None  # its memory is freed before the new one's is taken
         decoder = Decoder(model, n_rows, n_slots, settings, prepare)
     return decoder
 
@@ -71,7 +71,7 @@ def windows(decoder: Decoder, sequences: list[TokenSequence]) -> Steps:
             return
         for line in lines:
             going = [i for i, s in enumerate(sequences) if not s.finish_reason]
-            if going:  # what was computed after the end is no part of a text
+            if going:  # what was computed after the end is not part of a text
                 append_line(line, sequences, going)
                 yield [sequences[i] for i in going]
 

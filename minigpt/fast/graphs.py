@@ -25,7 +25,7 @@ from minigpt.models.interface import Model
 
 Run = Callable[[], None]
 Prepare = Callable[["partial[None]", torch.device], Run]
-SHORTEST = 128  # slots of the smallest bucket; the others are its doubles
+SHORTEST = 128  # slots of the smallest bucket; each next one is twice as large
 
 
 def bucket(n: int) -> int:
@@ -38,21 +38,21 @@ def bucket(n: int) -> int:
 
 
 def compiled(run: "partial[None]", backend: str = "inductor") -> "partial[None]":
-    """A run of `step` whose kernels torch.compile fuses; of a copy of its code, since one code may be compiled only
-    eight times."""
+    """A run of `step` whose kernels torch.compile fuses; of a copy of its code, since the same code may be compiled
+    only eight times."""
     copy = FunctionType(step.__code__.replace(), step.__globals__)
     return partial(torch.compile(copy, fullgraph=True, dynamic=False, backend=backend), *run.args)
 
 
 def prepared(run: "partial[None]", device: torch.device) -> Run:
-    """A run as a CUDA graph; with MINIGPT_COMPILE=1 in the environment a compiled one, which takes a minute and a C
+    """A run as a CUDA graph; with MINIGPT_COMPILE=1 in the environment a compiled one, which needs a minute and a C
     compiler."""
     if os.environ.get("MINIGPT_COMPILE"):
         run = compiled(run)
     with torch.cuda.device(device):
         stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # libraries make their workspaces before the capture, on another stream
+        with torch.cuda.stream(stream):  # libraries allocate their workspaces before the capture, on another stream
             run()
             run()
         torch.cuda.current_stream().wait_stream(stream)
@@ -74,7 +74,7 @@ class Decoder:
 
     @staticmethod
     def purpose(model: Model, n_rows: int, n_slots: int, settings: Settings) -> object:
-        """What a graph is made of and does not read anew: where the parameters lie, shapes, the settings of a step."""
+        """What is fixed in a graph: where the parameters are in memory, shapes, the settings of a step."""
         s = settings
         sampler = (s.samples, s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty)
         places = [p.data_ptr() for p in model.parameters()]
@@ -83,7 +83,7 @@ class Decoder:
     def start(self, sequences: list[TokenSequence], keys: Tensor, prompts: KVCache) -> None:
         """Takes over sequences with the cache of their prompts."""
         for own, given in ((self.cache.k, prompts.k), (self.cache.v, prompts.v)):
-            own.zero_()  # a nan of last time would be one times a weight of 0
+            own.zero_()  # an old nan would stay nan even times a weight of 0
             own[:, :, :, : given.shape[3]] = given
         self.state.keys.copy_(keys)
         self.state.seen.zero_()
@@ -92,7 +92,7 @@ class Decoder:
                 row[torch.tensor(s.ids, device=row.device)] = True
 
     def window(self, sequences: list[TokenSequence]) -> list[tuple[Tensor, ...]]:
-        """The lines of as many steps as need no look in between; none where the step is wrong."""
+        """The lines of as many steps as need no look in between; none if the step is wrong."""
         going = [s for s in sequences if not s.finish_reason]
         longest = max(len(s.ids) for s in going)
         n_slots = min(bucket(longest), self.cache.k.shape[3])
@@ -106,7 +106,7 @@ class Decoder:
         return list(zip(*(part[:n].cpu() for part in self.state.record), strict=True))
 
     def place(self, sequences: list[TokenSequence]) -> None:
-        """Tells the state where the sequences are; one that has ended may lie beyond the bucket and begins anew."""
+        """Tells the state where the sequences are; one that has ended may be beyond the bucket and begins anew."""
         state = self.state
         state.ids.copy_(torch.tensor([s.ids[-1:] for s in sequences]))
         state.pos.copy_(torch.tensor([[0 if s.finish_reason else len(s.ids) - 1] for s in sequences]))
@@ -114,7 +114,7 @@ class Decoder:
         state.line.zero_()
 
     def run_for(self, n_slots: int, sequences: list[TokenSequence]) -> Run | None:
-        """The step over so many slots; when it is made it is compared, and None where the numbers are others."""
+        """The step over that many slots, compared when it is made; None if the numbers differ."""
         if n_slots not in self.runs:
             before = self.state.saved()
             try:
@@ -132,7 +132,7 @@ class Decoder:
         return self.runs[n_slots]
 
     def what_differs(self, sequences: list[TokenSequence]) -> str:
-        """Where the step went elsewhere than the model without a cache and the plain sampler; else nothing."""
+        """Where the step departed from the model without a cache and the plain sampler; else nothing."""
         rows = [i for i, s in enumerate(sequences) if not s.finish_reason]
         sequences, logits = [sequences[i] for i in rows], self.state.logits[rows]
         plain = sampling.in_float32(prefill(self.model, sequences))  # (B, V)

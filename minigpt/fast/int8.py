@@ -1,7 +1,7 @@
 """Weight-only int8: a quarter of the bytes, so up to four times the tokens, at the price of rounded weights.
 
 Each row of a matrix, all weights of one output, is divided by its largest magnitude / 127 and rounded (symmetric
-quantization by row, Dettmers et al. 2022, section 2.1); norms, biases and position embeddings stay as they are.
+quantization by row, Dettmers et al. 2022, section 2.1); norms, biases and position embeddings are unchanged.
 The models' code does not change: `weight` is computed from the int8 values whenever it is read.
 
 C channels, V vocabulary; a matrix is (out, in).
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Int8(nn.Module):
-    """A matrix as int8 values and a factor for each row; buffers, since what is rounded cannot be trained."""
+    """A matrix as int8 values and a factor for each row; buffers, since rounded values cannot be trained."""
 
     values: Tensor  # (out, in) int8
     scale: Tensor  # (out,) float32
@@ -46,7 +46,7 @@ class Int8Linear(Int8, Linear):  # type: ignore[misc]
 
 
 class Int8Embedding(Int8, Embedding):  # type: ignore[misc]
-    """`Embedding` over an int8 table, which is also the output matrix where the two are tied."""
+    """`Embedding` over an int8 table, which is also the output matrix if the two are tied."""
 
     def __init__(self, part: Embedding) -> None:
         nn.Module.__init__(self)
@@ -57,9 +57,9 @@ class Int8Embedding(Int8, Embedding):  # type: ignore[misc]
 
 
 def quantized(model: M) -> M:
-    """The model itself, its matrices and its token embedding now int8; the position embedding stays, one row is read.
+    """The model itself, its matrices and token embedding now int8; the position embedding is not: one row is read.
 
-    The float matrices go one by one, so that no second copy of the model is ever in memory. It computes in float32.
+    The float matrices are freed one by one, so a second copy of the model is never in memory. It computes in float32.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config
     >>> model = quantized(GPT2(GPT2Config(vocab_size=9, n_ctx=16, n_layer=1, n_head=2, n_embd=8)))

@@ -1,6 +1,6 @@
 """A model whose decode step runs in C, native.c: one call for all blocks. Prefills of many tokens run in PyTorch.
 
-The weights stay the model's own parameters, wherever they lie; nothing is copied. B batch, T new tokens, N = B·T,
+The weights stay the model's own parameters, wherever they are; nothing is copied. B batch, T new tokens, N = B·T,
 S slots, L layers, C channels, D head size, V vocabulary.
 """
 
@@ -30,10 +30,10 @@ FEW = 64  # tokens at once; for more the matrix products of PyTorch are faster, 
 
 
 class Native(nn.Module):
-    """What a model does otherwise where a few tokens meet a cache, as in every decode step."""
+    """What a model does differently when a few tokens meet a cache, as in every decode step."""
 
     config: Any
-    places: list[tuple[dict[str, Any], str]]  # where the tensors are found, also after somebody has put others there
+    places: list[tuple[dict[str, Any], str]]  # where the tensors are found, even after others were put there
     addresses: list[int]
     c_model: CModel
     code: ctypes.CDLL
@@ -86,7 +86,7 @@ class Native(nn.Module):
         return logits
 
     def look(self) -> None:
-        """Describe the model to the C code anew, if any tensor lies elsewhere than when that was last done."""
+        """Describe the model to the C code anew, if any tensor has moved since that was last done."""
         addresses = [table[name].data_ptr() for table, name in self.places]
         if addresses != self.addresses:
             self.c_model, self.addresses = described(self), addresses
@@ -109,7 +109,7 @@ NATIVE: dict[type[nn.Module], type[nn.Module]] = {
     GPT2Variant: NativeGPT2Variant,
     llama.Llama: NativeLlama,
 }
-KNOWN = {  # what native.c knows by heart; of a model with any other part the torch form serves
+KNOWN = {  # what native.c implements; a model with any other part runs in torch
     *NATIVE, nn.ModuleList, nn.Identity, Attention, ScaledAttention, Softmax, Dropout, Linear, LayerNorm, Embedding,
     Int8Linear, Int8Embedding, gpt2.Block, gpt2.CausalSelfAttention, gpt2.MLP,
     llama.Block, llama.CausalSelfAttention, llama.MLP, llama.RMSNorm,
@@ -117,8 +117,8 @@ KNOWN = {  # what native.c knows by heart; of a model with any other part the to
 
 
 def native(model: nn.Module) -> nn.Module | None:
-    """The fused form of a model on a CPU whose decode step runs in C, over the same parameters; None where there is no
-    compiled code, or where a part or a dtype is none that it knows."""
+    """The fused form of a model on a CPU whose decode step runs in C, over the same parameters; None if there is no
+    compiled code, or it does not know a part or a dtype."""
     tables: list[dict[str, Any]] = [table for part in model.modules() for table in (part._parameters, part._buffers)]
     tensors = [(table, name) for table in tables for name in table if table[name] is not None]
     known = all(type(part) in KNOWN for part in model.modules())
@@ -136,7 +136,7 @@ def native(model: nn.Module) -> nn.Module | None:
 
 @cache
 def code() -> ctypes.CDLL | None:
-    """native.c, compiled; None where that is not possible."""
+    """native.c, compiled; None if that is not possible."""
     return declared(library(Path(__file__).with_name("native.c")))
 
 

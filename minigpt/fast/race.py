@@ -1,4 +1,4 @@
-"""The race of `sampling.draw`, run by those tokens only that can win it: nothing is sorted, few logarithms are taken.
+"""The race of `sampling.draw`, run only by tokens that can win it: nothing is sorted, few logarithms are taken.
 
 Token i arrives after -log(number i) / p_i, early because its number is close to 1 (it is lucky) or because p_i is large
 (it is likely). Numbers are cheap, so all tokens get theirs; the n-th of the lucky ones to arrive then bounds how likely
@@ -27,15 +27,15 @@ G, M1, M2 = (np.uint64(constant % 2**64) for constant in (GOLDEN, MIX_1, MIX_2))
 BY_30, BY_27, BY_31, BY_11 = map(np.uint64, (30, 27, 31, 11))
 LUCKY = np.uint64(2**64 - 2**58)  # one token in 64 has a number from here up,
 LUCKY_WAIT = -math.log1p(-1 / 64)  # and waits, at p = 1, no longer than this
-N_FIRST = 8  # with top-p: so many arrivals are looked at until one stays
-CLOSE = 1e-4  # nearer to p than this, rounding could decide: the exact form does
+N_FIRST = 8  # with top-p: how many arrivals are looked at until one is kept
+CLOSE = 1e-4  # nearer to p than this, rounding could decide: the exact form is used
 
 
 def winners(scores: Tensor, settings: Settings, keys: Tensor, steps: Tensor) -> Tensor | None:
     """What `sampling.sample` draws from processed scores (B, V) with temperature and top-p alone: ids (B,).
 
-    With top-p it is the first arrival that the filter keeps. None where rounding could decide about one of the N_FIRST
-    first, or none of them stays.
+    With top-p it is the first arrival that the filter keeps. None if rounding could decide about one of the N_FIRST
+    first, or none of them is kept.
     """
     scores, compiled = scores.detach(), code()
     rows = scores.cpu().contiguous()  # (B, V)
@@ -58,7 +58,7 @@ def winners(scores: Tensor, settings: Settings, keys: Tensor, steps: Tensor) -> 
 
 @cache
 def code() -> ctypes.CDLL | None:
-    """race.c, compiled; None where that is not possible."""
+    """race.c, compiled; None if that is not possible."""
     return declared(library(Path(__file__).with_name("race.c")))
 
 
@@ -72,7 +72,7 @@ def declared(found: ctypes.CDLL | None) -> ctypes.CDLL | None:
 
 
 def scrambled(x: Numbers) -> Numbers:
-    """`noise.splitmix64` but for its last step, which leaves the leading 31 bits as they are; in place."""
+    """`noise.splitmix64` without its last step, which leaves the leading 31 bits unchanged; in place."""
     y = x >> BY_30
     x ^= y
     x *= M1
@@ -89,7 +89,7 @@ def places(n_vocab: int) -> Numbers:
 
 
 def first(scores: Scores, start: np.uint64, temperature: float, n: int) -> npt.NDArray[np.intp]:
-    """The n tokens of one row (V,) that arrive first, in this order; all of them where there are fewer."""
+    """The n tokens of one row (V,) that arrive first, in this order; all of them if there are fewer."""
     x = places(len(scores)) + start
     looked_at = scrambled(x) >= LUCKY  # (V,)
     best = scores.argmax()
@@ -108,13 +108,13 @@ def first(scores: Scores, start: np.uint64, temperature: float, n: int) -> npt.N
     nth = np.partition(rate, -n)[-n] if len(rate) >= n else 0.0
     least = temperature * (top + math.log(nth * LUCKY_WAIT)) if nth > 0 else -math.inf
     least -= 1e-6 * (1 + abs(temperature * top) + abs(least))
-    looked_at |= scores >= max(least, -1e38)  # those below arrive later than the n-th, lucky ones aside
+    looked_at |= scores >= max(least, -1e38)  # those below arrive later than the n-th, except lucky ones
     tokens, rate = rates()
     return tokens[rate.argmax()][None] if n == 1 else tokens[np.argsort(-rate)[:n]]
 
 
 def first_kept(scores: Scores, tokens: npt.NDArray[np.intp], p: float) -> int | None:
-    """The first of the tokens that top-p keeps, for one row of scores (V,); None where that is not certain."""
+    """The first of the tokens that top-p keeps, for one row of scores (V,); None if that is not certain."""
     weights = np.exp(scores - scores.max())  # (V,), proportional to the probabilities
     total = weights.sum()
     for token in tokens.tolist():

@@ -18,7 +18,7 @@ SAMPLES, LENGTH = 64, 4096  # of a file's bytes, at equal distances: reading all
 def place(path: Path, device: torch.device) -> Path:
     """The file for the checkpoint at `path`, a folder or a GGUF file, on this device.
 
-    Other weights, another machine, number of threads or torch, and other code of the fast forms have another file.
+    It is a different one for other weights, machine, number of threads, torch version or code of the fast forms.
     """
     digest = hashlib.sha256((path / "config.json").read_bytes() if path.is_dir() else b"")
     for file in files_of(path):
@@ -35,7 +35,7 @@ def place(path: Path, device: torch.device) -> Path:
 
 
 def machine(device: torch.device) -> str:
-    """What computes: the processor with the instructions that torch uses, or the GPU."""
+    """What does the computing: the processor with the instructions that torch uses, or the GPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
@@ -47,7 +47,7 @@ def machine(device: torch.device) -> str:
 
 
 def read(file: Path) -> Any:
-    """What is remembered, as it stands in the file; nothing where there is none, or it is no JSON."""
+    """What is remembered, as it is in the file; nothing if there is none, or it is not JSON."""
     try:
         return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
@@ -55,7 +55,7 @@ def read(file: Path) -> Any:
 
 
 def keep(file: Path, data: dict[str, Any]) -> None:
-    """Remembers it; an OSError where the cache cannot be written."""
+    """Remembers it; an OSError if the cache cannot be written."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(data, indent=1) + "\n")
 

@@ -1,4 +1,4 @@
-"""`sample` for large vocabularies: a race of few (`race`), or filters that look at the best few hundred tokens first.
+"""`sample` for large vocabularies: a race of few tokens (`race`), or filters that look at the best few hundred first.
 
 B batch, V vocabulary, K candidates.
 """
@@ -17,7 +17,7 @@ from minigpt.generation.constraints import process
 from minigpt.generation.settings import Settings
 from minigpt.models.layers import softmax
 
-N_BEST = (256, 4096)  # so many best tokens are looked at first, and all where these do not suffice
+N_BEST = (256, 4096)  # how many of the best tokens are looked at, in turn, and all if these are not enough
 PARTS = (
     "sample",
     "process",
@@ -55,7 +55,7 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
 
 
 def candidates(scores: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
-    """What the filters leave of scores (B, V): scores and ids, both (B, K), -inf where dropped.
+    """What the filters keep of scores (B, V): scores and ids, both (B, K), -inf where dropped.
 
     Sorting a vocabulary is slow, so only its N_BEST best tokens are sorted; if the last of those survives in some row,
     or equals the k-th, then tokens beyond might as well, and more are looked at.
@@ -90,7 +90,7 @@ def filter_best(best: Tensor, scores: Tensor, settings: Settings) -> Tensor:
 
 
 def fast_sample(plain: bool = False) -> "sampling.Sample":
-    """The fast `sample` where it draws what the plain one draws, else the plain one, and a line on stderr says why."""
+    """The fast `sample` if it draws what the plain one draws, else the plain one, and a line on stderr says why."""
     if plain or not agrees(tuple(getattr(sampling, name) for name in PARTS)):
         return sampling.sample
     return sample
@@ -98,7 +98,7 @@ def fast_sample(plain: bool = False) -> "sampling.Sample":
 
 @cache
 def agrees(_code: object) -> bool:
-    """Whether both draw the same tokens from random logits; compared anew when a function of `sampling` is another."""
+    """Whether both draw the same tokens from random logits; compared anew when a function of `sampling` is replaced."""
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(16, 600, generator=generator)  # (B, V)
     keys, ids = torch.arange(16), [[i, 2 * i] for i in range(16)]

@@ -1,6 +1,6 @@
 """One decode step as a function of tensors alone, from the newest tokens to the next: what a GPU can run by itself.
 
-All shapes are fixed, everything that changes lies in a `State` and is changed in place, nothing depends on a value that
+All shapes are fixed, everything that changes is in a `State` and is changed in place, nothing depends on a value that
 the host would have to wait for. So the step can be captured in a CUDA graph, or compiled whole; `graphs` does both.
 It computes what `decoding.decode_step` and `sampling.sample` do. B batch, S cache slots, C channels, V vocabulary.
 """
@@ -17,7 +17,7 @@ from minigpt.models.cache import KVCache
 from minigpt.models.interface import Model
 from minigpt.models.layers import softmax
 
-WINDOW = 16  # steps between two looks of the host at what has come
+WINDOW = 16  # steps between two looks of the host at the results
 
 
 @dataclass
@@ -25,7 +25,7 @@ class State:
     """What a step reads and writes; `record` has a line per step since the host last looked."""
 
     ids: Tensor  # (B, 1), the newest token of each sequence
-    pos: Tensor  # (B, 1), where it stands
+    pos: Tensor  # (B, 1), its position
     steps: Tensor  # (B,), new tokens so far
     keys: Tensor  # (B,), for the random numbers
     seen: Tensor  # (B, V), tokens that a sequence has; (B, 0) where nothing asks for them
@@ -47,7 +47,7 @@ class State:
 
 
 def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -> State:
-    """Room for so many sequences, beside a model's weight."""
+    """Room for that many sequences, on the device of a model's weight."""
     device, kind = weight.device, torch.float64 if weight.dtype == torch.float64 else torch.float32
 
     def ints(*shape: int) -> Tensor:
@@ -67,8 +67,8 @@ def empty_state(n_rows: int, n_vocab: int, settings: Settings, weight: Tensor) -
 def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None:
     """One more token for each sequence; the cache's slots reach at least to its newest token.
 
-    A sequence that has ended goes on like the others, and at the last slot stays there: whoever reads the record leaves
-    out what comes after its end.
+    A sequence that has ended goes on like the others, and stays at the last slot once there: the reader of the record
+    leaves out what comes after its end.
     """
     logits = sampling.in_float32(model.unembed(model.hidden(state.ids, state.pos, cache)[:, -1]))  # (B, V)
     tokens = next_tokens(logits, state, settings)  # (B,)
@@ -87,7 +87,7 @@ def step(model: Model, state: State, cache: KVCache, settings: Settings) -> None
 
 
 def next_tokens(logits: Tensor, state: State, settings: Settings) -> Tensor:
-    """What `sampling.sample` gives, for the settings that `gpu.can_run` lets through: (B, V) -> (B,)."""
+    """What `sampling.sample` gives, for the settings that `gpu.can_run` accepts: (B, V) -> (B,)."""
     if state.seen.numel():
         penalty = settings.repetition_penalty
         lowered = torch.where(logits < 0, logits * penalty, logits / penalty)

@@ -1,4 +1,4 @@
-"""The structures that native.c reads: where a model's tensors lie and how large they are. Names as in native.c."""
+"""The structures that native.c reads: where a model's tensors are in memory, and their sizes. Names as in native.c."""
 
 from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
 from typing import Any
@@ -51,7 +51,7 @@ def c_norm(part: Any) -> CNorm:
 
 
 def c_linear(part: Any) -> CLinear:
-    """A matrix (out, in) as it lies in memory; a ValueError where it lies in neither of the two usual ways."""
+    """A matrix (out, in) as it is stored in memory; a ValueError if that is in neither of the two usual ways."""
     weight, bias = part.values if isinstance(part, Int8) else part.weight, getattr(part, "bias", None)
     n_out, n_in = weight.shape
     if not (weight.is_contiguous() or weight.T.is_contiguous()):
@@ -87,7 +87,7 @@ def llama_block(block: Any) -> CBlock:
 
 
 def described(model: Any) -> CModel:
-    """The structures of a GPT-2 or Llama, with the addresses of its tensors as they lie now."""
+    """The structures of a GPT-2 or Llama, with the present addresses of its tensors."""
     config, is_llama = model.config, isinstance(model, llama.Llama)
     blocks = [llama_block(block) for block in model.layers] if is_llama else [gpt2_block(block) for block in model.h]
     sizes = [getattr(config, name) for name in SIZES]

@@ -37,8 +37,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     """The output matrix and the cross-entropy together, a few rows of logits at a time: x (N, C), weight (V, C) and
     targets (N,) -> the sum of -log p(target), in nats.
 
-    The gradient is found on the way, so that no logits (N, V) are kept for it: by the logits it is p, less 1 at the
-    target.
+    The gradient is computed along the way, so that no logits (N, V) are kept for it: by the logits it is p, minus 1 at
+    the target.
     """
 
     @staticmethod
@@ -69,7 +69,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """What `next_token_loss` gives; with all logits at once where no gradient is wanted or the compiler fuses them."""
+    """What `next_token_loss` gives; with all logits at once if no gradient is wanted or the compiler fuses them."""
     weight = output_matrix(model)
     if weight is None or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         logits = model(x)  # (B, T, V)
@@ -80,7 +80,7 @@ def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def output_matrix(model: nn.Module) -> Tensor | None:
-    """The matrix (V, C) that `unembed` multiplies by, in a decode step perhaps in C; None where it does more."""
+    """The matrix (V, C) that `unembed` multiplies by, in a decode step perhaps in C; None if it does more."""
     kinds = [kind for kind in type(model).__mro__ if kind is not Native]
     own = next((vars(kind)["unembed"] for kind in kinds if "unembed" in vars(kind)), None)
     if isinstance(model, GPT2) and own is GPT2.unembed:
@@ -95,7 +95,7 @@ SIZES: dict[str, Any] = {"vocab_size": 300, "n_ctx": 8, "n_layer": 1, "n_head": 
 
 
 def fast_parts(plain: bool = False) -> Parts:
-    """The fast parts where they do what the plain ones do, else those, and a line on stderr says so."""
+    """The fast parts if they do what the plain ones do, else the plain ones, and a line on stderr says so."""
     read = Parts(loss.next_token_loss, optimizer.clip_gradients, optimizer.AdamW)
     code = (loss.cross_entropy, loss.log_softmax, optimizer.AdamW.step, optimizer.AdamW.update)
     models = (GPT2.hidden, GPT2.unembed, GPT2.forward, Llama.hidden, Llama.unembed, Llama.forward)
@@ -104,13 +104,13 @@ def fast_parts(plain: bool = False) -> Parts:
 
 @cache
 def agrees(read: Parts, fast: Parts, _code: object) -> bool:
-    """Whether both do the same to a tiny GPT-2 and a tiny Llama; compared anew when a function is another."""
-    with torch.inference_mode(False), torch.enable_grad():  # whoever asks may be predicting
+    """Whether both do the same to a tiny GPT-2 and a tiny Llama; compared anew when a function is replaced."""
+    with torch.inference_mode(False), torch.enable_grad():  # the caller may be in inference mode
         return all(agree_on(model, read, fast) for model in tiny_models())
 
 
 def agree_on(model: GPT2 | Llama, read: Parts, fast: Parts) -> bool:
-    """Whether both do the same to a model; one line says so where they do not."""
+    """Whether both do the same to a model; one line says so if they do not."""
     twin = deepcopy(model)
     try:
         off = difference(after_steps(model, model, read), after_steps(twin, fast_form(twin), fast))
@@ -124,7 +124,7 @@ def agree_on(model: GPT2 | Llama, read: Parts, fast: Parts) -> bool:
 
 
 def tiny_models() -> list[GPT2 | Llama]:
-    """One of each in float64; the caller's random numbers stay as they are."""
+    """One of each in float64; the caller's random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return [GPT2(GPT2Config(**SIZES)).double(), Llama(LlamaConfig(n_kv_head=1, **SIZES)).double()]

@@ -33,7 +33,7 @@ def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> 
     """Beam search for every prompt, one after the other; yields a prompt's sequences when they are done.
 
     They get its best texts, best first, with their `score`: the summed log-probability divided by
-    length ** length_penalty. Raises nothing that `plan` has not raised.
+    length ** length_penalty. Raises ValueError where the settings allow too few texts.
     """
     n = settings.num_return_sequences
     for start in range(0, len(sequences), n):
@@ -44,7 +44,7 @@ def search(model: Model, sequences: list[TokenSequence], settings: Settings) -> 
 
 
 def deliver(finished: list[tuple[float, Beam]], sequences: list[TokenSequence]) -> None:
-    """Appends the finished texts of one prompt to its sequences, best first; a ValueError where there are fewer."""
+    """Appends the finished texts of one prompt to its sequences, best first; raises ValueError if there are too few."""
     if len(finished) < len(sequences):
         n = len(sequences)
         raise ValueError(f"the settings allow only {len(finished)} texts: num_return_sequences {n} is too many")
@@ -78,7 +78,7 @@ def beams_of(model: Model, sequence: TokenSequence, settings: Settings) -> list[
 
 @torch.inference_mode()
 def rounds(model: Model, sequence: TokenSequence, settings: Settings) -> Iterator[Step]:
-    """The search for one prompt, round by round; the last has the result."""
+    """The search for one prompt, round by round; the last one holds the result."""
     step, cache = START, new_cache(model, [sequence])
     logits = prefill(model, [sequence], cache)  # (1, V)
     for length in range(1, sequence.limit + 1):
@@ -93,7 +93,7 @@ def rounds(model: Model, sequence: TokenSequence, settings: Settings) -> Iterato
 
 
 def advance(before: Step, logits: Tensor, sequence: TokenSequence, length: int, settings: Settings) -> Step:
-    """The round that makes the running beams, with their logits (N, V), `length` new tokens long."""
+    """The round in which the running beams, with their logits (N, V), become `length` new tokens long."""
     n_beams = settings.num_beams
     ranked = extend(logits, sequence, before.running, settings)
     ends = [length == sequence.limit or is_end(beam, sequence, settings) for beam in ranked]
@@ -108,7 +108,7 @@ def advance(before: Step, logits: Tensor, sequence: TokenSequence, length: int, 
 def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], settings: Settings) -> list[Beam]:
     """The best continuations of the running beams by one token, best first: enough that n_beams of them go on.
 
-    logits is (N, V). Each beam may have one continuation per end token among the best, which leaves it no other.
+    logits is (N, V). Each beam may have one continuation per end token among the best, and none of these go on.
     """
     logprobs = logits.float().log_softmax(-1)  # (N, V)
     logprobs = remove_invalid(logprobs) if settings.remove_invalid_values else logprobs
@@ -123,7 +123,7 @@ def extend(logits: Tensor, sequence: TokenSequence, running: list[Beam], setting
     ranked = []
     for total, index, logprob in zip(best.tolist(), flat.tolist(), chosen, strict=True):
         if total == -math.inf:
-            break  # forbidden, as all that follow
+            break  # forbidden, as are all that follow
         parent, id = divmod(index, logprobs.shape[1])
         beam = running[parent]
         ranked.append(Beam((*beam.new, id), (*beam.logprobs, logprob), total, parent))
@@ -141,7 +141,7 @@ def is_end(beam: Beam, sequence: TokenSequence, settings: Settings) -> bool:
 
 
 def worth_going_on(best: Beam, length: int, finished: list[tuple[float, Beam]], limit: int, settings: Settings) -> bool:
-    """Whether the best running beam could still beat the worst finished one, were it to end as it stands.
+    """Whether the best running beam could still beat the worst finished one, if it ended as it is.
 
     With early_stopping "never" and a length_penalty above 0 it is given the greatest length that it can reach; with
     early_stopping True the search ends as soon as n_beams texts have finished.

@@ -1,4 +1,4 @@
-"""What generation gives to a caller: a completion at the end, or a stream of pieces on the way."""
+"""What generation returns: a completion at the end, or a stream of pieces on the way."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ class Completion:
     """The continuation of a prompt."""
 
     text: str  # the new text only, without an end token or a stop string
-    ids: list[int]  # the new ids, all of them: an end token and what a stop string is made of included
+    ids: list[int]  # all new ids, including an end token and the tokens of a stop string
     finish_reason: str  # "eos", "stop", "length" or "context"
     logprobs: list[float]  # one per id: natural logarithm, the model's own distribution before any filter
     top_logprobs: list[list[tuple[int, float]]] = field(default_factory=list, repr=False)  # if asked for, best first
@@ -20,7 +20,7 @@ class Completion:
 
 
 class Stream:
-    """The pieces of a text while it grows: iterate over it; close() stops the work; `completion` is what came of it."""
+    """The pieces of a text while it grows: iterate over it; close() stops the work; `completion` is the result."""
 
     def __init__(self, sequence: TokenSequence, steps: Steps) -> None:
         self._sequence, self._steps = sequence, steps
@@ -48,6 +48,6 @@ class Stream:
 
 
 def completion(sequence: TokenSequence) -> Completion:
-    """What a caller gets of a sequence."""
+    """A sequence as the caller gets it."""
     s = sequence
     return Completion(s.text, s.new_ids, s.finish_reason or "stop", s.logprobs, s.top_logprobs, s.score, s.n_prompt)

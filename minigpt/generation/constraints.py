@@ -1,4 +1,4 @@
-"""Which tokens may come, whether drawn or not: penalties, biases, bans and forced tokens, before any temperature.
+"""Which tokens are allowed, sampled or greedy: penalties, biases, bans and forced tokens, before any temperature.
 
 Each function on scores (B, V) is one of transformers' logits processors, and `process` puts them in the order of its
 `_get_logits_processor`. B batch, V vocabulary; `ids` are the tokens of each text so far, the prompt included.
@@ -17,7 +17,7 @@ Ids = Sequence[Sequence[int]]  # (B, tokens so far)
 
 
 def process(scores: Tensor, ids: Ids, settings: Settings, steps: Tensor) -> Tensor:
-    """Everything of this file that the settings ask for, for scores (B, V) after `steps` (B,) new tokens.
+    """Everything in this file that the settings ask for, for scores (B, V) after `steps` (B,) new tokens.
 
     Raises ValueError for scores that are not finite, and where a text is left without any token.
     """
@@ -29,7 +29,7 @@ def process(scores: Tensor, ids: Ids, settings: Settings, steps: Tensor) -> Tens
 
 
 def repetition_penalty(scores: Tensor, ids: Ids, penalty: float) -> Tensor:
-    """Tokens that a sequence has already lose: their positive scores (B, V) are divided, negative ones multiplied
+    """Lowers the scores of tokens that a text already has: positive ones (B, V) are divided, negative ones multiplied
     (Keskar et al. 2019, section 4.1).
     """
     if penalty == 1:
@@ -43,7 +43,7 @@ def repetition_penalty(scores: Tensor, ids: Ids, penalty: float) -> Tensor:
 
 
 def sequence_bias(scores: Tensor, ids: Ids, biases: Collection[tuple[Sequence[int], float]]) -> Tensor:
-    """Adds to the last token of each sequence its bias, where the text ends with the tokens before it.
+    """Adds each sequence's bias to the score of its last token, where the text ends with the tokens before it.
 
     >>> sequence_bias(torch.zeros(1, 3), [[5, 1]], [([1, 2], 9.0), ([0], -1.0), ([2, 2], 7.0)]).tolist()
     [[-1.0, 0.0, 9.0]]
@@ -61,7 +61,7 @@ def sequence_bias(scores: Tensor, ids: Ids, biases: Collection[tuple[Sequence[in
 
 
 def no_repeat_ngram(scores: Tensor, ids: Ids, n: int) -> Tensor:
-    """Bans what would repeat n tokens in a row that a text has already (Paulus et al. 2017, section 2.5).
+    """Bans tokens that would repeat an n-gram that a text already has (Paulus et al. 2017, section 2.5).
 
     >>> no_repeat_ngram(torch.zeros(1, 4), [[1, 2, 3, 1]], 2).tolist()  # 1 2 has been
     [[0.0, 0.0, -inf, 0.0]]
@@ -76,7 +76,7 @@ def no_repeat_ngram(scores: Tensor, ids: Ids, n: int) -> Tensor:
 
 
 def forbid(scores: Tensor, tokens: Collection[int], rows: Sequence[bool]) -> Tensor:
-    """Bans some tokens in some rows; ids beyond the vocabulary are none that could come."""
+    """Bans some tokens in some rows; ids beyond the vocabulary are ignored."""
     if not (tokens and any(rows)):
         return scores
     where = torch.tensor(rows)[:, None] & among(tokens, scores.shape[-1])  # (B, V)
@@ -84,7 +84,7 @@ def forbid(scores: Tensor, tokens: Collection[int], rows: Sequence[bool]) -> Ten
 
 
 def force(scores: Tensor, tokens: Iterable[int], rows: Sequence[bool]) -> Tensor:
-    """Leaves only some tokens, all of them alike, in some rows."""
+    """Allows only some tokens, with equal scores, in some rows."""
     if not any(rows):
         return scores
     only = torch.where(among(tokens, scores.shape[-1]), 0.0, -math.inf).to(scores)  # (V,)
@@ -99,7 +99,7 @@ def among(tokens: Iterable[int], n_vocab: int) -> Tensor:
 
 
 def remove_invalid(scores: Tensor) -> Tensor:
-    """nan becomes 0, infinities the largest and smallest numbers there are."""
+    """nan becomes 0, infinities the type's largest and smallest numbers."""
     return scores.nan_to_num(nan=0.0)
 
 
@@ -143,7 +143,7 @@ def constrain(scores: Tensor, ids: Ids, s: Settings, done: list[int]) -> Tensor:
 
 
 def refuse_nothing(scores: Tensor) -> None:
-    """A ValueError where a row of scores (B, V) leaves no token."""
+    """Raises ValueError if a row of scores (B, V) leaves no token."""
     if (scores.amax(dim=-1) == -math.inf).any():
         raise ValueError(
             "the settings forbid every token of the vocabulary (no_repeat_ngram_size, bad_words_ids, suppress_tokens "

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minigpt.generation.settings import Settings
 
-MOST_OF_TOP_H = 100  # top-h looks at so many best tokens, as in transformers
+MOST_OF_TOP_H = 100  # top-h looks at this many best tokens, as in transformers
 
 
 def top_h(scores: Tensor, share: float) -> Tensor:
@@ -27,7 +27,7 @@ def top_h(scores: Tensor, share: float) -> Tensor:
 
 
 def typical_p(scores: Tensor, mass: float) -> Tensor:
-    """Locally typical sampling: keeps the tokens whose surprise is nearest to the entropy, up to this mass together
+    """Locally typical sampling: keeps the tokens whose surprisal is nearest to the entropy, up to this mass together
     (Meister et al. 2023, section 3; TypicalLogitsWarper).
     """
     logprobs = scores.log_softmax(-1)  # (B, V)
@@ -54,13 +54,13 @@ def eta_cutoff(scores: Tensor, epsilon: float) -> Tensor:
 
 
 def drop_below(scores: Tensor, least: Tensor) -> Tensor:
-    """Keeps tokens of at least a probability, and the best."""
+    """Keeps tokens with at least this probability, and always the best."""
     drop = (scores.softmax(-1) < least) & (scores < scores.amax(-1, keepdim=True))
     return scores.masked_fill(drop, -math.inf)
 
 
 def cut_off(scores: Tensor, settings: Settings) -> Tensor:
-    """Typical, epsilon and eta sampling, those of them that are on, in the order of transformers."""
+    """Typical, epsilon and eta sampling, whichever are on, in the order of transformers."""
     if settings.typical_p < 1:
         scores = typical_p(scores, settings.typical_p)
     if settings.epsilon_cutoff:

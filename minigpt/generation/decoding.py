@@ -22,7 +22,7 @@ from minigpt.models.interface import Model
 def decode(model: Model, sequences: list[TokenSequence], settings: Settings, sample: Sample) -> Steps:
     """Yields, after every step, the sequences that got a token.
 
-    Sequences of one prompt lie side by side, num_return_sequences of them. Closing the iterator stops the work.
+    The num_return_sequences sequences of one prompt are adjacent. Closing the iterator stops the work.
     """
     sequences = [
         sequence for sequence in sequences if not sequence.finish_reason
@@ -47,7 +47,7 @@ def continued(
     model: Model, sequences: list[TokenSequence], keys: Tensor, logits: Tensor, cache: KVCache, settings: Settings,
     sample: Sample,
 ) -> Steps:  # fmt: skip
-    """The loop from logits (B, V) after each sequence on, with a cache that holds all their tokens."""
+    """The loop, from the logits (B, V) after each sequence and a cache that holds all their tokens."""
     while True:
         unfinished = [sequence for sequence in sequences if not sequence.finish_reason]
         append_next(logits, sequences, keys, settings, sample)

@@ -1,8 +1,8 @@
-"""Every field of generation_config.json that transformers 5 knows is done here, without effect here, or refused.
+"""Every field of generation_config.json that transformers 5 knows is implemented, without effect here, or refused.
 
-What is done bears the same name in `Settings`, but for do_sample (which decides about the temperature) and
-stop_strings (`stop`). A test walks over transformers' own GenerationConfig, so that no field of a later version is
-dropped in silence. What transformers does not know either is ignored, as there.
+Implemented fields have the same names in `Settings`, except do_sample (which decides the temperature) and
+stop_strings (`stop`). A test goes through transformers' own GenerationConfig, so that no field of a later version is
+silently dropped. Fields that transformers does not know either are ignored, as there.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ WITHOUT_EFFECT = {
     **dict.fromkeys(("assistant_confidence_threshold", "assistant_lookbehind"), "there is no assistant model"),
     **dict.fromkeys(("target_lookbehind", "max_matching_ngram_size"), "drafts change no text"),
     **dict.fromkeys(("output_attentions", "output_hidden_states"), "minigpt.record shows what happens inside"),
-    **dict.fromkeys(("output_scores", "output_logits"), "Completion.logprobs and top_logprobs are always given"),
+    **dict.fromkeys(("output_scores", "output_logits"), "Completion.logprobs and top_logprobs are always returned"),
     "return_dict_in_generate": "a Completion always comes with everything",
     "pad_token_id": "rows are padded on the right, where no token sees it",
     "decoder_start_token_id": "only models with an encoder have one",
@@ -42,7 +42,7 @@ WITHOUT_EFFECT = {
 
 
 class Refused(NamedTuple):
-    """A field that would change the text: what it is, and the values that leave it off."""
+    """A field that would change the text: what it is, and the values that turn it off."""
 
     what: str
     off: tuple[object, ...] = ()
@@ -52,7 +52,7 @@ REFUSED = {
     "guidance_scale": Refused("classifier-free guidance", (1,)),
     "watermarking_config": Refused("a watermark"),
     "token_healing": Refused("token healing", (False,)),
-    "max_time": Refused("an end by the clock"),
+    "max_time": Refused("a time limit"),
     "encoder_repetition_penalty": Refused("a reward for the prompt's own tokens", (1,)),
     "encoder_no_repeat_ngram_size": Refused("a ban on the prompt's n-grams", (0,)),
     "num_beam_groups": Refused("diverse beam search", (1,)),
@@ -64,7 +64,7 @@ REFUSED = {
     "is_assistant": Refused("drafting for another model", (False,)),
     "assistant_ensemble_weight": Refused("a mixture with an assistant model"),
     "cache_implementation": Refused(
-        "a cache of rounded numbers",
+        "a quantized cache",
         ("dynamic", "dynamic_full", "static", "offloaded", "offloaded_static", "hybrid", "sliding_window", "paged"),
     ),
 }
@@ -89,9 +89,9 @@ def defaults(config: Mapping[str, Any], chosen: Mapping[str, Any], samples: bool
 
 
 def refuse_fields(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """A ValueError for the first field that is on and refused: of the caller's, else of the checkpoint's file.
+    """Raises ValueError for the first field that is on and refused: the caller's first, then the checkpoint's.
 
-    A caller's value that leaves it off, as guidance_scale=1, goes before the file's.
+    A caller's value that turns it off, such as guidance_scale=1, takes precedence over the file's.
     """
     if not isinstance(config.get("do_sample", False), bool):
         raise ValueError(f"{FILE}: do_sample must be true or false, not {shown(config['do_sample'])}")
@@ -100,5 +100,5 @@ def refuse_fields(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         if value is None or value in off:
             continue
         if name in chosen:
-            raise ValueError(f"{name}={shown(value)} is not done here ({what}): leave it out")
-        raise ValueError(f"{FILE} says {name}={shown(value)}, which is not done here ({what}): remove it there")
+            raise ValueError(f"{name}={shown(value)} is not supported here ({what}): leave it out")
+        raise ValueError(f"{FILE} says {name}={shown(value)}, which is not supported here ({what}): remove it there")

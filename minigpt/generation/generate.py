@@ -1,4 +1,4 @@
-"""Ids in, new ids out: plans the sequences, takes the fastest forms that are right, and the settings' strategy."""
+"""Ids in, new ids out: plans the sequences, picks the fastest forms that are correct, runs the settings' strategy."""
 
 from dataclasses import replace
 from typing import Unpack, overload
@@ -53,7 +53,7 @@ def generate(
 
 
 def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Steps:
-    """Lets the sequences grow by the settings' strategy; yields, after every step, those that got tokens."""
+    """Extends the sequences by the settings' strategy; yields, after every step, those that got tokens."""
     form, sample = fast_form(model, settings.plain), fast_sample(settings.plain)
     is_fast, model = form is not model and sample is not plain_sample, form
     settings = within(model.config.n_ctx, settings)
@@ -70,7 +70,7 @@ def run(model: Model, sequences: list[TokenSequence], settings: Settings) -> Ste
 
 
 def within(n_ctx: int, settings: Settings) -> Settings:
-    """The settings where a forced end token comes last of all that the model's positions have room for."""
+    """The settings, with a forced end token as the last one that the model's positions have room for."""
     if not settings.forced_eos_token_id or settings.context == "slide":
         return settings
     return replace(settings, max_length=min(n_ctx, settings.max_length or n_ctx))

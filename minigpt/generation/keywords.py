@@ -5,7 +5,7 @@ from typing import Literal, TypedDict
 
 
 class Keywords(TypedDict, total=False):
-    """All settings but num_return_sequences, which decides what `generate` returns. None stands for: not given."""
+    """All settings but num_return_sequences, which decides what `generate` returns. None means not given."""
 
     max_new_tokens: int | None
     usual_new_tokens: int | None

@@ -32,7 +32,7 @@ def draft(ids: list[int], n_tokens: int) -> list[int]:
 
 @torch.inference_mode()
 def look_ahead(model: Model, sequences: list[TokenSequence], settings: Settings, sample: Sample) -> Steps:
-    """Lets the sequences grow one after the other, several tokens a step where the draft holds; the text is `decode`'s.
+    """Extends the sequences one by one, several tokens a step where the draft is right; the text is that of `decode`.
 
     It is the same for drawn tokens, too: the random numbers of a step depend on its number and not on how it was
     reached. Yields the sequence after each step.

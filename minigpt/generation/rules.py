@@ -1,4 +1,4 @@
-"""What each setting may be: one rule a name, which gives the value as it is kept or says what is allowed."""
+"""What each setting may be: one rule per name, which returns the value to store or says what is allowed."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ CONTEXT_POLICIES = ("error", "stop", "slide")
 
 
 class Rule(NamedTuple):
-    """How a value is kept, and what an error says where it cannot be."""
+    """How a value is stored, and what the error says if it is refused."""
 
     allowed: str
     kept: Callable[[Any], Any]  # raises ValueError, TypeError or ArithmeticError for what is not allowed
@@ -19,7 +19,7 @@ class Rule(NamedTuple):
 
 
 def checked(name: str, value: object) -> Any:
-    """The value of a setting as it is kept; a ValueError in one line where its rule does not allow it.
+    """The value of a setting as it is stored; a one-line ValueError if its rule does not allow it.
 
     >>> checked("top_k", 2.5)
     Traceback (most recent call last):
@@ -35,20 +35,20 @@ def checked(name: str, value: object) -> Any:
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: in one line, and not longer than that.
+    """A value as an error shows it: in one line, shortened if it is long.
 
     >>> shown(10**400)[-18:], shown(0.5)
     ('… (401 characters)', '0.5')
     """
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
+    except ValueError:  # Python prints no whole number of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
 
 
 def allow(right: bool) -> None:
-    """A ValueError, whose text `checked` writes, unless it is right."""
+    """Raises ValueError, whose text `checked` writes, unless `right` is true."""
     if not right:
         raise ValueError
 
@@ -59,7 +59,7 @@ def unboxed(value: Any) -> Any:
 
 
 def whole(value: Any, low: float = -math.inf) -> int:
-    """A whole number from `low` up; True is none, nor is 3.0."""
+    """A whole number from `low` up; neither True nor 3.0 is one."""
     value = unboxed(value)
     allow(isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low)
     return int(value)

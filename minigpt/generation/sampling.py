@@ -1,6 +1,6 @@
 """From logits to the next token: temperature and filters, softmax, a draw; or just the most likely token (lesson 09).
 
-Every filter is a pure function on scores (B, V) that sets what it drops to -inf. Their order is that of transformers:
+Every filter is a pure function on scores (B, V) that sets those it drops to -inf. Their order is that of transformers:
 penalties and bans (`constraints`), temperature, top-k, top-p, min-p, and rarer ones (`cutoffs`). B batch, V vocabulary.
 """
 
@@ -23,7 +23,7 @@ Sample = Callable[[Tensor, Sequence[Sequence[int]], Settings, Tensor, Tensor], T
 def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, keys: Tensor, steps: Tensor) -> Tensor:
     """The next token of each sequence: logits (B, V) -> ids (B,), greedy or drawn as the settings say.
 
-    `ids` are the tokens that each sequence has so far; `keys` and `steps` (B,) name its random numbers.
+    `ids` are the tokens that each sequence has so far; `keys` and `steps` (B,) determine its random numbers.
     """
     scores = process(in_float32(logits), ids, settings, steps)  # (B, V)
     if not settings.samples:
@@ -34,7 +34,7 @@ def sample(logits: Tensor, ids: Sequence[Sequence[int]], settings: Settings, key
 
 
 def in_float32(logits: Tensor) -> Tensor:
-    """Half-precision logits in float32, so that no filter rounds them further; others as they are."""
+    """Half-precision logits in float32, so that no filter rounds them further; other types unchanged."""
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
@@ -42,13 +42,13 @@ def draw(probs: Tensor, numbers: Tensor) -> Tensor:
     """One token per row: probs (B, V) and random numbers between 0 and 1 (B, V) -> ids (B,).
 
     Each token waits for -log(number) / p, a time that is short where p is large; the first to arrive is drawn: token i
-    with probability p_i. torch.multinomial draws by this exponential race, too; its logarithm is the Gumbel-max trick.
+    with probability p_i. torch.multinomial runs the same exponential race; in logarithms it is the Gumbel-max trick.
     """
     return (probs / -numbers.log()).argmax(dim=-1)  # the shortest wait is the largest inverse
 
 
 def filter_candidates(scores: Tensor, settings: Settings) -> Tensor:
-    """Temperature, top-k, top-p and min-p, those of them that are on: scores (B, V) -> (B, V), -inf where dropped."""
+    """The temperature, then each filter that is switched on: scores (B, V) -> (B, V), -inf where dropped."""
     scores = scores / settings.temperature
     if settings.top_h:
         scores = top_h(scores, settings.top_h)
@@ -62,7 +62,7 @@ def filter_candidates(scores: Tensor, settings: Settings) -> Tensor:
 
 
 def top_k(scores: Tensor, k: int) -> Tensor:
-    """Keeps the k best, and what equals the k-th (Fan et al. 2018, section 5.4; transformers' TopKLogitsWarper).
+    """Keeps the k best, and any ties with the k-th (Fan et al. 2018, section 5.4; transformers' TopKLogitsWarper).
 
     >>> top_k(torch.tensor([1.0, 3.0, 2.0]), 2).tolist()
     [-inf, 3.0, 2.0]
@@ -84,9 +84,9 @@ def top_p(scores: Tensor, p: float) -> Tensor:
 
 
 def nucleus(ordered: Tensor, p: float) -> Tensor:
-    """Which of the probabilities (B, V), best first, stay: those before which p is not reached, at least the first.
+    """Which of the probabilities (B, V), best first, stay: those before which the sum is below p, and always the first.
 
-    What falls short of p by rounding alone has reached it: 0.5 + 0.3 is 0.8.
+    A sum that falls short of p by rounding alone counts as reaching it: 0.5 + 0.3 is 0.8.
     """
     reached = ordered.cumsum(dim=-1) >= p * (1 - 3 * torch.finfo(ordered.dtype).eps)
     first = torch.ones_like(reached[..., :1])

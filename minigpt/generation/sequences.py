@@ -30,10 +30,10 @@ class TokenSequence:
     finish_reason: str | None = None  # "eos", "stop", "length" or "context"; None: it goes on
     logprobs: list[float] = field(default_factory=list)  # one per new token
     top_logprobs: list[list[tuple[int, float]]] = field(default_factory=list)  # the best (id, log-probability) pairs
-    score: float | None = None  # beam search: what it ranks by
+    score: float | None = None  # beam search: what sequences are ranked by
     eos: tuple[int, ...] = ()
-    reader: TextReader | None = None  # makes text of the new tokens, where there is a tokenizer
-    text: str = ""  # what is certain of the new text
+    reader: TextReader | None = None  # turns the new tokens into text, if there is a tokenizer
+    text: str = ""  # the part of the new text that is certain
 
     @property
     def new_ids(self) -> list[int]:
@@ -57,7 +57,7 @@ class TokenSequence:
             self.text += self.reader.flush()
 
 
-Steps = Generator[list[TokenSequence], None, None]  # after each step, who got tokens; close() stops
+Steps = Generator[list[TokenSequence], None, None]  # after each step, those that got tokens; close() stops
 
 
 def plan(
@@ -88,7 +88,7 @@ def plan(
 
 
 def check_ids(config: Config, ids: Sequence[int]) -> None:
-    """Refuse what is no id, and an id that the model has no row for, naming it."""
+    """Refuse, by name, what is not an id and an id that the model has no row for."""
     for id in ids:
         if not isinstance(id, Integral) or isinstance(id, bool):
             raise ValueError(f"ids are whole numbers, and {shown(id)} is none")

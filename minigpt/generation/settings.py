@@ -8,7 +8,7 @@ from minigpt.generation.fields import FILE, FILTERS, REFUSED, WITHOUT_EFFECT, de
 from minigpt.generation.rules import RULES, checked, shown
 from tokenizer.suggest import did_you_mean
 
-GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are not known more finely than this
+GREEDY_BELOW = 1e-5  # temperatures up to here are greedy: float32 logits are no more precise than this
 OTHER_NAMES = {  # what other programs call these settings
     **dict.fromkeys(("num_samples", "num_sequences", "n"), "num_return_sequences"),
     **dict.fromkeys(("max_length", "max_tokens", "num_tokens", "steps"), "max_new_tokens"),
@@ -39,9 +39,9 @@ class Settings:
     epsilon_cutoff: float = 0.0  # keep tokens of at least this probability; 0: all
     eta_cutoff: float = 0.0  # the same, lowered where the distribution is flat; 0: all
     repetition_penalty: float = 1.0  # above 1 makes tokens that the text already has less likely
-    no_repeat_ngram_size: int = 0  # so many tokens in a row never come twice; 0: off
-    min_new_tokens: int | None = None  # no end token before so many new ones; goes before min_length
-    min_length: int = 0  # no end token before so many, the prompt's included
+    no_repeat_ngram_size: int = 0  # no n-gram of this size comes twice; 0: off
+    min_new_tokens: int | None = None  # no end token before this many new ones; overrides min_length
+    min_length: int = 0  # no end token before this many, the prompt's included
     suppress_tokens: tuple[int, ...] = ()  # never come
     begin_suppress_tokens: tuple[int, ...] = ()  # do not come first
     bad_words_ids: tuple[tuple[int, ...], ...] = ()  # sequences of ids that never come
@@ -94,7 +94,7 @@ class Settings:
 
     @property
     def constrains(self) -> bool:
-        """Whether anything beside the filters of sampling says which tokens may come."""
+        """Whether anything besides the sampling filters restricts which tokens may come."""
         s = self
         lists = s.bad_words_ids or s.suppress_tokens or s.begin_suppress_tokens or s.forced_eos_token_id
         lengths = s.min_new_tokens or s.min_length or s.exponential_decay_length_penalty
@@ -103,7 +103,7 @@ class Settings:
 
     @property
     def start_ids(self) -> list[int]:
-        """What stands before all text: the bos token, else the first end token, else nothing."""
+        """What precedes all text: the bos token, else the first end token, else nothing."""
         return [i for i in (self.bos_token_id, *self.eos_token_id) if i is not None][:1]
 
     def new_tokens(self, n_prompt: int) -> int:
@@ -177,7 +177,7 @@ def wants_sampling(chosen: Mapping[str, Any], config: Mapping[str, Any]) -> bool
 
 
 def with_lengths(chosen: dict[str, Any]) -> dict[str, Any]:
-    """The caller's settings with max_new_tokens, which goes before max_length, or else as many as that allows."""
+    """The caller's settings with max_new_tokens, which overrides max_length, or else as many as that allows."""
     if "max_length" in chosen and "max_new_tokens" not in chosen:
         return chosen | {"max_new_tokens": checked("max_length", chosen["max_length"])}
     return {name: value for name, value in chosen.items() if name != "max_length"}

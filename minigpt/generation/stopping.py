@@ -15,12 +15,12 @@ class StopStrings:
     """
 
     def __init__(self, stop: Sequence[str]) -> None:
-        self.stop = sorted(stop)  # so that those with a common beginning stand together
+        self.stop = sorted(stop)  # so that those with a common prefix are adjacent
         self.waiting = ""
         self.found = False
 
     def push(self, piece: str) -> str:
-        """What of the text so far is certain to stay and has not been given out."""
+        """The part of the text so far that is certain to stay and has not been returned yet."""
         if self.found:
             return ""
         text = self.waiting + piece
@@ -38,7 +38,7 @@ class StopStrings:
         return i < len(self.stop) and self.stop[i].startswith(end)
 
     def flush(self) -> str:
-        """What was waiting, at the end."""
+        """The text that was still held back, at the end."""
         waiting, self.waiting = self.waiting, ""
         return waiting
 

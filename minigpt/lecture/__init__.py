@@ -1,8 +1,8 @@
-"""Lectures to type live: each a plan, cut from the tested source, and a working file that runs in its place."""
+"""Lectures to type live: each is a plan, cut from the tested source, and a working file that runs in its place."""
 
 
 def run(path: str) -> None:
-    """What a working file does when it is run: `run(__file__)` stands at its end."""
+    """What a working file does when it is run: it ends with `run(__file__)`."""
     from minigpt.lecture.runner import run
 
     run(path)

@@ -1,4 +1,4 @@
-"""The clock of a lecture: where one is against the plan."""
+"""The clock of a lecture: how far along it is compared with the plan."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def against_the_plan(lecture: Lecture, history: History) -> tuple[float, str, li
 
 def beginning(history: History) -> float:
     """When the first step came, the time before it left out: a file may be laid down the evening before. A return to
-    the beginning begins anew. In seconds since 1970; now, where no step stands in the file."""
+    the beginning starts over. In seconds since 1970; now, if there is no step in the file."""
     started = time.time()
     for state in reversed(history.states[: history.present.number + 1]):
         if state.step == 0:

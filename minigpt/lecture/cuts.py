@@ -23,7 +23,7 @@ def step_starts(planned: Sequence[dict[str, Any]], body: Sequence[str]) -> list[
 
 
 def before_blanks(body: Sequence[str], start: int) -> int:
-    """The line at which the blank ones before a line begin."""
+    """The line at which the blank lines before a line begin."""
     while start and not body[start - 1]:
         start -= 1
     return start
@@ -35,7 +35,7 @@ def step_at(line: int, starts: Sequence[int]) -> int:
 
 
 def complete(part: str, body: Sequence[str], starts: Sequence[int]) -> int:
-    """The step after which all that an expression names is typed."""
+    """The step after which everything that an expression names is typed."""
     ends: dict[str, int] = {}
     for node in ast.parse("\n".join(body)).body:
         name = getattr(node, "name", None) or next(n.id for n in ast.walk(node) if isinstance(n, ast.Name))

@@ -1,6 +1,6 @@
 """The lecture form of a source: its own lines, each docstring cut to its first paragraph, and the imports they need.
 
-What it means to Python stays the same: the syntax tree is the source's but for the docstrings.
+What it means to Python stays the same: the syntax tree is the source's except for the docstrings.
 """
 
 import ast
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-TOOLS = re.compile(r" *# (?:noqa|type: ignore|fmt:).*")  # notes for linters, which no hall should wonder about
+TOOLS = re.compile(r" *# (?:noqa|type: ignore|fmt:).*")  # notes for linters, which would only puzzle the audience
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -55,12 +55,12 @@ class Source:
 
 
 def begin(node: ast.stmt) -> int:
-    """The line in which a statement begins, its decorators included, counted from 1."""
+    """The line on which a statement begins, its decorators included, counted from 1."""
     return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
 
 
 def end(node: ast.stmt) -> int:
-    """The line in which a statement ends, counted from 1."""
+    """The line on which a statement ends, counted from 1."""
     assert node.end_lineno is not None  # what was parsed from a text has one
     return node.end_lineno
 

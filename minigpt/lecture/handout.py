@@ -1,7 +1,7 @@
-"""The handout: a lecture as it was held, for those who sat in it, as a notebook and as a page.
+"""The handout: a lecture as it was held, for those who attended, as a notebook and as a page.
 
-All in it was said, typed or asked this time: since the start, or since the last `goto 0`, as after a rehearsal. What
-the tries and the broken files give is computed anew, by the warm process.
+Everything in it was said, typed or asked this time: since the start, or since the last `goto 0`, as after a rehearsal.
+What the tries and the broken files give is computed anew, by the warm process.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SHOWN = "minigpt.lecture.handout_values.shown"
 
 
 def write(held: Held) -> list[Path]:
-    """Writes the notebook and the page beside the working file, and gives their paths. Raises ValueError where nothing
-    was held yet, OSError where they cannot be written."""
+    """Writes the notebook and the page beside the working file, and returns their paths. Raises ValueError if nothing
+    was held yet, OSError if they cannot be written."""
     from minigpt.lecture.handout_html import page
     from minigpt.lecture.handout_notebook import notebook
 
@@ -77,14 +77,14 @@ def gathered(held: Held) -> Handout:
 
 
 def laid_down(history: History, state: State) -> State:
-    """The state with which the lecture began that led to another: the start, or the last `goto 0` before."""
+    """The state with which the lecture that led to this one began: the start, or the last `goto 0` before."""
     while state.how != "goto 0" and state.parent != state.number:
         state = history.states[state.parent]
     return state
 
 
 def this_time(history: History) -> list[State]:
-    """The states since it was laid down, those first that led to the present one."""
+    """The states since it was laid down, beginning with those that led to the present one."""
     led, first = [history.present], laid_down(history, history.present)
     while led[-1] is not first:
         led.append(history.states[led[-1].parent])
@@ -99,7 +99,7 @@ def shown(held: Held, text: str, tries: list[str]) -> dict[str, Any]:
 
 
 def notes(held: Held, first: State) -> list[Event]:
-    """The hall's questions, and the X-rays that were drawn."""
+    """The audience's questions, and the X-rays that were drawn."""
     kept = [note for note in held.history.notes if note["time"] >= first.time]
     drawn = [xray(note["says"]) if note["note"] == "xray" else "" for note in kept]
     return [
@@ -109,7 +109,7 @@ def notes(held: Held, first: State) -> list[Event]:
 
 
 def breaks(held: Held, states: list[State]) -> list[Event]:
-    """The mistakes that were planted, each once, with what the model writes then."""
+    """The mistakes that were planted, each once, with what the model then writes."""
     found: dict[str, Event] = {}
     for state in sorted(states, key=lambda state: state.number):
         word, _, name = state.how.partition(" ")
@@ -135,13 +135,13 @@ def changed(before: str, after: str) -> tuple[str, ...]:
 
 
 def sides(held: Held, state: State) -> Sides:
-    """A state beside the reference, with the lecturer's names found out."""
+    """A state beside the reference, with the lecturer's names worked out."""
     lines = state.text.split("\n")
     return Sides.of(held.lecture, state.step, lines, lines, state.changes)
 
 
 def written(held: Held, state: State) -> tuple[dict[str, Any], str]:
-    """How a state runs in the whole program, and what it writes there, or why it does not."""
+    """How a state runs in the whole program: what it writes there, or why it does not."""
     mine, pieces = sides(held, state), list[str]()
     told = held.trials.perform(Way(mine.mine, state.step, mine.changes, mine.whole()), pieces.append)
     return told, "".join(pieces if told["right"] else [*pieces, "\n".join(told["lines"])])
@@ -151,7 +151,7 @@ def marked(held: Held, state: State, before: str | None = None) -> list[Row]:
     """The lines of a state, the lecturer's own marked; only the new ones where the text before is given."""
     both, lines, known = sides(held, state), state.text.split("\n"), set[int]()
     theirs = matched(both.reference(state.step), lines)
-    if before is not None:  # a line with another name is no new one
+    if before is not None:  # a line with another name is not new
         known = matched(before.split("\n") if trouble(before) else renamed(before.split("\n"), both.changes), lines)
     rows = [Row(line, i not in theirs and bool(line.strip())) for i, line in enumerate(lines) if i not in known]
     return trimmed([row for row in rows if BLANK not in row.text])

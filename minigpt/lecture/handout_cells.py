@@ -10,7 +10,7 @@ from minigpt.lecture.merging import BLANK
 
 def definitions(text: str) -> list[str]:
     """The statements at the top level of a file, each with the comments above it; not the docstring, and not what it
-    does as a program. No statement where the text is no Python.
+    does as a program. No statement if the text is not Python.
 
     >>> definitions("import os\\n\\n# two\\nx = 2\\n# next: 3. More\\n\\nif __name__ == '__main__':\\n    run()\\n")
     ['import os', '# two\\nx = 2']

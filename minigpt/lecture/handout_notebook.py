@@ -56,7 +56,7 @@ def of_part(told: Handout, part: Part) -> Iterator[Cell]:
 
 
 def setup_again(told: Handout) -> bool:
-    """Whether the tries' setup uses what is typed, and is to run anew when that has changed."""
+    """Whether the tries' setup uses what is typed, and so must run anew when that has changed."""
     typed = {name for names in told.lecture.names.values() for name in names}
     return bool(used_names(ast.parse(told.lecture.setup)) & typed)
 
@@ -98,7 +98,7 @@ def names_changed(told: Handout) -> str:
 
 
 def legend(rows: list[Row]) -> str:
-    """What the marks say, where there are any."""
+    """What the marks mean, if there are any."""
     return "Lines marked + are the lecturer's own." if any(row.own for row in rows) else ""
 
 
@@ -116,7 +116,7 @@ def quoted(words: str) -> str:
 
 
 def plain(words: str) -> str:
-    """A text on one line, none of its signs Markdown's.
+    """A text on one line, with Markdown's special characters escaped.
 
     >>> print(plain("why  x_i * y_i, and < 1?"))
     why x\\_i \\* y\\_i, and \\< 1?

@@ -38,8 +38,8 @@ def heat_map(rows: Sequence[Sequence[float]], title: str) -> Drawing:
 
 
 def xray(says: str) -> str:
-    """An X-ray as it was asked for, "attention The cat sat", drawn anew on the embedded model: HTML, "" where there is
-    none such."""
+    """An X-ray as it was asked for, "attention The cat sat", drawn anew on the embedded model: HTML, "" if it
+    cannot be drawn."""
     import minigpt
 
     part, _, prompt = says.partition(" ")
@@ -51,7 +51,7 @@ def xray(says: str) -> str:
 
 
 def worded(rows: Sequence[Sequence[float]]) -> list[list[str]]:
-    """Numbers as they are read: whole ones without a point, all others with the same digits after it.
+    """Numbers formatted for reading: whole ones without a point, all others with the same number of decimals.
 
     >>> worded([[1, 2]]), worded([[0.5, -0.001]]), worded([[math.inf, 1e-7]])
     ([['1', '2']], [['0.50', '-0.00']], [['inf', '1e-07']])

@@ -1,4 +1,4 @@
-"""What there is to say of a lecture that was held: the handout's contents, before they are a notebook or a page."""
+"""What there is to say about a lecture that was held: the handout's contents, before they are a notebook or a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minigpt.lecture.renaming import Renames
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the file, and whether it is the lecturer's own: not the reference's, names apart."""
+    """A line of the file, and whether it is the lecturer's own: different from the reference's in more than names."""
 
     text: str
     own: bool
@@ -19,7 +19,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Value:
-    """What a try gives: as Python writes it and, of a small tensor, its numbers."""
+    """What a try gives: as Python writes it and, for a small tensor, its numbers."""
 
     source: str
     text: str
@@ -29,13 +29,13 @@ class Value:
 
 @dataclass(frozen=True)
 class Event:
-    """What came in between: a "question" from the hall, an "xray" that was drawn, a "break" that was planted."""
+    """What came in between: a "question" from the audience, an "xray" that was drawn, a "break" that was planted."""
 
     kind: str
     says: str
     time: float  # seconds since 1970
     step: int
-    lines: tuple[str, ...] = ()  # of a break: the lines that went, "- …", and that came, "+ …"
+    lines: tuple[str, ...] = ()  # of a break: the lines removed, "- …", and added, "+ …"
     wrote: str = ""  # by the broken file, in the lecture's run
     right: str = ""  # by the reference
     drawn: str = ""  # HTML of an X-ray
@@ -61,12 +61,12 @@ class Handout:
     lecture: Lecture
     begun: float  # seconds since 1970, when the first step came
     head: list[str]  # code: the imports, and what was given
-    before: list[Event]  # until the first step stood there
+    before: list[Event]  # until the first step was there
     parts: list[Part]
     rows: list[Row]  # the file at the end
     changes: Renames
     setup_from: int  # the step whose tries are the first that the plan's setup runs for; 0 where it never does
-    after: list[str]  # code: what was typed when the last step stood there
+    after: list[str]  # code: what was typed when the last step was there
     wrote: str | None  # by the whole file, in the lecture's run; None where steps are missing, or it does not run
     prints: bool  # whether the file prints something itself, too
 
@@ -77,7 +77,7 @@ class Handout:
 
     @property
     def writes(self) -> str:
-        """What stands above the text that the whole file writes."""
+        """The heading above the text that the whole file writes."""
         return "What the whole program writes with it" + ", but for what the file itself prints" * self.prints
 
     def at(self, event: Event) -> str:

@@ -1,4 +1,4 @@
-"""What the tries of a lecture give, to be kept: in the warm process, as text and as numbers to be drawn."""
+"""What the tries of a lecture give, for the handout: in the warm process, as text and as numbers to be drawn."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MOST = 12  # rows and columns of numbers that can be read
 
 
 def shown(job: Job) -> Job:
-    """The values of some tries in a file; those that fail are left out. None at all where their setup needs more than
-    the file has yet."""
+    """The values of some tries in a file; those that fail are left out. None at all if their setup needs more than the
+    file has so far."""
     found: list[Job] = []
     answer = {"right": True, "lines": [], "line": 0, "values": found}
     try:

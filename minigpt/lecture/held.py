@@ -15,7 +15,7 @@ class Held(Moves):
     def show(self) -> Answer:
         """The next step, for the lecturer's eyes: its lines, what to say, what to ask."""
         if self.step == self.n_steps:
-            return Answer(True, f"all {self.n_steps} steps stand in the file")
+            return Answer(True, f"all {self.n_steps} steps are in the file")
         step = self.lecture.steps[self.step]
         words = [f"{what}: {' '.join(text.split())}" for what, text in (("ask", step.ask), ("say", step.say)) if text]
         return Answer(True, f"next: {step.number}. {step.title} ({step.minutes:g} min)", [*words, *step.lines])
@@ -31,7 +31,7 @@ class Held(Moves):
         return Answer(False, "not right yet" + (f": {told['bug']}" if told.get("bug") else ""), told["lines"])
 
     def run(self, on_text: Callable[[str], None] = lambda _: None) -> Answer:
-        """What the whole program does with the file as it stands; missing steps are the reference's."""
+        """What the whole program does with the file as it is; missing steps are the reference's."""
         with self.file.alone() as sides:
             way = self._so_far(sides)
         pieces: list[str] = []
@@ -51,12 +51,12 @@ class Held(Moves):
         return Answer(False, f"not what the reference gives{rest}", printed, mine.splitlines(), right.splitlines())
 
     def time(self) -> Answer:
-        """Where one is against the plan."""
+        """How far along the lecture is compared with the plan."""
         late, says, lines = against_the_plan(self.lecture, self.history)
         return Answer(late < 1, says, lines)
 
     def ask(self, question: str) -> Answer:
-        """Writes down a question from the hall, for the handout."""
+        """Writes down a question from the audience, for the handout."""
         self.note("question", question)
         return Answer(True, f"noted: {question}")
 

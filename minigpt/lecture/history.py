@@ -1,6 +1,6 @@
 """Every state that a working file has had, in one file beside it: what was typed can always be brought back.
 
-The file is a log of lines of JSON. Nothing in it is ever changed; a state that was undone stays, as a branch that the
+The file is a log in JSON lines. Nothing in it is ever changed; a state that was undone stays, as a branch that the
 lecture left. A line that was cut off, by a full disk or a crash, is skipped.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = ".lecture"  # beside the working file
-TYPED = "typed"  # how a state came about that no command made
+TYPED = "typed"  # how a state arose that no command made
 Names = tuple[tuple[str, str, str], ...]
 
 
@@ -56,7 +56,7 @@ class History:
 
     @property
     def present(self) -> State:
-        """The state that the working file had last, as far as the history knows."""
+        """The last state of the working file, as far as the history knows."""
         return self.states[self.at]
 
     def refresh(self) -> None:
@@ -92,7 +92,7 @@ class History:
         return state
 
     def add(self, text: str, step: int, how: str, names: Names = ()) -> State:
-        """A new state, which is the present one from now on. OSError where it cannot be written down."""
+        """Adds a state, which is the present one from now on. OSError if it cannot be written down."""
         number = len(self.states)
         parent = self.at if self.states else 0
         self._write(asdict(State(number, parent, step, how, time.time(), text, names)))
@@ -104,7 +104,7 @@ class History:
         return self.present
 
     def note(self, kind: str, text: str) -> None:
-        """Writes down a question of the hall, or a picture that was drawn, with the time."""
+        """Writes down a question from the audience, or a picture that was drawn, with the time."""
         self._write({"note": kind, "says": text, "step": self.present.step, "time": time.time()})
 
     def redone(self) -> State | None:

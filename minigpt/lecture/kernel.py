@@ -1,6 +1,6 @@
-"""The warm process, as its user sees it: it has imported torch and run the reference, so that a file is run at once.
+"""The warm process, as its user sees it: it has imported torch and run the reference, so that a file runs at once.
 
-What it does is in `warm.py`. It may be lost at any time; then another one is started, and the lecture goes on.
+What it does is in `warm.py`. It may die at any time; then another one is started, and the lecture goes on.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ LOST = {"right": False, "lines": ["the process that ran the file ended by itself
 
 
 class Ended(Exception):
-    """The work on a job was ended by `Kernel.end`: there is no answer."""
+    """`Kernel.end` ended the work on a job: there is no answer."""
 
 
 class Kernel:
-    """A warm process. It starts when it is first needed, or by `start`, without waiting.
+    """A warm process. It starts when it is first needed, or with `start`, without waiting.
 
-    `first` are jobs that it does for itself when it has started: what they load or compute, no file's run has to.
+    `first` are jobs that it does for itself once it has started: no file's run then has to load or compute the same.
     """
 
     MODULE = "minigpt.lecture.warm"
@@ -58,13 +58,13 @@ class Kernel:
                 text=True,
                 encoding="utf-8",
                 errors="surrogatepass",
-                start_new_session=True,  # Ctrl-C at the screen is not for it; and it is ended with all its children
+                start_new_session=True,  # Ctrl-C at the screen is not for it; and it can be ended with all its children
             )
             threading.Thread(target=self._listen, args=(self.process, self.answers, self.warm), daemon=True).start()
             self._send({"first": self.first})
 
     def command(self) -> list[str]:
-        """How it is started: no file that lies beside the lecturer's is taken for a module (-P)."""
+        """How it is started: no file beside the lecturer's is taken for a module (-P)."""
         return [sys.executable, "-P", "-m", self.MODULE]
 
     @staticmethod
@@ -81,7 +81,7 @@ class Kernel:
     def ask(self, job: Job, on_text: Callable[[str], None] = lambda _: None, seconds: float = SECONDS) -> Job:
         """The answer to a job, {"do": "try_out", …}; what it prints goes to `on_text` as it comes.
 
-        A process that was lost before it said anything is started again, once. Raises `Ended`.
+        A process that died before it said anything is started again, once. Raises `Ended`.
         """
         heard: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What can be said of some lines of Python without running them."""
+"""What can be said about some lines of Python without running them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLANK = "# next: "  # what a plan's blanks hold
 
 
 def trouble(text: str) -> list[str]:
-    """The line of a text that is no Python, and why; nothing for one that is.
+    """The line at which a text is not valid Python, and why; nothing if it is valid.
 
     >>> trouble("x = (1")
     ['line 1 does not run: x = (1', "'(' was never closed"]
@@ -27,8 +27,8 @@ def trouble(text: str) -> list[str]:
 
 
 def harmless(own: list[str], rest: list[str]) -> bool:
-    """Whether lines that were typed before the rest of a lecture are beside it, as a print is: no name that they give a
-    value is given one there, and nothing ends with them.
+    """Whether lines that were typed before the rest of a lecture do not affect it, like a print: no name that they give
+    a value is given one there, and nothing ends with them.
 
     >>> harmless(["print(x.shape)"], ["y = x + 1"]), harmless(["y = x"], ["y = x + 1"]), harmless(["y = ("], [])
     (True, False, False)
@@ -43,8 +43,8 @@ def harmless(own: list[str], rest: list[str]) -> bool:
 
 
 def counts(own: list[str], rest: list[str]) -> bool:
-    """Whether every value that some lines give is read before its name gets another one: else the rest, which follows,
-    would be right whatever they say.
+    """Whether every value that some lines assign is read before its name gets another one: else the rest, which
+    follows, would be right whatever they say.
 
     >>> counts(["y = x"], ["z = y + 1"]), counts(["y = x"], ["y = 2 * x", "return y"]), counts(["y = x"], ["return x"])
     (True, False, False)
@@ -63,7 +63,7 @@ def counts(own: list[str], rest: list[str]) -> bool:
 
 
 def new_lines(before: list[str], after: list[str]) -> str:
-    """Where the second text has lines that the first has not, empty ones and the blank for the next step apart.
+    """Where the second text has lines that the first does not, except empty ones and the blank for the next step.
 
     >>> new_lines(["a", "d"], ["a", "b", "c", "d"])
     'lines 2 to 3'

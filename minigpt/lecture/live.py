@@ -1,6 +1,6 @@
-"""The lecture's screen, beside the editor: one key for each command, no mouse, and nothing that has to be waited for.
+"""The lecture's screen, beside the editor: one key for each command, no mouse, and nothing to wait for.
 
-It watches the file (`live_file.py`); what the keys do is done in a thread apart (`live_commands.py`).
+It watches the file (`live_file.py`); what the keys do is done in a separate thread (`live_commands.py`).
 Source: https://textual.textualize.io, guides "Input", "Events and Messages" and "Workers".
 """
 
@@ -32,7 +32,7 @@ class Live(Shown):
     peeked = ""  # what the present key has taken away
 
     async def on_event(self, event: Event) -> None:
-        """Keys are obeyed here and at once, so that the next one finds it done: what follows "a" is a question."""
+        """Keys are handled here and at once, so that the next one finds it done: what follows "a" is a question."""
         taken = False
         if isinstance(event, Key) and not event.is_forwarded:
             taken = self.pressed(event.character if event.is_printable and event.character else event.key)
@@ -51,7 +51,7 @@ class Live(Shown):
             self.escape()
         elif self.prompt.then is not None:
             return False
-        else:  # nothing that is shown until the next key outlives it, whatever key that is
+        else:  # what is shown until the next key ends with it, whatever key that is
             self.peeked, self.peek = self.peek[0] if self.peek else "", None
             habit = key == "enter" and time.monotonic() - self.prompt.chosen < HABIT  # after the digit of a choice
             self.prompt.chosen = -math.inf
@@ -88,13 +88,13 @@ class Live(Shown):
         self.draw()
 
     def submit(self, name: str, command: Command) -> None:
-        """A command to be done, in the place of what was shown."""
+        """Queues a command, whose answer replaces what was shown."""
         self.peek = None
         self.commands.submit(name, command)
         self.draw()
 
     def choose(self, name: str, question: str, choices: Sequence[str], then: Callable[[str], Command]) -> None:
-        """Asks for one of some choices, which are shown by their numbers."""
+        """Asks for one of some choices, which are shown with their numbers."""
         self.peek = name, Answer(True, question, [*choices])
         self.prompt.ask(f"{name}:", lambda typed: self.submit(name, then(typed)), [each.split()[0] for each in choices])
 

@@ -1,4 +1,4 @@
-"""Does the commands of the lecture's screen one after the other in a thread of its own, so that no key has to wait."""
+"""Runs the commands of the lecture's screen one after the other in a thread of its own, so that no key has to wait."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Commands(threading.Thread):
         self.pieces: list[str] = []  # of the text that a run has written so far
 
     def submit(self, name: str, command: Command) -> None:
-        """To be done when those before it are; what is done ahead gives way."""
+        """Queues a command behind those before it; what is being done ahead gives way."""
         with self.more:
             if self.doing == AHEAD:
                 self.held.kernel.end()
@@ -39,7 +39,7 @@ class Commands(threading.Thread):
                 self.more.notify()
 
     def end(self) -> None:
-        """Ends the command that is being done, and forgets those that wait."""
+        """Ends the command that is being done, and drops those that wait."""
         with self.more:
             self.waiting.clear()
             if self.doing is not None:

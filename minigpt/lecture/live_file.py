@@ -1,7 +1,7 @@
 """Watches the working file: every save goes into the history, and is compiled at once.
 
-An editor may write a file in pieces, replace it or take it away for a moment: what is there counts when it has stayed
-as it is between two looks.
+An editor may write a file in pieces, replace it or remove it for a moment: what is there counts once it has stayed
+unchanged between two looks.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ EVERY = 0.1  # seconds between two looks
 GONE = 10  # looks after which a file that is gone is written again
 AGAIN = 1.0  # seconds until a save that could not be recorded is tried again
 
-Stamp = tuple[int, int, int] | None  # of a file as it is; None where there is none
+Stamp = tuple[int, int, int] | None  # of a file as it is; None if there is none
 
 
 class Watch(threading.Thread):
-    """Looks at the file until `over`; `state` is one line about it, `on_change` is called when that is another."""
+    """Looks at the file until `over`; `state` is one line about it, `on_change` is called when that changes."""
 
     def __init__(self, file: WorkingFile, on_change: Callable[[], None]) -> None:
         super().__init__(daemon=True)
@@ -34,7 +34,7 @@ class Watch(threading.Thread):
         self.over = threading.Event()
 
     def run(self) -> None:
-        """Takes a look every tenth of a second."""
+        """Looks every tenth of a second."""
         known: Stamp = (0, 0, 0)
         before, looks = known, 0
         while not self.over.wait(EVERY):
@@ -49,7 +49,7 @@ class Watch(threading.Thread):
                 self.over.wait(AGAIN)
 
     def taken(self) -> bool:
-        """Compiles the file as it stands, and records it; False where that must be tried again."""
+        """Compiles the file as it is, and records it; False if that must be tried again."""
         try:
             state = self.state
             with suppress(FileNotFoundError):
@@ -72,14 +72,14 @@ class Watch(threading.Thread):
         return True
 
     def say(self, state: str) -> None:
-        """What is known of the file now."""
+        """Reports what is known about the file now."""
         if state != self.state:
             self.state = state
             self.on_change()
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells one state of a file from another without reading it."""
+    """What distinguishes one state of a file from another without reading it."""
     try:
         found = path.stat()
     except OSError:
@@ -88,7 +88,7 @@ def stamp(path: Path) -> Stamp:
 
 
 def compiled(text: str, name: str) -> str:
-    """A tick, or the line that is no Python and why.
+    """A tick, or the line that is not valid Python and why.
 
     >>> compiled("x = 1", "a.py"), compiled("x = (1", "a.py")
     ('✓ a.py', "✗ line 1: '(' was never closed")

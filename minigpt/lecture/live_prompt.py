@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 
 class Prompt(Horizontal):
-    """One line to type into, while it is open. Of up to ten choices a digit is enough, without Enter."""
+    """One line to type into, while it is open. For up to ten choices a digit is enough, without Enter."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; padding: 0 1; display: none; }
@@ -38,21 +38,21 @@ class Prompt(Horizontal):
         self.screen.set_focus(typed)  # at once: the next key is for this line
 
     def close(self) -> str:
-        """Closes it; gives what stood in it."""
+        """Closes it; returns what was in it."""
         typed = self.query_one(Input).value.strip()
         self.then, self.display = None, False
         self.screen.set_focus(None)
         return typed
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """A choice that no other begins with needs no Enter."""
+        """A choice that is the beginning of no other needs no Enter."""
         value = event.value.strip()
         if self.then and value in self.choices and sum(choice.startswith(value) for choice in self.choices) == 1:
             self.chosen = time.monotonic()
             self.on_input_submitted()
 
     def on_input_submitted(self) -> None:
-        """What was typed is taken, unless it is nothing."""
+        """Takes what was typed, unless it is nothing."""
         then, typed = self.then, self.close()
         if then is not None and (typed or self.default):
             then(typed or self.default)

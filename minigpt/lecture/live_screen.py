@@ -38,7 +38,7 @@ class Shown(App[None]):
         self.held = held
         self.commands = Commands(held, self.changed)
         self.file = Watch(held.file, self.changed)
-        self.peek: tuple[str, Answer] | None = None  # stands in the place of the last answer until the next key
+        self.peek: tuple[str, Answer] | None = None  # shown instead of the last answer until the next key
         self.prompt = Prompt()
         self.ahead: object = None  # the warm process for which the reference's text was computed
         self.parts = {name: Static(id=name, markup=False) for name in ("head", "answer", "status", "keys")}
@@ -62,7 +62,7 @@ class Shown(App[None]):
         self.commands.stop()
 
     def changed(self) -> None:
-        """Called in any thread when there is something new."""
+        """Called from any thread when there is something new."""
         self.post_message(self.Changed())
 
     def on_shown_changed(self) -> None:
@@ -74,7 +74,7 @@ class Shown(App[None]):
         self.draw()
 
     def tick(self) -> None:
-        """The clock goes on; a warm process that was lost is started again, and computes the reference's text."""
+        """The clock goes on; a warm process that died is started again, and computes the reference's text."""
         kernel = self.held.kernel
         if self.commands.doing is None:
             with suppress(OSError):  # tried again
@@ -99,14 +99,14 @@ class Shown(App[None]):
         main = self.main
         if self.put("answer", said + rows, Content.assemble((said, "bold"), rows)):
             main.scroll_to(y=main.max_scroll_y if self.commands.pieces else 0, animate=False)
-            self.call_after_refresh(self.draw)  # how many rows there are is known only then
+            self.call_after_refresh(self.draw)  # only then is the number of rows known
         more = "↓ more" if main.max_scroll_y > main.scroll_y else ""
         warming = "" if self.held.kernel.warm.is_set() else "warming up: check and run wait for it"
         self.put("status", self.commands.status() or more or warming)
         self.parts["status"].display = self.prompt.then is None
 
     def put(self, name: str, text: str, content: Content | None = None) -> bool:
-        """Some text in its place; whether it is another than before."""
+        """Puts some text in its place; returns whether it has changed."""
         if self.drawn.get(name) == text:
             return False
         self.drawn[name] = text
@@ -114,7 +114,7 @@ class Shown(App[None]):
         return True
 
     def shown(self) -> tuple[str, str, Answer]:
-        """What the main part shows: whose answer, what stands before it, the answer."""
+        """What the main part shows: whose answer, what comes before it, the answer."""
         commands = self.commands
         if self.peek is not None:
             return self.peek[0], "", self.peek[1]

@@ -1,7 +1,6 @@
-"""What the lecture's screen says, in rows of a width: pure functions, nothing of the screen itself.
+"""What the lecture's screen says, in rows of a given width: pure functions, without the screen itself.
 
-Rows of text alone, so that nothing hangs on a colour. Below `WIDE` cells what stands side by side comes one below the
-other.
+Rows of plain text, so that nothing depends on a colour. Below `WIDE` cells, what is otherwise side by side is stacked.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from minigpt.terminal import GAP, side_by_side, wrap
 from tokenizer.display import cells, clip, pad
 
 WIDE = 72  # cells
-PART = "▶"  # where two texts part
+PART = "▶"  # where two texts diverge
 KEYS = (  # key, command, its word in the last rows, what it does
     ("n", "next", "next", "the next step"),
     ("u", "undo", "undo", "as it was before"),
@@ -35,7 +34,7 @@ CHOICES = ("goto", "break", "help")  # whose lines begin with a key
 
 
 def head(held: Held, state: str, width: int) -> list[str]:
-    """Lecture, clock, step and what is known of the file, in two rows or in three."""
+    """Lecture, clock, step and what is known about the file, in two rows or three."""
     n = held.step
     title = f' "{held.lecture.steps[n - 1].title}"' if n else ""
     clock = held.time().says.partition(":")[0]
@@ -47,7 +46,7 @@ def head(held: Held, state: str, width: int) -> list[str]:
 
 
 def ends(left: str, right: str, width: int) -> str:
-    """Two texts at the ends of a row; the left one is cut where they do not fit, the right one where it must be."""
+    """Two texts at the ends of a row; the left one is cut if they do not fit, the right one only if it must be."""
     right = clip(right, width - 12)
     room = width - cells(right) - 2
     return pad(clip(left, room), room) + "  " + right
@@ -65,14 +64,14 @@ def key_rows(width: int) -> list[str]:
 
 
 def welcome(held: Held) -> Answer:
-    """What is there before the first key."""
+    """What is shown before the first key."""
     about = " ".join(held.lecture.about.split())
     minutes = f"{held.n_steps} steps, {held.lecture.minutes:.0f} minutes"
     return Answer(True, held.lecture.title, [minutes, "", about, "", f"Open {held.file.path} in your editor."])
 
 
 def helped(width: int) -> Answer:
-    """All keys with what they do, in two columns where they fit."""
+    """All keys with what they do, in two columns if they fit."""
     lines = [f"{key}  {word}: {does}" for key, _, word, does in KEYS]
     if width >= WIDE:
         half = (len(lines) + 1) // 2
@@ -81,7 +80,7 @@ def helped(width: int) -> Answer:
 
 
 def rows_of(name: str, answer: Answer, width: int) -> list[str]:
-    """An answer's lines, and below them two versions beside each other, where there are two."""
+    """An answer's lines, and below them two versions beside each other, if there are two."""
     if name == "time":
         return [clip(line, width) for line in answer.lines]
     rows = wrapped(answer.lines, width, 3 if name in CHOICES else 2)
@@ -110,7 +109,7 @@ def versions(titles: Sequence[str], mine: Sequence[str], right: Sequence[str], w
 
 
 def wrapped(lines: Sequence[str], width: int, hang: int = 0) -> list[str]:
-    """Lines of text or code, those that are too long continued below, so much further in."""
+    """Lines of text or code; those that are too long continue below, indented by `hang` more."""
     return [row for line in lines for row in wrap(line, width, len(line) - len(line.lstrip()) + hang) or [""]]
 
 

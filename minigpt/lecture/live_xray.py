@@ -1,6 +1,6 @@
-"""The X-ray inside the lecture's screen: one step of a pass at a time, as the warm process has drawn them all.
+"""The X-ray inside the lecture's screen: one step of a pass at a time, all of them drawn by the warm process.
 
-It has the model and torch already; the screen would stand still for seconds while it imports them itself.
+That process has the model and torch already; the screen would freeze for seconds if it imported them itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ HINT = "← → a step, ↑ ↓ a line, q back"
 
 
 def job(part: str, width: int, height: int) -> Job:
-    """What the warm process is asked for, for a screen of a size; the last row is for the keys."""
+    """The job for the warm process, for a screen of this size; the last row is for the keys."""
     seen = {"part": part, "prompt": PROMPT, "width": width, "height": height - 1}
     return {"do": "minigpt.lecture.xray_job.xray", **seen}
 
 
 class XrayScreen(ModalScreen[None]):
-    """The steps of an X-ray over all else; q or Esc leads back. `again` draws it for another size."""
+    """The steps of an X-ray over everything else; q or Esc leads back. `again` draws it for another size."""
 
     CSS = "XrayScreen Static { width: 100%; height: 100%; }"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,7 +1,7 @@
 """The three-way merge of a lecture: the file as the lecturer left it, and the next step of the reference.
 
-What both come from is the reference after the last step. Lines that only the lecturer changed stay. Where the next
-step goes and the lecturer typed as well, there are several ways to go on; which one is right is found by running them.
+Their common ancestor is the reference after the last step. Lines that only the lecturer changed stay. If the lecturer
+also typed where the next step goes, there are several ways to go on; which one is right is found by running them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from minigpt.lecture.renaming import Renames, anchors, composed, paired, renamed
 if TYPE_CHECKING:
     from minigpt.lecture.plan import Lecture
 
-YOURS = "# yours: "  # before the lecturer's lines where the reference's had to go
+YOURS = "# yours: "  # put before the lecturer's lines where the reference's had to go
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch of the lecturer's lines, mine[start:end], and what stood there before, base[base_start:base_end]."""
+    """A stretch of the lecturer's lines, mine[start:end], and what was there before, base[base_start:base_end]."""
 
     start: int
     end: int
@@ -72,7 +72,7 @@ class Sides:
 
     @classmethod
     def of(cls, lecture: Lecture, step: int, laid: list[str], mine: list[str], before: Renames) -> Sides:
-        """The same, with the names found out that the lecturer changed since then."""
+        """The same, after working out which names the lecturer has changed since then."""
         reference = renamed(lecture.text(step).split("\n"), before)
         return cls(lecture, step, laid, mine, composed(before, renames(reference, mine)))
 
@@ -108,15 +108,15 @@ class Sides:
 
     @property
     def typed(self) -> bool:
-        """Whether the lecturer wrote something there since the last command, other names apart."""
+        """Whether the lecturer wrote something there since the last command, apart from other names."""
         names = {old: new for (_, old), new in self.changes.items()}
         kept = [re.sub(r"\w+", lambda word: names.get(word[0], word[0]), line) for line in self.spot.base]
         own = [re.sub(r"\w+", lambda word: names.get(word[0], word[0]), line) for line in self.own]
         return bare(own) != bare(line for line in kept if BLANK not in line)
 
     def filled(self, own: list[str], done: int, until: int, skipped: int = 0) -> list[str]:
-        """The file with `own` in place of the steps up to `done`, and those up to `until` below it, of the next one
-        without the first lines."""
+        """The file with `own` in place of the steps up to `done`, and those up to `until` below it, the next one
+        without its first lines."""
         reference = self.reference(until)
         footer = len(reference) - len(self.lecture.footer) - 1
         new = reference[self.end(done) + skipped : footer]
@@ -127,12 +127,12 @@ class Sides:
         return self.filled(self.own, self.step, len(self.lecture.steps))
 
     def plain(self) -> Way:
-        """The next step below all that the lecturer typed there."""
+        """The next step below everything that the lecturer typed there."""
         return Way(self.filled(self.own, self.step, self.step + 1), self.step + 1, self.changes, self.whole())
 
     def taken(self, done: int, skipped: int = 0) -> Way:
-        """What the lecturer typed stands for the steps up to `done` or, where lines are skipped, for that many of the
-        next step's; the names chosen there are carried on."""
+        """What the lecturer typed replaces the steps up to `done` or, where lines are skipped, that many of the next
+        step's; the names chosen there are kept."""
         until = done + bool(skipped)
         reference, first = self.reference(until), self.end(self.step)
         theirs = reference[first : first + skipped if skipped else self.end(done)]
@@ -144,7 +144,7 @@ class Sides:
         return Way(new.filled(self.own, done, until, skipped), until, changes, rest)
 
     def ways(self) -> Iterator[Way]:
-        """The ways to go on from what was typed at the spot, those first that keep most of it as it stands."""
+        """The ways to go on from what was typed at the spot, beginning with those that keep most of it as it is."""
         for done in range(len(self.lecture.steps), self.step, -1):
             yield self.taken(done)
         reference = self.reference(self.step + 1)
@@ -171,13 +171,13 @@ class Sides:
         return Way(self.filled(above, self.step, self.step + 1), self.step + 1, self.changes, whole)
 
     def step_of(self, step: int) -> list[str]:
-        """The file with one step that it has already as in the reference."""
+        """The file with one of its steps replaced by the reference's."""
         base = self.reference(self.step)
         place = hunk(base, self.mine, self.end(step - 1), self.end(step))
         return [*self.mine[: place.start], *place.base, *self.mine[place.end :]]
 
     def with_edit(self, old: str, new: str) -> list[str] | None:
-        """The file with a text of the reference's replaced by another; None where its lines do not stand in it."""
+        """The file with a text of the reference's replaced by another; None if its lines are not in it."""
         text = self.lecture.text(self.step)
         before, after = (renamed(t.split("\n"), self.changes) for t in (text, text.replace(old, new, 1)))
         lines = [line.rstrip() for line in self.mine]
@@ -189,11 +189,11 @@ class Sides:
 
 
 def bare(lines: Iterable[str]) -> list[str]:
-    """The lines that are not empty, without blanks at their ends."""
+    """The lines that are not empty, without trailing blanks."""
     return [line.rstrip() for line in lines if line.strip()]
 
 
 def begins_statement(lines: list[str], line: int) -> bool:
-    """Whether a line of a text that is Python is the first one of a statement."""
+    """Whether a line of a Python text is the first one of a statement."""
     nodes = ast.walk(ast.parse("\n".join(lines)))
     return any(isinstance(node, ast.stmt) and node.lineno == line + 1 for node in nodes)

@@ -14,7 +14,7 @@ from minigpt.lecture.working_file import WorkingFile
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command says: whether all is well, one line, more lines, and two versions where there are two."""
+    """What a command says: whether all is well, one line, more lines, and two versions if there are two."""
 
     ok: bool
     says: str
@@ -24,8 +24,8 @@ class Answer:
 
 
 class Moves:
-    """The commands that change the file. Each gives an `Answer`; where a ValueError or an OSError is raised, nothing
-    was done."""
+    """The commands that change the file. Each gives an `Answer`; if it raises a ValueError or an OSError, nothing was
+    done."""
 
     def __init__(self, file: WorkingFile, kernel: Kernel | None = None) -> None:
         self.file, self.lecture, self.history = file, file.lecture, file.history
@@ -35,14 +35,14 @@ class Moves:
 
     @property
     def step(self) -> int:
-        """How many steps stand in the file."""
+        """How many steps are in the file."""
         return self.file.step
 
     def next(self) -> Answer:
         """Fills in the next step. What the lecturer typed in its place stays if it is right, else as comments."""
         with self.file.alone() as sides:
             if self.step == self.n_steps:
-                return Answer(False, f"all {self.n_steps} steps stand in the file")
+                return Answer(False, f"all {self.n_steps} steps are in the file")
             if self._beside(sides):
                 return self._filled_in(sides, sides.plain())
             way = self.trials.first_right([*sides.ways()])
@@ -57,7 +57,7 @@ class Moves:
             return self._said(f"{which} as you typed it: right" + (f"; {lines} added" if lines else ""))
 
     def _beside(self, sides: Sides) -> bool:
-        """Whether the lecturer typed nothing where the next step goes, or only what is beside it, as a print is."""
+        """Whether the lecturer typed nothing where the next step goes, or only what does not affect it, as a print."""
         return not sides.typed or harmless(sides.own, sides.reference(self.n_steps)[sides.end(self.step) :])
 
     def _filled_in(self, sides: Sides, way: Way) -> Answer:
@@ -67,11 +67,11 @@ class Moves:
     def _set_aside(self, sides: Sides) -> Answer:
         theirs = sides.reference(self.step + 1)[sides.end(self.step) : sides.end(self.step + 1)]
         self._write(sides.set_aside(), "next")
-        says = f"{self.title()}: your lines stand as comments above the reference's"
+        says = f"{self.title()}: your lines are kept as comments above the reference's"
         return Answer(not self.trouble(), says, self.trouble(), sides.own, theirs)
 
     def undo(self) -> Answer:
-        """The file as it was before the last change, typed or filled in; as often as one likes."""
+        """The file as it was before the last change, typed or filled in; can be repeated."""
         with self.file.alone():
             present = self.history.present
             if present.parent == present.number:
@@ -79,7 +79,7 @@ class Moves:
             return self._moved(present.parent, f"before {present.how}")
 
     def redo(self) -> Answer:
-        """Takes an undo back."""
+        """Reverses an undo."""
         with self.file.alone():
             state = self.history.redone()
             if state is None:
@@ -92,7 +92,7 @@ class Moves:
         return self._said(f"{says}: {self.title()}")
 
     def goto(self, step: int) -> Answer:
-        """Forward by `next` to a step; back to the file as it last was with just these steps."""
+        """Forward by `next` to a step; back to the file as it last was with exactly these steps."""
         if not 0 <= step <= self.n_steps:
             raise ValueError(f"{self.lecture.name} has steps 0 to {self.n_steps}, not {step}")
         if step > self.step:
@@ -111,7 +111,7 @@ class Moves:
             return self._said(self.title())
 
     def fix(self) -> Answer:
-        """This step as in the reference, then those before it, until the file is right; at last the whole file."""
+        """This step as in the reference, then those before it, until the file is right; finally the whole file."""
         with self.file.alone() as sides:
             ways, mine = [], sides
             for step in range(self.step, 0, -1):
@@ -124,14 +124,14 @@ class Moves:
                     self.file.write(text, self.step, "fix", {})
                     return Answer(True, "the file as in the reference; undo brings yours back")
             if way is None or way.lines == sides.mine:
-                return Answer(True, "it stands as in the reference")
+                return Answer(True, "it is as in the reference")
             self._write(way, "fix")
             done = self.step - ways.index(way)
             which = f"step {done}" if done == self.step else f"steps {done} to {self.step}"
             return self._said(f"{which} as in the reference: {new_lines(sides.mine, way.lines) or 'lines taken out'}")
 
     def _so_far(self, sides: Sides) -> Way:
-        """The file as it is meant: what was typed stands for the steps that it is right for, or for the next one."""
+        """The file as it is meant: what was typed counts as the steps that it is right for, or as the next one."""
         plain = Way(sides.mine, self.step, sides.changes, sides.whole())
         if self.step == self.n_steps or self._beside(sides):
             return plain
@@ -148,13 +148,13 @@ class Moves:
             broken = sides.with_edit(found.find, found.put)
             if broken is None:
                 line = found.find.strip().split("\n")[0]
-                return Answer(False, f"{line!r} does not stand in the file as in the reference: fix puts it there")
+                return Answer(False, f"{line!r} is not in the file as in the reference: fix puts it there")
             self.file.write(broken, self.step, f"break {name}", sides.changes)
             where = new_lines(sides.mine, broken)
             return Answer(True, f"{where}: {found.does}", ["What will it write now? run shows it, undo takes it back."])
 
     def mistake(self, name: str) -> Break:
-        """One of the plan's mistakes. Raises ValueError for a name that it has not."""
+        """One of the plan's mistakes. Raises ValueError for a name that it does not have."""
         for each in self.lecture.breaks:
             if each.name == name:
                 return each
@@ -166,7 +166,7 @@ class Moves:
         return f"{self.step}. {self.lecture.steps[self.step - 1].title}" if self.step else "nothing typed yet"
 
     def trouble(self) -> list[str]:
-        """The line of the file that is no Python, if there is one."""
+        """The line of the file that is not valid Python, if there is one."""
         return trouble(self.history.present.text)
 
     def _said(self, says: str) -> Answer:

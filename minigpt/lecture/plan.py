@@ -1,7 +1,7 @@
 """A lecture: a plan in plans/NAME.toml, which cuts the tested source into steps to type, each with what to say and ask.
 
-The working file is a cut of the source, in lecture form; after every step it compiles, imports and runs. Where a plan
-no longer fits the source there is no lecture, but an error that names the step.
+The working file is a cut of the source, in lecture form; after every step it compiles, imports and runs. If a plan no
+longer fits the source there is no lecture, but an error that names the step.
 """
 
 import tomllib
@@ -16,14 +16,14 @@ from minigpt.lecture.form import Source, imports
 from tokenizer.suggest import did_you_mean
 
 NAMES = ("attention", "layers", "block", "gpt2", "bpe", "sampling", "cache", "generate", "llama", "training")
-ROOT = Path(__file__).parents[2]  # where minigpt, tokenizer and weights lie side by side
+ROOT = Path(__file__).parents[2]  # where minigpt, tokenizer and weights are side by side
 FOOTER = ('if __name__ == "__main__":', "    from minigpt.lecture import run", "", "    run(__file__)")
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is typed in one go. `lines` have their indentation; blank lines between definitions stand before the step
-    that follows them. `tries` are expressions whose values show the step, and tell a right file from a wrong one."""
+    """What is typed in one go. `lines` have their indentation; blank lines between definitions belong to the step that
+    follows them. `tries` are expressions whose values show the step, and tell a right file from a wrong one."""
 
     number: int  # from 1
     title: str
@@ -36,13 +36,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Break:
-    """A mistake to plant: `find`, which stands once in the lecture, becomes `put`."""
+    """A mistake to plant: `find`, which occurs once in the lecture, becomes `put`."""
 
     name: str
     does: str  # "each token sees those after it"
     find: str
     put: str
-    bug: str  # its name in the exercise's bank; "" where that has none
+    bug: str  # its name in the exercise's bank; "" if that has none
     step: int  # the step that holds `find`
 
 
@@ -69,7 +69,7 @@ class Lecture:
     breaks: tuple[Break, ...]
     checks: tuple[Check, ...]
     setup: str  # Python, for the tries
-    run: str  # Python: what to do with the file, standing in the place of its sources
+    run: str  # Python: what to do with the file, in place of its sources
     footer: tuple[str, ...] = FOOTER
 
     @property
@@ -84,11 +84,11 @@ class Lecture:
 
     @cached_property
     def body(self) -> tuple[str, ...]:
-        """All that is typed, and what is given."""
+        """Everything that is typed, and what is given."""
         return (*self.given, *(line for step in self.steps for line in step.lines))
 
     def blank(self, k: int) -> str:
-        """The line that stands after k steps where the next one will begin; "" when all are typed."""
+        """The line that marks, after k steps, where the next one will begin; "" when all are typed."""
         if k == len(self.steps):
             return ""
         step = self.steps[k]
@@ -106,14 +106,14 @@ class Lecture:
 
 
 def trimmed(lines: Sequence[str]) -> Sequence[str]:
-    """Lines without blank ones in front."""
+    """Lines without leading blank ones."""
     return lines[next((i for i, line in enumerate(lines) if line), 0) :]
 
 
 def lecture(name: str) -> Lecture:
-    """The lecture of a name, cut from the source as it is.
+    """The lecture of that name, cut from the source as it is.
 
-    Raises ValueError for a name that there is not, and where plan and source no longer fit each other, with the place.
+    Raises ValueError for an unknown name, and if plan and source no longer fit each other, with the place.
 
     >>> lecture("attention").steps[0].title
     'Softmax: scores to weights'
@@ -124,7 +124,7 @@ def lecture(name: str) -> Lecture:
 
 
 def text_of(module: str) -> str:
-    """The source of a module of ours, which is not imported for it."""
+    """The source of a module of ours, read without importing it."""
     return (ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")
 
 

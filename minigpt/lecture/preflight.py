@@ -1,7 +1,7 @@
-"""The evening before: every step of the lectures on this laptop, with the network off, and what the hall will see.
+"""The evening before: every step of the lectures on this laptop, with the network off, and what the audience will see.
 
-Each lecture is typed through in a folder of its own on the disk where it will be held: after each step the file runs
-as it stands, its tries and checks are right and come soon, and at the end it writes what the source writes.
+Each lecture is typed through in a folder of its own on the disk where it will be held: after each step the file runs as
+it is, its tries and checks are right and quick, and at the end it writes what the source writes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from minigpt.lecture.trials import Trials
 from minigpt.terminal import columns, wrap
 from tokenizer.display import BOLD, clip, paint, use_color
 
-ANSWER = 0.3  # seconds in which a usual answer is to come
-SLOWEST = 2.0  # seconds in which every answer is to come
+ANSWER = 0.3  # seconds in which a usual answer should come
+SLOWEST = 2.0  # seconds in which every answer should come
 GREEN, RED = "32", "31"
 EDITOR = "switch on auto-save, or save before next: only what is saved is seen"
 
 
 def run(names: Sequence[str] = (), folder: Path = Path()) -> int:
     """Prints how each lecture went on this machine, and one line at the end: ready, or what there is to do. Exit code
-    0 where all is well, else 1. Raises ValueError for a lecture that there is not."""
+    0 if all is well, else 1. Raises ValueError for a lecture that does not exist."""
     for name in names:
         if name not in NAMES:
             lecture(name)
@@ -72,7 +72,7 @@ def count(n: int, what: str) -> str:
 
 def rehearsals(names: Sequence[str], folder: Path, kernel: Watched) -> Iterator[Rehearsal]:
     """Each lecture typed through, one after the other, with a line for each; none after one whose process does not
-    start. Where the folder cannot be written into, as was said by then, it is done in the system's own for such things.
+    start. If the folder is not writable, which has been reported by then, the system's temporary folder is used.
     """
     room = folder if not place(folder).wrong else Path(tempfile.gettempdir())
     with workshop(room) as made:
@@ -93,7 +93,7 @@ def rehearsals(names: Sequence[str], folder: Path, kernel: Watched) -> Iterator[
 
 def started(name: str, kernel: Watched) -> tuple[float, str]:
     """Starts the warm process anew, as `lecture live` does for this lecture: the seconds until it answers, and why it
-    does not, "" where it does."""
+    does not, "" if it does."""
     progress(f"{name}, the warm process starts")
     kernel.close()
     begun, kernel.first = time.monotonic(), []
@@ -109,7 +109,7 @@ def started(name: str, kernel: Watched) -> tuple[float, str]:
 
 
 def answering(answers: Mapping[str, float]) -> Seen:
-    """Whether answers come soon: those of a check, which takes longest of all commands but a run."""
+    """Whether answers come soon: those of a check, the slowest of all commands except a run."""
     usual, slowest = median(answers.values()), max(answers, key=lambda where: answers[where])
     says = f"in {usual:.2f} s, the slowest in {answers[slowest]:.2f} s"
     if usual > ANSWER:
@@ -126,7 +126,7 @@ def answering(answers: Mapping[str, float]) -> Seen:
 
 
 def reported(seen: Seen) -> str:
-    """Prints what was looked at on a line; what is wrong with it is given back, for the end."""
+    """Prints what was looked at on a line; returns what is wrong with it, for the end."""
     color = GREEN if not seen.wrong else RED
     mark = paint(sign(not seen.wrong), color, use_color())
     printed(f"{seen.name:<10} {mark}  {seen.says}")
@@ -134,14 +134,14 @@ def reported(seen: Seen) -> str:
 
 
 def sign(well: bool) -> str:
-    """A tick or a cross, in letters where the encoding has neither."""
+    """A tick or a cross, in letters if the encoding has neither."""
     mark, letters = ("✓", "ok") if well else ("✗", "no")
     return mark if encodable(mark, sys.stdout.encoding or "ascii") else letters
 
 
 def printed(text: str, look: str = "") -> None:
-    """Prints a line, in as many as it takes on a terminal, over the one that showed how far it is. What the encoding
-    lacks becomes a question mark."""
+    """Prints a line, wrapped to the terminal, over the one that showed the progress. What the encoding lacks becomes a
+    question mark."""
     progress("")
     encoding = sys.stdout.encoding or "ascii"
     text = text.encode(encoding, "replace").decode(encoding)
@@ -150,6 +150,6 @@ def printed(text: str, look: str = "") -> None:
 
 
 def progress(text: str) -> None:
-    """Shows what is being done, on a line of a terminal that the next one takes the place of."""
+    """Shows what is being done, on a line of a terminal that the next one replaces."""
     if sys.stderr.isatty() and sys.stdout.isatty():
         print(f"\r{clip(text, columns() - 1)}\x1b[K", end="", file=sys.stderr, flush=True)

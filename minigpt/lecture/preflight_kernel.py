@@ -1,4 +1,4 @@
-"""The warm process with the network off: whatever asks another machine for something is stopped, and that by name."""
+"""The warm process with the network off: whatever tries to reach another machine is stopped, and the host is named."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ from minigpt.lecture import warm
 
 
 class NetworkOff(Exception):
-    """Something wanted to reach another machine. No OSError: nobody is to take it for a network that is down, and to
+    """Something tried to reach another machine. Not an OSError: no code should take it for a network that is down and
     go on without it."""
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
-    """Stops what Python is about to do where it concerns another machine; see sys.addaudithook.
+    """Stops what Python is about to do if it concerns another machine; see sys.addaudithook.
 
     >>> refuse("socket.getaddrinfo", ("localhost", 80, 0, 0, 0))
     >>> refuse("socket.connect", (None, ("192.0.2.1", 443)))

@@ -19,8 +19,8 @@ from typing import TextIO
 from minigpt.terminal import columns
 from tokenizer.display import cells
 
-LEAST = (40, 20)  # cells of a terminal in which the screens are complete
-ENOUGH = (80, 24)  # in which two texts stand side by side
+LEAST = (40, 20)  # cells of a terminal that shows the screens in full
+ENOUGH = (80, 24)  # that shows two texts side by side
 DISK = 100e6  # bytes; a lecture writes a few hundred kilobytes
 SCREENS = ("minigpt/lecture/*.py", "minigpt/lecture/plans/*.toml", "minigpt/pictures/xray*.py", "minigpt/terminal.py")
 FRAMES = "│─┃━╭╮╰╯┌┐└┘▁▂▃▄▅▆▇█▏▎▍▌▋▊▉"  # of the library that draws the full screens
@@ -29,7 +29,7 @@ SECONDS = 0.5  # in which a terminal answers
 
 @dataclass(frozen=True)
 class Seen:
-    """One thing that was looked at: what is there, and what is wrong with it and the way out, "" where all is well."""
+    """One thing that was looked at: what is there, and what is wrong with it and the way out, "" if all is well."""
 
     name: str
     says: str
@@ -37,7 +37,7 @@ class Seen:
 
 
 def place(folder: Path) -> Seen:
-    """Whether a lecture can be written into a folder, or where that will be made."""
+    """Whether a lecture can be written into a folder, or, if it does not exist yet, where it will be made."""
     there = existing(folder)
     free = shutil.disk_usage(there).free
     says = f"{folder}, {free / 1e9:.1f} GB of the disk free"
@@ -52,19 +52,19 @@ def place(folder: Path) -> Seen:
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the next one above it that there is."""
+    """The folder, or the nearest one above it that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
 
 
 @contextmanager
 def workshop(folder: Path) -> Iterator[Path]:
-    """A folder for the time of the body, on the same disk. Raises OSError where it cannot be made."""
+    """A temporary folder on the same disk, for the body's duration. Raises OSError if it cannot be made."""
     with tempfile.TemporaryDirectory(prefix=".preflight-", dir=existing(folder)) as made:
         yield Path(made)
 
 
 def machine(needed: int) -> Seen:
-    """Processors and memory, beside what the lectures need of it."""
+    """Processors and memory, compared with the memory that the lectures need."""
     free = free_memory()
     n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     says = f"{n} processor{'s' * (n != 1)}, of which a lecture uses 1"
@@ -75,7 +75,7 @@ def machine(needed: int) -> Seen:
 
 
 def free_memory() -> int | None:
-    """The bytes that programs may still take, where the system says, as Linux does."""
+    """The bytes that programs may still take, if the system says, as Linux does."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -129,8 +129,8 @@ def encodable(sign: str, encoding: str) -> bool:
 
 
 def wide_ones(signs: list[str]) -> list[str]:
-    """Those that do not take one cell: by the terminal's own word, which is asked where its cursor stands after each;
-    where it does not answer, by the standard's."""
+    """Those that do not take one cell: according to the terminal, which is asked where its cursor is after each; if it
+    does not answer, according to the standard."""
     columns = cursor_columns(signs) if sys.stdin is not None and sys.stdin.isatty() else []
     if len(columns) != len(signs):
         return [sign for sign in signs if cells(sign) != 1]
@@ -138,8 +138,8 @@ def wide_ones(signs: list[str]) -> list[str]:
 
 
 def cursor_columns(texts: list[str]) -> list[int]:
-    """Where the terminal's cursor stands after each text, in columns from 1: its answers to "device status report",
-    ECMA-48, 8.3.35. Fewer where it does not answer."""
+    """Where the terminal's cursor is after each text, in columns from 1: its answers to "device status report",
+    ECMA-48, 8.3.35. Fewer if it does not answer."""
     try:
         import termios
         import tty

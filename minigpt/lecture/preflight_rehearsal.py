@@ -1,4 +1,4 @@
-"""A lecture typed through as it will be held: what of it does not run, or takes too long, on this machine."""
+"""A lecture typed through as it will be held: what in it does not run, or takes too long, on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Watched(Kernel):
     memory = 0  # bytes
 
     def ask(self, job: Job, on_text: Callable[[str], None] = lambda _: None, seconds: float = 30.0) -> Job:
-        """The answer to a job; how much memory it took is kept."""
+        """The answer to a job; notes how much memory it took."""
         answer = super().ask(job, on_text, seconds)
         self.memory = max(self.memory, answer.get("memory", 0))
         return answer

@@ -1,7 +1,7 @@
 """The names that the lecturer chose instead of the reference's, and the reference's lines with them.
 
-Whoever writes `s` for `scores` wants the next steps to say `s` as well. A name that belongs to a function is changed in
-that function alone; that of a function or class, everywhere.
+A lecturer who writes `s` for `scores` wants the next steps to say `s` as well. A name local to a function is changed
+in that function alone; the name of a function or class, everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Renames = dict[tuple[str, str], str]  # (function, name in the reference) -> the
 def renames(base: list[str], mine: list[str]) -> Renames:
     """The names that the lecturer changed, each everywhere in its function: what follows must use them, too.
 
-    A line counts where it differs from the reference's in names alone.
+    A line counts if it differs from the reference's in names alone.
 
     >>> renames(["def f(x):", "    y = x + 1", "    ..."], ["def f(x):", "    total = x + 1", "    ..."])
     {('f', 'y'): 'total'}
@@ -41,7 +41,7 @@ def renames(base: list[str], mine: list[str]) -> Renames:
 
 
 def anchors(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
-    """Pairs of the numbers of lines that both have, in order; empty lines are no landmarks."""
+    """Pairs of the numbers of lines that both have, in order; empty lines do not count."""
     matcher = SequenceMatcher(None, [line.rstrip() for line in base], [line.rstrip() for line in mine], autojunk=False)
     return [
         (block.a + i, block.b + i)
@@ -63,8 +63,8 @@ def composed(first: Renames, then: Renames) -> Renames:
 
 
 def paired(theirs: list[str], own: list[str], at: list[str], first: int) -> Renames:
-    """The new names of a step, each with the one that stands for it in what the lecturer typed: in order, where both
-    give values to as many. `theirs` stand in the reference `at`, from the line `first`.
+    """The new names of a step, each with its counterpart in what the lecturer typed: in order, if both give values to
+    equally many. `theirs` are lines of the reference `at`, from the line `first`.
 
     >>> paired(["    y = x"], ["    total = x  # mine"], ["def f(x):", "    y = x"], 1)
     {('f', 'y'): 'total'}
@@ -80,7 +80,7 @@ def paired(theirs: list[str], own: list[str], at: list[str], first: int) -> Rena
 
 
 def given(lines: list[str]) -> list[str]:
-    """The names that lines give a value, each once: what stands at the beginning of a line, before "=" or ", … =".
+    """The names that lines give a value, each once: those at the beginning of a line, before "=" or ", … =".
 
     >>> given(["a, b = f(c=1)", "for i in x:", "a = 2", "d: int = 3"])
     ['a', 'b', 'i', 'd']
@@ -94,8 +94,8 @@ def given(lines: list[str]) -> list[str]:
 
 
 def changed_lines(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
-    """Lines that stand in each other's place, between two that both have: where there are as many here as there, in
-    order; else those that are alike but for their names."""
+    """Lines that correspond to each other, between two that both have: if there are equally many, in order; else those
+    that are alike except for their names."""
     ends = [(-1, -1), *anchors(base, mine), (len(base), len(mine))]
     found: list[tuple[int, int]] = []
     for (a, b), (c, d) in pairwise(ends):
@@ -111,7 +111,7 @@ def changed_lines(base: list[str], mine: list[str]) -> list[tuple[int, int]]:
 
 
 def kinds_of(lines: list[str], numbers: list[int]) -> list[tuple[str, ...]]:
-    """What lines are but for the names in them."""
+    """What lines are apart from the names in them."""
     return [tuple(kind for kind, _ in tokens(lines[i])) for i in numbers]
 
 
@@ -130,7 +130,7 @@ def tokens(line: str) -> list[tuple[str, str]]:
             attribute = bool(found) and found[-1][0] == "."
             found.append(("name" if free and not attribute else token.string, token.string))
     except (tokenize.TokenError, IndentationError):
-        pass  # a half-typed line: what there is of it
+        pass  # a half-typed line: as much of it as there is
     return found
 
 
@@ -157,7 +157,7 @@ def scopes(lines: list[str]) -> Scopes:
 
 
 def local_names(lines: list[str]) -> dict[str, set[str]]:
-    """The names that each function gives a value, its parameters among them."""
+    """The names that each function gives a value, including its parameters."""
     found: dict[str, set[str]] = {}
     where = scopes(lines)
     for node in ast.walk(ast.parse("\n".join(lines))):

@@ -40,7 +40,7 @@ def so_far(function: Callable[..., Any], *args: Any) -> Any:
 
 @torch.no_grad()
 def filled(module: Module, weights: Mapping[str, Any] | None = None) -> Module:
-    """A module with the weights that are given by their names, as lists or tensors, and zeros for the rest.
+    """A module with the given weights by name, as lists or tensors, and zeros for the rest.
 
     >>> filled(nn.Linear(2, 1), {"weight": [[2, 3]]})(torch.tensor([10.0, 1.0])).tolist()
     [23.0]

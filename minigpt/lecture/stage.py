@@ -1,5 +1,5 @@
-"""What is done with a working file, in a process that may be lost: it is run, tried beside the reference, checked part
-by part, and put into the place of its source in the whole program.
+"""What is done with a working file, in a process that may die: it is run, tried beside the reference, checked part by
+part, and put in place of its source in the whole program.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Failed(Exception):
 
 
 def execute(text: str, name: str) -> dict[str, Any]:
-    """The definitions of a file. Raises `Failed` where it does not run."""
+    """The definitions of a file. Raises `Failed` if it does not run."""
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     module = types.ModuleType("lecture_file")
     module.__file__ = name
@@ -123,7 +123,7 @@ def compared(job: Job, text: str, values: Sequence[Any]) -> Job:
 
 
 def value_of(source: str, space: Mapping[str, Any]) -> Any:
-    """What an expression gives, with the same random numbers each time; what comes one by one is collected."""
+    """What an expression gives, with the same random numbers each time; an iterator's values are collected."""
     torch.manual_seed(0)
     value = eval(compile(source, "<try>", "eval"), {**space})
     return list(value) if hasattr(value, "__next__") else value
@@ -144,7 +144,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def short(value: Any) -> str:
-    """A value on one line; of a tensor with many numbers, its shape."""
+    """A value on one line; for a tensor with many numbers, its shape."""
     if isinstance(value, Tensor) and value.numel() > 8:
         return f"a tensor {tuple(value.shape)}, the first numbers {short(value.flatten()[:4].tolist())}"
     text = " ".join(str(value.tolist() if isinstance(value, Tensor) else value).split())
@@ -152,7 +152,7 @@ def short(value: Any) -> str:
 
 
 def examine(job: Job) -> Job:
-    """The checker's word on each part of the file that is complete: the first that is wrong, by its name."""
+    """The checker's verdict on each part of the file that is complete: the first that is wrong, by its name."""
     from minigpt.exercises.checker import report_on
 
     space = prepared(job, job["text"], job["name"])
@@ -165,8 +165,8 @@ def examine(job: Job) -> Job:
 
 
 def perform(job: Job) -> Job:
-    """The lecture's `run` with the file's definitions in the place of their sources'. What the run prints goes out as
-    it comes; what the file itself prints is shortened, and comes with the answer."""
+    """The lecture's `run` with the file's definitions in place of their sources'. What the run prints goes out as it
+    comes; what the file itself prints is shortened, and comes with the answer."""
     answer: Job = {"right": True, "lines": [], "line": 0}
     out, own = sys.stdout, Printed()
     with redirect_stdout(own):
@@ -182,7 +182,7 @@ def perform(job: Job) -> Job:
 
 
 def put_in_place(space: Mapping[str, Any], names: Mapping[str, Iterable[str]], renames: Mapping[str, str]) -> None:
-    """Whatever holds an object of a source module gets the file's own of that name, or of the name it has there now."""
+    """Everything that holds an object of a source module gets the file's object of that name, or of its new name."""
     for source, own in names.items():
         module = import_module(source)
         for name in own:
@@ -192,7 +192,7 @@ def put_in_place(space: Mapping[str, Any], names: Mapping[str, Iterable[str]], r
 
 
 def replace_everywhere(old: object, new: object) -> None:
-    """Every name in our modules that stands for `old` stands for `new` from now on."""
+    """Every name in our modules that refers to `old` refers to `new` from now on."""
     for name, module in [*sys.modules.items()]:
         if name.partition(".")[0] in OURS:
             for key, value in [*vars(module).items()]:

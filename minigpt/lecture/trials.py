@@ -1,4 +1,4 @@
-"""The questions that a file is put to, by the warm process: is it right, what is wrong with it, what does it do?"""
+"""The questions that the warm process answers about a file: is it right, what is wrong with it, what does it do?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trials:
         return {**told, "bug": named.get("bug")}
 
     def perform(self, way: Way, on_text: Callable[[str], None]) -> Job:
-        """The lecture's run with a file in the place of its sources."""
+        """The lecture's run with a file in place of its sources."""
         renames = {old: new for (scope, old), new in way.changes.items() if not scope}
         names = {module: list(own) for module, own in self.lecture.names.items()}
         return self._ask("perform", "\n".join(way.whole), on_text, run=self.lecture.run, names=names, renames=renames)

@@ -1,6 +1,6 @@
-"""What the warm process does: for each job it forks a child, which runs the lecturer's file and may be lost alone.
+"""What the warm process does: for each job it forks a child, which runs the lecturer's file and may die alone.
 
-Jobs come as lines of JSON on standard input and answers go out so, each with the job's number. A line {"end": number}
+Jobs come as lines of JSON on standard input and answers go out likewise, each with the job's number. {"end": number}
 ends the child that works on it; when standard input ends, all ends. The lecturer's file itself is never touched here.
 Where a process cannot be forked, as on Windows, the work is done in the warm process itself.
 """
@@ -29,7 +29,7 @@ class Inbox:
         self.ended: set[int] = set()
 
     def read(self) -> None:
-        """Takes what there is, or waits for it. EOFError when there will be no more."""
+        """Takes what there is, or waits for it. EOFError when no more will come."""
         data = os.read(self.source, 1 << 16)
         if not data:
             raise EOFError
@@ -65,7 +65,7 @@ class Printed:
         """Nothing is held back."""
 
     def isatty(self) -> bool:
-        """It is no terminal."""
+        """It is not a terminal."""
         return False
 
 
@@ -77,7 +77,7 @@ def send(out: int, answer: Job) -> None:
 
 
 def done(job: Job) -> Job:
-    """What a function makes of a job that names it: one of the stage, or with its module before it."""
+    """What a function returns for a job that names it: one of the stage, or with its module before it."""
     module, _, name = job["do"].rpartition(".")
     answer: Job = getattr(import_module(module or "minigpt.lecture.stage"), name)(job)
     return answer
@@ -92,13 +92,13 @@ def work(job: Job, out: int) -> None:
         answer = done(job)
     except stage.Failed as error:
         answer = {"right": False, "lines": error.lines, "line": error.line}
-    except Exception as error:  # the lecturer must see that it was not his file
+    except Exception as error:  # the lecturer must see that it was not the file
         answer = {"right": False, "lines": [f"{type(error).__name__}: {error}"], "line": 0}
     send(out, {**answer, "number": job["number"], "memory": peak_memory()})
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has had; 0 where the system does not say, as Windows."""
+    """The most bytes of memory that this process has had; 0 if the system does not say, as on Windows."""
     try:
         import resource
     except ImportError:
@@ -107,12 +107,12 @@ def peak_memory() -> int:
 
 
 def in_child(job: Job, inbox: Inbox, out: int) -> None:
-    """Does a job in a forked process, which is ended when its time is over, when it is to end, and with this one."""
+    """Does a job in a forked process, which is ended when its time is up, on request, and with this one."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        os.close(out)  # else the screen would not see that this process is lost as long as the child runs
+        os.close(out)  # else the screen would not see that this process has died as long as the child runs
         os.dup2(os.open(os.devnull, os.O_RDONLY), inbox.source)  # the jobs are not for the file's input()
         try:
             work(job, writing)
@@ -130,7 +130,7 @@ def in_child(job: Job, inbox: Inbox, out: int) -> None:
 
 
 def passed_on(job: Job, reading: int, inbox: Inbox, out: int) -> Job | None:
-    """Passes on what a child says; gives what is to be said instead of an answer, where it had none."""
+    """Passes on what a child says; returns what to say instead of an answer, if it had none."""
     deadline, rest = time.monotonic() + job["seconds"], b""
     while True:
         ready, _, _ = select.select([reading, inbox.source], [], [], max(0, deadline - time.monotonic()))
@@ -152,7 +152,7 @@ def passed_on(job: Job, reading: int, inbox: Inbox, out: int) -> Job | None:
 
 
 def warm_up(first: list[Job]) -> None:
-    """Imports what the work needs, loads the storyteller once, and does the first jobs for what stays of them."""
+    """Imports what the work needs, loads the storyteller once, and does the first jobs, to keep what they load."""
     import torch
 
     torch.set_num_threads(1)  # a forked child has no helpers of its parent's
@@ -161,14 +161,14 @@ def warm_up(first: list[Job]) -> None:
     for _ in minigpt.load("storyteller", device="cpu", plain=True).stream("Once", max_new_tokens=2):
         pass
     for job in first:
-        with suppress(Exception):  # it is said when it is asked for
+        with suppress(Exception):  # it is reported when it is asked for
             done(job)
 
 
 def main() -> None:
     """Answers jobs until standard input ends."""
     out = os.dup(1)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints is not an answer
     inbox = Inbox(0)
     with redirect_stdout(sys.stderr):
         warm_up(inbox.next()["first"])

@@ -1,4 +1,4 @@
-"""The file that a lecturer types into: before a command changes it, it is in the history as it was."""
+"""The file that a lecturer types into: before a command changes it, its state is in the history."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class WorkingFile:
 
     @classmethod
     def start(cls, name: str, folder: Path) -> WorkingFile:
-        """Lays down the working file of a lecture. Raises ValueError where a file of that name is there already."""
+        """Creates the working file of a lecture. Raises ValueError if a file of that name is there already."""
         plan = lecture(name)
         file = cls(plan, folder / f"{plan.name}.py")
         if file.history.states:
             at = f"it is being held there, after step {file.history.present.step}"
-            raise ValueError(f"{file.path}: {at}: minigpt lecture next goes on, minigpt lecture goto 0 begins anew")
+            raise ValueError(f"{file.path}: {at}: minigpt lecture next goes on, minigpt lecture goto 0 starts over")
         if file.path.exists():
             raise ValueError(f"{file.path} is there already: name another folder, minigpt lecture start {name} FOLDER")
         file.history.path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ class WorkingFile:
 
     @classmethod
     def open(cls, folder: Path, name: str | None = None) -> WorkingFile:
-        """The lecture that is held in a folder, of several the one that was touched last."""
+        """The lecture that is held in a folder; of several, the one that was touched last."""
         logs = sorted((folder / FOLDER).glob("*.jsonl"), key=lambda log: log.stat().st_mtime)
         found = [log for log in logs if name in (None, log.stem)]
         if not found:
@@ -52,26 +52,26 @@ class WorkingFile:
 
     @property
     def step(self) -> int:
-        """How many steps stand in the file."""
+        """How many steps are in the file."""
         return self.history.present.step
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """No other command meanwhile, and what is in the file now is in the history."""
+        """Inside it no other command runs, and what is in the file now is in the history."""
         with FileLock(self.history.path.with_suffix(".lock"), timeout=10):
             self.record()
             yield
 
     @contextmanager
     def alone(self) -> Iterator[Sides]:
-        """The same, with what a command needs to know of the file."""
+        """The same, with what a command needs to know about the file."""
         with self.recorded():
             present, laid = self.history.present, self.history.laid
             yield Sides.of(self.lecture, self.step, laid.text.split("\n"), present.text.split("\n"), laid.changes)
 
     def record(self) -> bool:
-        """Notes the file as it stands, and says whether it is another than before. A file that is gone is written
-        again; raises ValueError for one that is not UTF-8."""
+        """Records the file as it is, and says whether it has changed. A file that is gone is written again; raises
+        ValueError for one that is not UTF-8."""
         self.history.refresh()
         try:
             data = self.path.read_bytes()
@@ -90,11 +90,11 @@ class WorkingFile:
         return True
 
     def write(self, lines: list[str], step: int, how: str, changes: Renames) -> None:
-        """The file's new text: beside it and swapped, then into the history."""
+        """Writes the file's new text: beside it and swapped in, then into the history."""
         text = "\n".join(lines)
         self.swap(text)
         self.history.add(text, step, how, tuple((scope, old, new) for (scope, old), new in changes.items()))
 
     def swap(self, text: str) -> None:
-        """Another text in the file, with the line ends that it has."""
+        """Puts another text into the file, with the line ends that it has."""
         write_text(self.path, text.replace("\n", self.line_end))

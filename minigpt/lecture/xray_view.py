@@ -1,4 +1,4 @@
-"""The X-ray on a full screen of the terminal: a widget that other screens can hold, and the screen of its own.
+"""The X-ray on a full screen of the terminal: a widget that other screens can hold, and a screen of its own.
 
 Source: https://textual.textualize.io, guides "Widgets", "Input" and "Actions".
 """
@@ -63,7 +63,7 @@ class XrayView(Widget, can_focus=True):
         return Text.from_ansi("\n".join([*rows, clip(last, width)]), no_wrap=True, end="")
 
     def action_step(self, by: int) -> None:
-        """Some steps on or back, as far as there are any."""
+        """Some steps forward or back, as far as there are any."""
         self.show(self.at + by)
 
     def action_line(self, by: int) -> None:
@@ -90,7 +90,7 @@ class XrayView(Widget, can_focus=True):
         self.refresh()
 
     def on_key(self, event: Key) -> None:
-        """The digits after g; escape takes g back, as does any other key, which does what it does."""
+        """The digits after g; escape cancels g, as does any other key, which then does its own work."""
         if self.asked is None:
             return
         if event.key.isdecimal():

@@ -1,5 +1,5 @@
 """Attention by hand (Vaswani et al. 2017, section 3.2; lesson 05): each token takes a mean of the values it may see,
-weighted by how well its query fits their keys.
+weighted by how well its query matches their keys.
 
 B batch, T new tokens, S cache slots, C channels, H heads, D head size.
 """

@@ -1,6 +1,6 @@
 """BART (Lewis et al. 2020; facebookresearch/fairseq, models/bart; lesson 13), whole. Modules carry transformers' names.
 
-B batch, T new tokens, S tokens of the text that was read, or cache slots, C channels, H heads, D head size.
+B batch, T new tokens, S tokens of the input text, or cache slots, C channels, H heads, D head size.
 """
 
 import math
@@ -16,11 +16,11 @@ from minigpt.models.padding import seen_slots
 from minigpt.models.seq2seq_config import BartConfig as BartConfig
 from minigpt.models.variants.activations import exact_gelu as gelu
 
-OFFSET = 2  # the table of positions begins with two rows that nobody uses: fairseq counted from the padding's id on
+OFFSET = 2  # the position table begins with two unused rows: fairseq starts counting after the padding id, 1
 
 
 class BartAttention(nn.Module):
-    """softmax(q kᵀ / sqrt(D)) v. Keys and values come from the text itself (self-attention), or from the other one,
+    """softmax(q kᵀ / sqrt(D)) v. Keys and values come from the same text (self-attention) or from the encoder's output,
     the memory (cross-attention)."""
 
     def __init__(self, config: BartConfig) -> None:
@@ -39,7 +39,7 @@ class BartAttention(nn.Module):
 
 class BartLayer(nn.Module):
     """Self-attention, in the decoder cross-attention, feed-forward; each adds its result to x, and the sum is
-    normalized (post-norm), where GPT-2 normalizes what each reads."""
+    normalized (post-norm); GPT-2 normalizes the input of each instead."""
 
     def __init__(self, config: BartConfig, decoder: bool) -> None:
         super().__init__()
@@ -61,11 +61,11 @@ class BartLayer(nn.Module):
 
 
 class BartStack(nn.Module):
-    """The layers of one side, after its positions and a norm."""
+    """The layers of the encoder or the decoder, after the position embedding and a norm."""
 
     def __init__(self, config: BartConfig, n_layer: int, decoder: bool) -> None:
         super().__init__()
-        self.embed_positions = Embedding(config.n_ctx + OFFSET, config.n_embd)  # where the token stands
+        self.embed_positions = Embedding(config.n_ctx + OFFSET, config.n_embd)  # the token's position
         self.layernorm_embedding, self.drop = LayerNorm(config.n_embd), Dropout(config.dropout)
         self.layers = nn.ModuleList(BartLayer(config, decoder) for _ in range(n_layer))
 
@@ -84,7 +84,7 @@ class Bart(nn.Module):
     def __init__(self, config: BartConfig) -> None:
         super().__init__()
         self.config = config
-        self.shared = Embedding(config.vocab_size, config.n_embd)  # what the token is, on both sides
+        self.shared = Embedding(config.vocab_size, config.n_embd)  # what the token is, for encoder and decoder
         self.encoder = BartStack(config, config.n_layer, decoder=False)
         self.decoder = BartStack(config, config.n_decoder_layer, decoder=True)
         self.final_logits_bias = nn.Parameter(torch.zeros(1, config.vocab_size)) if config.has_bias else None  # (1, V)
@@ -93,7 +93,7 @@ class Bart(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """The values to train from (fairseq, bart): matrices from N(0, 0.02²)."""
+        """The initial values (fairseq, bart): matrices from N(0, 0.02²)."""
         for weight in self.parameters():
             if weight.shape[0] > 1 and weight.ndim == 2 and not weight.is_meta:  # without the bias
                 weight.normal_(std=0.02)
@@ -122,8 +122,8 @@ class Bart(nn.Module):
         pos: Tensor | None = None,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """The residual stream after the decoder: decoder_ids (B, T) int64 -> (B, T, C). `memory` is what `encode` gave,
-        or `cross` made of it, and `mask` is that of its text; pos and cache are those of `GPT2.hidden`."""
+        """The residual stream after the decoder: decoder_ids (B, T) int64 -> (B, T, C). `memory` is the output of
+        `encode` or `cross`, and `mask` is the input text's; pos and cache are as in `GPT2.hidden`."""
         check_shape(decoder_ids, self.config.n_ctx)
         memory = memory if isinstance(memory, KVCache) else self.cross(memory)
         pos = torch.arange(decoder_ids.shape[1], device=decoder_ids.device)[None] if pos is None else pos  # (B, T)

@@ -1,5 +1,5 @@
 """BERT (Devlin et al. 2019; google-research/bert, modeling.py; lesson 13), whole. Modules carry the official names,
-where `.dense` falls away and `.LayerNorm` is `_norm`: attention.output.dense is attention.output here.
+without `.dense`, and with `_norm` for `.LayerNorm`: attention.output.dense is attention.output here.
 
 B batch, T tokens, C channels, H heads, D head size, V vocabulary.
 """
@@ -22,14 +22,14 @@ class BertConfig:
 
     vocab_size: int = 30522
     n_ctx: int = 512  # positions: the longest text the model can see
-    n_segments: int = 2  # texts that may stand side by side in one input
+    n_segments: int = 2  # texts that one input may hold
     n_layer: int = 12
     n_head: int = 12
     n_embd: int = 768
     n_inner: int = 3072  # the feed-forward network's width
     norm_eps: float = 1e-12
     dropout: float = 0.0  # share of values dropped while training; nothing is dropped in eval mode
-    has_pooler: bool = True  # a checkpoint for filling in words has none
+    has_pooler: bool = True  # a checkpoint for masked-token prediction has none
     has_head: bool = True  # a checkpoint for comparing texts has none
 
     def __post_init__(self) -> None:
@@ -64,8 +64,8 @@ class BertSelfAttention(nn.Module):
 
 
 class BertLayer(nn.Module):
-    """Attention, then the feed-forward network; the sum of x and each result is normalized (post-norm), where GPT-2
-    normalizes what each reads."""
+    """Attention, then the feed-forward network; the sum of x and each result is normalized (post-norm); GPT-2
+    normalizes the input of each instead."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -94,8 +94,8 @@ class Bert(nn.Module):
         super().__init__()
         self.config = config
         self.word_embeddings = Embedding(config.vocab_size, config.n_embd)  # what the token is
-        self.position_embeddings = Embedding(config.n_ctx, config.n_embd)  # where it stands
-        self.token_type_embeddings = Embedding(config.n_segments, config.n_embd)  # in which of the texts
+        self.position_embeddings = Embedding(config.n_ctx, config.n_embd)  # its position
+        self.token_type_embeddings = Embedding(config.n_segments, config.n_embd)  # which of the texts it is in
         self.embeddings_norm = LayerNorm(config.n_embd, config.norm_eps)
         self.drop = Dropout(config.dropout)
         self.layer = nn.ModuleList(BertLayer(config) for _ in range(config.n_layer))
@@ -109,7 +109,7 @@ class Bert(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """The values to train from (modeling.py): matrices from N(0, 0.02²), cut off at two standard deviations. A
+        """The initial values (modeling.py): matrices from N(0, 0.02²), truncated at two standard deviations. A
         model made for a checkpoint, on the meta device, has none."""
         for weight in self.parameters():
             if weight.ndim == 2 and not weight.is_meta:
@@ -118,8 +118,8 @@ class Bert(nn.Module):
     def hidden(self, ids: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """The vectors after the last layer: ids (B, T) int64 -> (B, T, C).
 
-        `mask` (B, T) is 0 or False for padding, which no token sees; every text needs one token that is none.
-        `segments` (B, T) int64 says to which text a token belongs, 0 or 1; without it all belong to 0.
+        `mask` (B, T) is 0 or False for padding, which no token sees; every text needs at least one real token.
+        `segments` (B, T) int64 says which text a token belongs to, 0 or 1; by default all belong to 0.
         Raises ValueError for ids or a mask of another shape and for more tokens than the model has positions.
         """
         check_shape(ids, self.config.n_ctx)
@@ -140,11 +140,11 @@ class Bert(nn.Module):
         return torch.tanh(self.pooler(x[:, 0]))
 
     def predict(self, x: Tensor) -> Tensor:
-        """Logits of the token at the same place, such as [MASK]: (..., C) -> (..., V). The output matrix is the
+        """Logits of the token at the same position, such as [MASK]: (..., C) -> (..., V). The output matrix is the
         embedding itself, with a bias of its own."""
         x = self.transform_norm(gelu(self.transform(x)))  # (..., C)
         return x @ self.word_embeddings.weight.T + self.predictions_bias
 
     def forward(self, ids: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """What `hidden` gives: a BERT makes vectors, and a head on them only where one is wanted."""
+        """The output of `hidden`: a BERT computes vectors; a head is applied only where one is wanted."""
         return self.hidden(ids, mask, segments)

@@ -17,10 +17,10 @@ STEP = 128  # slots by which a cache grows
 
 
 class KVCache:
-    """Room for the keys and values of S positions in every layer; `first` makes more where it is needed.
+    """Room for the keys and values of S positions in every layer; `first` adds more when needed.
 
-    It keeps no counter: whoever calls the model says by `pos` where the new tokens stand, and a token sees the slots
-    up to its own position. Going back is passing a smaller `pos`; what lies beyond is never seen, then overwritten.
+    It keeps no counter: the model's caller passes the new tokens' positions as `pos`, and a token sees the slots
+    up to its own position. To go back, pass a smaller `pos`; the slots beyond are never seen, then overwritten.
 
     >>> from minigpt.models.config import GPT2Config
     >>> cache = KVCache(GPT2Config(vocab_size=9, n_ctx=8, n_layer=2, n_head=2, n_embd=4), n_rows=3, n_slots=8)
@@ -43,8 +43,8 @@ class KVCache:
         return cache
 
     def first(self, n_slots: int) -> KVCache:
-        """The first slots only, in the same storage: what lies ahead need not be looked at. A cache that has fewer
-        grows, by STEP slots or as many as it takes, so that a long text takes memory only as it gets long."""
+        """The first slots only, in the same storage, so that the slots ahead are not read. A cache that has fewer
+        grows, by STEP slots or as many as it takes, so that a long text takes memory only as it grows."""
         missing = n_slots - self.k.shape[3]
         if missing > 0:
             self.k, self.v = (pad(t, (0, 0, 0, max(missing, STEP))) for t in (self.k, self.v))
@@ -55,7 +55,7 @@ class KVCache:
         return KVCache.of(self.k[:, index], self.v[:, index])
 
     def layers(self, pos: Tensor) -> list[LayerKV]:
-        """One view per layer, open for writing at the positions `pos` (B, T)."""
+        """One view per layer, for writing at the positions `pos` (B, T)."""
         mask = causal_mask(pos, self.k.shape[3])  # (B, 1, T, S), shared by all layers
         return [LayerKV(self.k[i], self.v[i], pos, mask) for i in range(self.k.shape[0])]
 
@@ -68,7 +68,7 @@ class LayerKV:
 
     def write(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new tokens' k and v, both (B, H, T, D), at their positions; return all, (B, H, S, D) each."""
-        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1): with pos (B, T) it names B x T places
-        self.k[row, :, self.pos] = k.transpose(1, 2)  # (B, T, H, D): all heads of each place
+        row = torch.arange(k.shape[0], device=k.device)[:, None]  # (B, 1): with pos (B, T) it indexes B x T slots
+        self.k[row, :, self.pos] = k.transpose(1, 2)  # (B, T, H, D): all heads of each slot
         self.v[row, :, self.pos] = v.transpose(1, 2)
         return self.k, self.v

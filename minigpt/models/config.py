@@ -1,4 +1,4 @@
-"""The sizes of a model, under one set of names (lesson 07); what each file calls them is translated on reading."""
+"""The sizes of a model, under one set of names (lesson 07); each file's own names are translated on reading."""
 
 from dataclasses import dataclass
 
@@ -45,11 +45,11 @@ class GPT2Config:
 
 
 def check_sizes(config: object) -> None:
-    """Refuse a size below one, and a norm_eps or rope_theta that gives no numbers, naming it."""
+    """Refuse, by name, a size below one and a norm_eps or rope_theta that is not finite and above 0."""
     for name in ("vocab_size", "n_ctx", "n_layer", "n_head", "n_kv_head", "n_embd", "n_inner", "head_dim"):
         if name in vars(config) and vars(config)[name] < 1:
             raise ValueError(f"{name} must be at least 1, not {vars(config)[name]}")
     for name in ("norm_eps", "rope_theta"):
         value = vars(config).get(name, 1.0)  # GPT-2 has no rope_theta
-        if not 0 < value < float("inf"):  # nan is not either
+        if not 0 < value < float("inf"):  # nan fails this, too
             raise ValueError(f"{name} must be a finite number above 0, not {value}")

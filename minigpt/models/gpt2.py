@@ -37,7 +37,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """The position-wise feed-forward network: C -> 4C, GELU, 4C -> C, for every token by itself."""
+    """The position-wise feed-forward network: C -> 4C, GELU, 4C -> C, for each token separately."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class GPT2(nn.Module):
         super().__init__()
         self.config = config
         self.wte = Embedding(config.vocab_size, config.n_embd)  # what the token is
-        self.wpe = Embedding(config.n_ctx, config.n_embd)  # where it stands
+        self.wpe = Embedding(config.n_ctx, config.n_embd)  # its position
         self.drop = Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = LayerNorm(config.n_embd, config.norm_eps)
@@ -84,7 +84,7 @@ class GPT2(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """The values to train from (paper, section 2.3): matrices from N(0, 0.02²), those whose results are added to
+        """The initial values (paper, section 2.3): matrices from N(0, 0.02²), those whose results are added to
         the residual stream divided by sqrt(2 n_layer). A model made for a checkpoint, on the meta device, has none."""
         if self.wte.weight.is_meta:
             return
@@ -97,8 +97,8 @@ class GPT2(nn.Module):
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
         """The residual stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
 
-        `pos` (B, T) int64 says where the tokens stand; without it they are the first T. With a cache they also see
-        what it holds at smaller positions, and their own keys and values are written there.
+        `pos` (B, T) int64 holds the tokens' positions, by default the first T. With a cache the tokens also see
+        what it holds at smaller positions, and their own keys and values are written to it.
         Raises ValueError for ids of another shape and for more tokens than the model has positions.
         """
         check_shape(ids, self.config.n_ctx)

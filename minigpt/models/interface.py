@@ -21,7 +21,7 @@ class Model(Protocol):
 
 
 def check_shape(ids: Tensor, n_ctx: int) -> None:
-    """A ValueError unless ids are (B, T), a batch of texts, with T at most the model's positions.
+    """Raises ValueError unless ids are (B, T), a batch of texts, with T at most n_ctx.
 
     >>> import torch
     >>> check_shape(torch.tensor([1, 2, 3]), n_ctx=8)

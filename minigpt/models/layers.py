@@ -1,7 +1,7 @@
 """The small parts by hand: Linear, Embedding (lesson 04), LayerNorm, GELU (lesson 06), softmax, Dropout. Matrices are
-made empty: a model's `init_weights` fills them when it is to be trained, a checkpoint when it is loaded.
+made empty: a model's `init_weights` fills them for training, or a checkpoint on loading.
 
-B batch, T new tokens, C channels, V vocabulary; `...` is any shape in front.
+B batch, T new tokens, C channels, V vocabulary; `...` is any leading shape.
 """
 
 import math
@@ -33,7 +33,7 @@ class Linear(nn.Module):
 
 
 class Embedding(nn.Module):
-    """A table with one row per id; looking up is picking rows.
+    """A table with one row per id; a lookup picks rows.
 
     >>> Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 4])
@@ -87,7 +87,7 @@ def gelu(x: Tensor) -> Tensor:
 def softmax(scores: Tensor) -> Tensor:
     """Scores to probabilities over the last dimension: e^score, divided by the sum, so that each row sums to 1.
 
-    The largest score is subtracted first: it changes nothing, and no exponential overflows.
+    The largest score is subtracted first: the result is the same, and no exponential overflows.
 
     >>> softmax(torch.tensor([1000.0, 1000.0, -math.inf])).tolist()
     [0.5, 0.5, 0.0]

@@ -50,7 +50,7 @@ def silu(x: Tensor) -> Tensor:
 def apply_rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotates each pair (x[i], x[i + D/2]) by its angle: (B, H, T, D) -> the same shape.
 
-    After it q · k depends on how far apart the two tokens are, and not on where they stand.
+    Afterwards q · k depends on how far apart the two tokens are, not on their positions.
 
     >>> apply_rope(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[[0.0]]]]), torch.tensor([[[[1.0]]]])).tolist()
     [[[[-4.0, 3.0]]]]
@@ -83,7 +83,7 @@ class CausalSelfAttention(nn.Module):
         if kv is not None:
             k, v = kv.write(k, v)  # (B, H_kv, S, D): the past and the new
             mask = kv.mask
-        if self.window:  # up to itself, but not up to the token `window` before (Beltagy et al. 2020, section 3.1)
+        if self.window:  # itself and the `window` - 1 tokens before it (Beltagy et al. 2020, section 3.1)
             pos = kv.pos if kv is not None else torch.arange(x.shape[1], device=x.device)[None]
             mask = causal_mask(pos, k.shape[2]) & ~causal_mask(pos - self.window, k.shape[2])  # (B or 1, 1, T, S)
         y = self.attention(q, k, v, mask)  # (B, H, T, D)
@@ -104,7 +104,7 @@ class MLP(nn.Module):
 
 
 class VariantMLP(MLP):
-    """The same with another activation than SiLU."""
+    """The same with an activation other than SiLU."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__(config)
@@ -141,7 +141,7 @@ class Llama(nn.Module):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed_tokens = Embedding(config.vocab_size, config.n_embd)  # what the token is; its place turns q and k
+        self.embed_tokens = Embedding(config.vocab_size, config.n_embd)  # what the token is; its position turns q and k
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.norm = RMSNorm(config.n_embd, config.norm_eps)
         if not config.tied:
@@ -150,7 +150,7 @@ class Llama(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """The values to train from: matrices from N(0, 0.02²). A model made for a checkpoint, on the meta device, has
+        """The initial values: matrices from N(0, 0.02²). A model made for a checkpoint, on the meta device, gets
         none."""
         if self.embed_tokens.weight.is_meta:
             return
@@ -161,8 +161,8 @@ class Llama(nn.Module):
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
         """The residual stream after the last block, normalized: ids (B, T) int64 -> (B, T, C).
 
-        `pos` (B, T) int64 says where the tokens stand; without it they are the first T. With a cache they also see
-        what it holds at smaller positions, and their own keys and values are written there.
+        `pos` (B, T) int64 holds the tokens' positions, by default the first T. With a cache the tokens also see
+        what it holds at smaller positions, and their own keys and values are written to it.
         Raises ValueError for ids of another shape and for more tokens than the model has positions.
         """
         check_shape(ids, self.config.n_ctx)
@@ -176,7 +176,7 @@ class Llama(nn.Module):
         return self.norm(x)
 
     def unembed(self, x: Tensor) -> Tensor:
-        """Logits of the next token: (..., C) -> (..., V). Where tied, the output matrix is the embedding itself."""
+        """Logits of the next token: (..., C) -> (..., V). If tied, the output matrix is the embedding itself."""
         head = self.embed_tokens if self.config.tied else self.lm_head
         return x @ head.weight.T
 

@@ -1,4 +1,4 @@
-"""The sizes of the Llama family, beside config.py, which has GPT-2's."""
+"""The sizes of the Llama family; GPT-2's are in config.py."""
 
 import math
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from minigpt.models.config import GPT2Config, check_sizes
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """How the rotary angles are made slower, so that a text may be longer than those trained on; rope.py does it.
+    """How the rotations are slowed down for texts longer than those trained on; rope.py does it.
 
     >>> round(RopeScaling("yarn", factor=4.0, original_n_ctx=32768).attention_factor, 4)  # 0.1 ln(4) + 1
     1.1386
@@ -17,11 +17,11 @@ class RopeScaling:
     rope_type: str  # "linear", "dynamic", "llama3" or "yarn", the names of transformers
     factor: float  # how many times longer
     original_n_ctx: int  # positions of the texts trained on
-    low_freq_factor: float = 1.0  # llama3: pairs that turn fewer times than this in original_n_ctx are made slower
+    low_freq_factor: float = 1.0  # llama3: pairs that turn fewer times than this in original_n_ctx are slowed down
     high_freq_factor: float = 4.0  # llama3: those that turn more often stay as they are
     beta_fast: float = 32.0  # yarn: pairs that turn more often than this in original_n_ctx stay as they are
-    beta_slow: float = 1.0  # yarn: those that turn fewer times are made slower
-    truncate: bool = True  # yarn: both bounds become whole pairs
+    beta_slow: float = 1.0  # yarn: those that turn fewer times are slowed down
+    truncate: bool = True  # yarn: both bounds are rounded to whole pairs
     attention_factor: float = 0.0  # yarn: multiplies cos and sin; 0 stands for 0.1 ln(factor) + 1
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class LlamaConfig:
     n_kv_head: int  # fewer than n_head: groups of query heads share keys and values (grouped-query attention)
     n_embd: int
     n_inner: int
-    head_dim: int = 0  # 0 stands for n_embd / n_head; Qwen3 sets it apart
+    head_dim: int = 0  # 0 stands for n_embd / n_head; Qwen3 sets it separately
     norm_eps: float = 1e-6
     rope_theta: float = 10000.0  # base of the rotary angles: the slowest has a period of about 2 pi x this
     rope_scaling: RopeScaling | None = None  # Llama 3.1, and long contexts of Qwen
@@ -63,7 +63,7 @@ class LlamaConfig:
     mlp_bias: bool = False  # Llama's mlp_bias: biases in the feed-forward network
     qk_norm: bool = False  # Qwen3: an RMSNorm on each head's q and k
     activation: str = "silu"  # a name in ACTIVATIONS
-    window: int = 0  # Mistral, Qwen2: in the sliding layers a token sees this many tokens, itself the last of them
+    window: int = 0  # Mistral, Qwen2: in the sliding layers a token sees this many tokens, itself included
     sliding_layers: tuple[int, ...] = ()  # which layers these are, from 0 on
     tied: bool = True  # the output matrix is the embedding
 

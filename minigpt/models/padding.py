@@ -1,4 +1,4 @@
-"""Which tokens of a text that is read are none: the mask of a padded batch, as BART and T5 take it."""
+"""Which slots of an input are padding: the mask of a padded batch, as BART and T5 take it."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 
 def seen_slots(mask: Tensor | None, n_rows: int, n_slots: int, device: torch.device) -> Tensor:
     """The slots that every query sees, (B, 1, 1, S) bools, from a mask (B, S), which is 0 or False for padding; all
-    where there is no mask. Raises ValueError for a mask of another shape.
+    if there is no mask. Raises ValueError for a mask of another shape.
 
     >>> seen_slots(torch.tensor([[1, 1, 0]]), 1, 3, torch.device("cpu")).tolist()
     [[[[True, True, False]]]]

@@ -34,12 +34,12 @@ def rope_angles(pos: Tensor, head_dim: int, theta: float, scaling: RopeScaling |
 
 
 def exponents(head_dim: int, device: torch.device) -> Tensor:
-    """2i / D for every pair i: 0, then in equal steps to almost 1."""
+    """2i / D for every pair i: from 0 in equal steps to almost 1."""
     return torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim  # (D/2,)
 
 
 def cos_sin(pos: Tensor, frequency: Tensor) -> tuple[Tensor, Tensor]:
-    """Both of pos · frequency: (B, T), (D/2,) -> (B, 1, T, D/2) each."""
+    """The cosine and sine of pos · frequency: (B, T), (D/2,) -> (B, 1, T, D/2) each."""
     angle = pos[:, None, :, None].float() * frequency  # (B, 1, T, D/2)
     return angle.cos(), angle.sin()
 
@@ -57,7 +57,7 @@ def dynamic(pos: Tensor, head_dim: int, theta: float, scaling: RopeScaling) -> T
 
 def llama3(frequency: Tensor, scaling: RopeScaling) -> Tensor:
     """Pairs that turn fewer than low_freq_factor times in original_n_ctx positions turn `factor` times slower, those
-    that turn more than high_freq_factor times as before, and those between in between (Llama 3.1)."""
+    that turn more than high_freq_factor times stay as they are, and those between are interpolated (Llama 3.1)."""
     turns = scaling.original_n_ctx / (2 * math.pi / frequency)  # (D/2,)
     low, high = scaling.low_freq_factor, scaling.high_freq_factor
     keep = ((turns - low) / (high - low)).clamp(0, 1)
@@ -65,9 +65,9 @@ def llama3(frequency: Tensor, scaling: RopeScaling) -> Tensor:
 
 
 def yarn(period: Tensor, theta: float, scaling: RopeScaling) -> Tensor:
-    """The same with a ramp over the pairs' numbers (YaRN, Peng et al. 2023, section 3.2)."""
+    """The same with a ramp over the pairs' indices (YaRN, Peng et al. 2023, section 3.2)."""
     head_dim = 2 * len(period)
-    low, high = (  # the pairs, counted from 0, that turn so often in original_n_ctx positions
+    low, high = (  # the pairs, counted from 0, that turn this often in original_n_ctx positions
         head_dim * math.log(scaling.original_n_ctx / (turns * 2 * math.pi)) / (2 * math.log(theta))
         for turns in (scaling.beta_fast, scaling.beta_slow)
     )

@@ -1,4 +1,4 @@
-"""The sizes of BART and T5, which have an encoder and a decoder, beside config.py, which has GPT-2's."""
+"""The sizes of BART and T5, which have an encoder and a decoder; GPT-2's are in config.py."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class BartConfig:
     """The sizes of a BART (Lewis et al. 2020, section 2; the defaults are those of BART-base, 139M parameters)."""
 
     vocab_size: int = 50265
-    n_ctx: int = 1024  # positions, on either side
+    n_ctx: int = 1024  # positions, in the encoder and in the decoder
     n_layer: int = 6  # of the encoder
     n_decoder_layer: int = 6
     n_head: int = 12
@@ -28,7 +28,7 @@ class BartConfig:
 
     @property
     def decoder(self) -> GPT2Config:
-        """The decoder's sizes, as its cache asks for them."""
+        """The decoder's sizes, as its cache needs them."""
         layers, heads = self.n_decoder_layer, self.n_head
         return GPT2Config(self.vocab_size, self.n_ctx, layers, heads, self.n_embd, dropout=self.dropout)
 
@@ -49,7 +49,7 @@ class T5Config:
     head_dim: int = 64  # all heads together need not be as wide as n_embd
     n_embd: int = 512
     n_inner: int = 2048
-    n_buckets: int = 32  # distances are sorted into so many
+    n_buckets: int = 32  # distances are sorted into this many
     max_distance: int = 128  # from here on all share one
     gated: bool = False  # version 1.1: GELU of one product times another (Shazeer 2020); 1.0: ReLU of one
     tied: bool = True  # version 1.0: the output matrix is the embedding; 1.1 has one of its own
@@ -64,6 +64,6 @@ class T5Config:
 
     @property
     def decoder(self) -> GPT2Config:
-        """The decoder's sizes as its cache asks for them: no end of positions, and n_embd is the width of all heads."""
+        """The decoder's sizes as its cache needs them: no limit on positions, and n_embd is the width of all heads."""
         layers, width = self.n_decoder_layer, self.n_head * self.head_dim
         return GPT2Config(self.vocab_size, 2**31, layers, self.n_head, width, dropout=self.dropout)

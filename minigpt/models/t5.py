@@ -1,6 +1,6 @@
 """T5 (Raffel et al. 2020; lesson 13), versions 1.0 and 1.1, whole. weights/families/t5.py has transformers' names.
 
-B batch, T new tokens, S tokens of the text that was read, or cache slots, C channels, H heads, D head size.
+B batch, T new tokens, S tokens of the input text, or cache slots, C channels, H heads, D head size.
 """
 
 import math
@@ -30,8 +30,8 @@ class T5Norm(nn.Module):
 
 
 class T5Attention(nn.Module):
-    """softmax(q kᵀ + bias) v: nothing divides the scores by sqrt(D), q is made smaller when training begins. Keys and
-    values come from the text itself (self-attention), or from the other one, the memory (cross-attention)."""
+    """softmax(q kᵀ + bias) v: the scores are not divided by sqrt(D); q starts out smaller instead. Keys and
+    values come from the same text (self-attention) or from the encoder's output, the memory (cross-attention)."""
 
     def __init__(self, config: T5Config) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class T5MLP(nn.Module):
 
 
 class T5Block(nn.Module):
-    """Self-attention, in the decoder cross-attention, MLP; each reads a normalized copy of x and adds its result."""
+    """Self-attention, cross-attention (decoder only), MLP; each reads a normalized copy of x and adds its result."""
 
     def __init__(self, config: T5Config, decoder: bool) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class T5(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """The values to train from: matrices from N(0, 1 / inputs), q's divided by sqrt(D), the embedding N(0, 1)."""
+        """The initial values: matrices from N(0, 1 / inputs), q's divided by sqrt(D), the embedding N(0, 1)."""
         for name, weight in self.named_parameters():
             if weight.ndim == 2 and not weight.is_meta:
                 weight.normal_(std=1 if name == "shared.weight" else weight.shape[1] ** -0.5)
@@ -137,8 +137,8 @@ class T5(nn.Module):
         pos: Tensor | None = None,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """The residual stream after the decoder: decoder_ids (B, T) int64 -> (B, T, C). `memory` is what `encode` gave,
-        or `cross` made of it, and `mask` is that of its text; pos and cache are those of `GPT2.hidden`."""
+        """The residual stream after the decoder: decoder_ids (B, T) int64 -> (B, T, C). `memory` is the output of
+        `encode` or `cross`, and `mask` is the input text's; pos and cache are as in `GPT2.hidden`."""
         check_shape(decoder_ids, self.config.decoder.n_ctx)
         memory = memory if isinstance(memory, KVCache) else self.cross(memory)
         pos = torch.arange(decoder_ids.shape[1], device=decoder_ids.device)[None] if pos is None else pos  # (B, T)
@@ -151,8 +151,8 @@ class T5(nn.Module):
         return self.drop(self.decoder_norm(x))
 
     def unembed(self, x: Tensor) -> Tensor:
-        """Logits of the next token: (..., C) -> (..., V). The output matrix is one of its own, or the embedding, whose
-        large values x is scaled down for."""
+        """Logits of the next token: (..., C) -> (..., V). The output matrix is separate, or the embedding, for whose
+        large values x is scaled down."""
         return self.lm_head(x) if self.lm_head else x * x.shape[-1] ** -0.5 @ self.shared.weight.T
 
     def forward(self, ids: Tensor, decoder_ids: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -11,9 +11,9 @@ Step = tuple[str, str, str]  # the part's name in the checkpoint, what it does, 
 
 
 def architecture(config: GPT2Config | LlamaConfig, name: str = "", seen: Mapping[str, str] | None = None) -> Drawing:
-    """The parts in the order of a forward pass, from below as the papers draw it; one block stands for all.
+    """The parts in the order of a forward pass, from the bottom up as in the papers; one block stands for all.
 
-    `seen` has the shapes that a forward pass had, by the part's name and "ids"; without it they are in letters.
+    `seen` has the shapes of a real forward pass, by the part's name and "ids"; without it they are in letters.
 
     >>> drawing = architecture(GPT2Config(vocab_size=50257, n_ctx=1024, n_layer=12, n_head=12, n_embd=768))
     >>> drawing.table[1][0]

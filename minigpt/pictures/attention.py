@@ -7,7 +7,7 @@ from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Shape, Text
 from tokenizer.display import cells, clip, label
 
 NUMBERED = 12  # up to this many tokens the cells print their numbers: shades cannot be told apart
-ROOT = "shade: square root of the weight"  # else what is spread over forty tokens could not be seen, least in the dark
+ROOT = "shade: square root of the weight"  # else weight spread over forty tokens could not be seen, least in dark mode
 FAINT = 0.01  # in the grid: what is less is not drawn, or hundreds of tokens would make a picture of millions of cells
 
 
@@ -30,7 +30,7 @@ def attention_head(
     axes += "" if n <= NUMBERED else f"; {ROOT}" if keys else f", in the same order; {ROOT}"
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, axes, "soft", size=12)]
     for j, name in enumerate(columns):
-        if n <= NUMBERED:  # two lines in turn, so that neighbours do not touch
+        if n <= NUMBERED:  # alternating between two lines, so that neighbours do not touch
             shapes.append(Text(left + (j + 0.5) * cell, top - 6 - 15 * (j % 2), name, "soft", "middle", 12))
     for i, (name, row) in enumerate(zip(names, weights, strict=True)):
         y = top + i * cell
@@ -39,7 +39,7 @@ def attention_head(
             if j > i and not weight and not keys:
                 continue  # what a token may not see stays blank
             hint = f"{names[i]} looks at {columns[j]}: {weight:.3f}"
-            edge = "rule" if n <= 2 * NUMBERED else None  # on smaller cells there would be more line than shade
+            edge = "rule" if n <= 2 * NUMBERED else None  # smaller cells would be more line than shade
             shade = float(weight) if n <= NUMBERED else weight**0.5
             shapes.append(Box(left + j * cell, y, cell - 1, cell - 1, shade=shade, edge=edge, hint=hint))
             if n <= NUMBERED:

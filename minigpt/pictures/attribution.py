@@ -10,8 +10,8 @@ PARTS = {"wte": "token embedding", "wpe": "position embedding", "ln_f.bias": "bi
 
 
 def attribution_bars(parts: Mapping[str, float], title: str, k: int = 16) -> Drawing:
-    """What each part of `logit_attribution` added to a logit: the k strongest, to the right of zero what pushed the
-    token up, to the left what pushed it down; the others as one bar; below, the sum of all, which is the logit.
+    """What each part of `logit_attribution` added to a logit: the k strongest, to the right of zero if they pushed the
+    token up, to the left if they pushed it down; the others as one bar; below, the sum of all, which is the logit.
 
     >>> drawing = attribution_bars({"wte": 0.5, "h.0.attn.1": 2.0, "h.0.mlp": -1.5, "h.0.attn.0": 0.25}, "Parts", k=3)
     >>> for row in drawing.table[1]:

@@ -1,4 +1,4 @@
-"""The next token as bars: what the model thinks, and what each filter in turn leaves of it."""
+"""The next token as bars: what the model predicts, and what each filter in turn leaves of it."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ ROW = 24.0
 
 def next_token_bars(tokens: Sequence[str], steps: Sequence[tuple[str, Sequence[float]]], title: str) -> Drawing:
     """The same K tokens in one column of bars for each step: ("logits", "temperature 0.7", "top-k 5", …), each with the
-    probabilities (K,) after it. A token that a step drops has a dash there, and none of its own from then on.
+    probabilities (K,) after it. A token that a step drops has a dash there, and nothing from then on.
 
     >>> steps = [("softmax", [0.6, 0.4]), ("top-k 1", [1.0, 0.0])]
     >>> next_token_bars([" cat", " dog"], steps, "Next").table

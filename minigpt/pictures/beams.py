@@ -1,4 +1,4 @@
-"""A beam search as a tree: from left to right the new tokens, at each step the best on top, losers in grey."""
+"""A beam search as a tree: the new tokens from left to right, at each step the best on top, losers in grey."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ ROW, GAP = 34.0, 46.0
 
 
 def beam_picture(nodes: Sequence[BeamNode], texts: Mapping[int, str], title: str) -> Drawing:
-    """The tree of `beam_tree`; `texts` has the text of each id. Under each token stands its sum of log-probabilities.
+    """The tree of `beam_tree`; `texts` has the text of each id. Under each token is its sum of log-probabilities.
 
     >>> nodes = [BeamNode(7, None, 1, -0.1, -0.1, "kept", best=True), BeamNode(8, None, 1, -3.0, -3.0, "dropped")]
     >>> beam_picture(nodes, {7: " cat", 8: " dog"}, "Beams").table[1]

@@ -23,15 +23,15 @@ class Bar(NamedTuple):
 
 
 def benchmark_bars(bars: Sequence[Bar], title: str, machine: str) -> Drawing:
-    """The ratios as bars from 1, level with the other, on a logarithmic axis: to the right we are faster.
+    """The ratios as bars from 1, as fast as the other, on a logarithmic axis: to the right we are faster.
 
-    A bar's whisker is its 95 % interval, its notch the target; rows that miss theirs have the other colour.
+    A bar's whisker is its 95 % interval, its notch the target; rows that miss their target have the other colour.
 
     >>> bars = [Bar("decode", "a loop", 2.0, 1.9, 2.1, 1.7), Bar("train", "a loop", 0.9, 0.8, 1.0, 1.1, False)]
     >>> benchmark_bars(bars, "Speed", "a machine").table[1][0]
     ['decode', 'a loop', '2.00×', '1.90 to 2.10', '1.7×', 'hit']
 
-    Raises ValueError where there is no bar.
+    Raises ValueError if there is no bar.
     """
     if not bars:
         raise ValueError("no row of the run has a ratio: there is nothing to draw")
@@ -76,7 +76,7 @@ def line(bar: Bar) -> list[str]:
 
 
 def marks(low: float, high: float) -> list[float]:
-    """Powers of two between two ratios, every other one where there would be many.
+    """Powers of two between two ratios, every other one if there would be too many.
 
     >>> marks(0.5, 60)
     [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]

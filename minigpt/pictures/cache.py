@@ -10,7 +10,7 @@ from weights.report import size_text
 WIDTH, ROW, LETTERS = 900.0, 28.0, 13.0
 LEFT, COLUMN, GUTTER = 100.0, 88.0, 26.0  # the last name reaches into the gutter
 COSTS = (("", "with cache"), ("tokens through the model", "without"), ("the cache", "holds"))
-READABLE = 4  # letters of a token's name, the fewest that say something
+READABLE = 4  # letters of a token's name, the fewest that are recognizable
 DRAWN = 48  # slots at most, the last ones: those before them look the same
 
 
@@ -64,7 +64,7 @@ def cache_filling(tokens: Sequence[str], passes: Sequence[CachePass], title: str
 
 
 def slot_names(tokens: Sequence[str], drawn: range, cell: float, top: float) -> list[Shape]:
-    """The tokens above their slots, in two lines in turn; where they find no room, the slots' numbers."""
+    """The tokens above their slots, alternating between two lines; if there is no room, the slots' numbers."""
     letters = int((2 * cell - 4) / (ADVANCE * LETTERS))
     if letters >= READABLE:
         names = [(j, clip(label(tokens[j].encode()), letters), 16.0 * (j % 2 == 0)) for j in drawn]
@@ -76,7 +76,7 @@ def slot_names(tokens: Sequence[str], drawn: range, cell: float, top: float) -> 
 
 
 def slots(step: CachePass, drawn: range, cell: float, y: float) -> list[Shape]:
-    """One pass: a strong cell with a plus where it wrote, a light one where it only read, a frame where nothing is."""
+    """One pass: a strong cell with a plus where it wrote, a light one where it only read, a frame if it is empty."""
     shapes: list[Shape] = []
     for n, slot in enumerate(drawn):
         wrote, read = slot in step.written, slot in step.read
@@ -111,7 +111,7 @@ def legend(y: float) -> list[Shape]:
 
 
 def held(n_bytes: int) -> str:
-    """Bytes so that those of one token more can be told apart.
+    """Bytes with enough digits that one more token makes a visible difference.
 
     >>> held(49_152), held(2_531_328)
     ('49.2 kB', '2,531 kB')
@@ -120,7 +120,7 @@ def held(n_bytes: int) -> str:
 
 
 def spans(slots: Sequence[int]) -> str:
-    """Slots as people write them: runs by their ends.
+    """Slots as people write them: a run by its ends.
 
     >>> spans([0, 1, 2, 5]), spans([])
     ('0-2, 5', '')

@@ -48,7 +48,7 @@ class Choosing(Look):
 
     def wheel(self, prompt: str, k: int = 8, times: int = 1000, **settings: Unpack[Keywords]) -> Drawing:
         """What `generate` draws first after a text with a seed (0 if none is given), and `times` seeds from it on; k
-        tokens have a slice each. Where neither the caller nor the checkpoint asks for draws, the temperature is 1."""
+        tokens have a slice each. If neither the caller nor the checkpoint asks for sampling, the temperature is 1."""
         ids, _ = ids_of(self.lm, prompt)
         given = {name: value for name, value in settings.items() if value is not None}
         chosen = self.lm.settings(given if "temperature" in given else {"do_sample": True, **given})

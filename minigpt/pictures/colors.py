@@ -1,7 +1,7 @@
-"""The colours of all pictures, by what they mean: one file serves in the light and in the dark.
+"""The colours of all pictures, by what they mean: one file works in light and in dark mode.
 
-A style sheet inside the picture looks them up. Each element also carries its light colour by itself, for what knows no
-such style sheets: converters, slides.
+A style sheet inside the picture looks them up. Each element also carries its light colour itself, for programs that do
+not know such style sheets: converters, slides.
 """
 
 COLORS = {  # by meaning: on white, on black; shades of "tint" carry amounts, "second" stands against it
@@ -13,12 +13,12 @@ COLORS = {  # by meaning: on white, on black; shades of "tint" carry amounts, "s
     "second": ("#7b2500", "#fa8d1f"),
 }
 FLIP = 0.7  # up to this shade of "tint" or "second" a text on it is "ink", above it "paper"
-DARK = (  # pages with a theme of their own, whatever the system's is: JupyterLab, Colab, VS Code
+DARK = (  # pages with a theme of their own, independent of the system's: JupyterLab, Colab, VS Code
     "body[data-jp-theme-light=false],html[theme=dark],body.vscode-dark,"
     "body.vscode-high-contrast:not(.vscode-high-contrast-light)"
 )
 LIGHT = "body[data-jp-theme-light=true],body.vscode-light,body.vscode-high-contrast-light"
-FONT = "'DejaVu Sans Mono', Menlo, ui-monospace, Consolas, monospace"  # every character one width: columns stand
+FONT = "'DejaVu Sans Mono', Menlo, ui-monospace, Consolas, monospace"  # monospaced: columns line up
 
 
 def on_tint(shade: float) -> str:
@@ -31,8 +31,8 @@ def on_tint(shade: float) -> str:
 
 
 def style() -> str:
-    """The colours: light, dark where the reader's system is, and as the theme of a notebook where it is in one. A
-    notebook's theme counts more than the system; where it says neither, the paper is there to be read on."""
+    """The colours: light, dark if the reader's system is, and following the notebook's theme if it is in one. A
+    notebook's theme takes precedence over the system; if it says neither, the paper keeps the picture readable."""
     light, dark = ("".join(f"--{name}:{pair[i]};" for name, pair in COLORS.items()) for i in (0, 1))
     schemes = f".minigpt{{{light}}}@media(prefers-color-scheme:dark){{.minigpt{{{dark}}}}}"
     themes = f":is({DARK}) .minigpt{{{dark}}}:is({LIGHT}) .minigpt{{{light}}}"

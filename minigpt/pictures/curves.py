@@ -17,12 +17,12 @@ ROWS = 9  # of the table: as many as one reads
 
 
 def curves(xs: Sequence[float], functions: Mapping[str, Sequence[float]], title: str) -> Drawing:
-    """Up to three functions by name, their values at the same xs, which rise, in even steps.
+    """Up to three functions by name, with their values at the same xs, which rise in even steps.
 
     >>> curves([-1, 0, 1], {"relu": [0, 0, 1], "x": [-1, 0, 1]}, "Two functions").table
     (['x', 'relu', 'x'], [['-1.00', '0.00', '-1.00'], ['0.00', '0.00', '0.00'], ['1.00', '1.00', '1.00']])
 
-    Raises ValueError for more functions, fewer than two xs, and values of another number.
+    Raises ValueError for more functions, fewer than two xs, and a different number of values.
     """
     if not 1 <= len(functions) <= len(STYLES):
         raise ValueError(f"{len(functions)} functions: from 1 to {len(STYLES)} can be told apart")
@@ -58,7 +58,7 @@ def curves(xs: Sequence[float], functions: Mapping[str, Sequence[float]], title:
 
 
 def marks(low: float, high: float) -> list[float]:
-    """About five round numbers between two.
+    """About five round numbers between two numbers.
 
     >>> marks(-0.17, 4.0), marks(-4, 4)
     ([0.0, 1.0, 2.0, 3.0, 4.0], [-4, -2, 0, 2, 4])

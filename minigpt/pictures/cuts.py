@@ -10,8 +10,8 @@ Cut = tuple[str, Sequence[bytes | str], Sequence[int]]  # how it was cut, the to
 
 
 def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
-    """The ways to cut a text, one below the other, each under its name and the number of its tokens. A token that is no
-    whole character shows its bytes, in the second colour.
+    """The ways to cut a text, one below the other, each under its name and the number of its tokens. A token that is
+    not whole characters shows its bytes, in the second colour.
 
     >>> text_cuts([("words", ["the", "cat"], [17, 2]), ("bytes", [b"t"], [116])], "A text").table[1]
     [['words', '2', 'the cat', '17 2'], ['bytes', '1', 't', '116']]
@@ -45,5 +45,5 @@ def text_cuts(cuts: Sequence[Cut], title: str) -> Drawing:
 
 
 def width(name: str, id: int) -> float:
-    """The width of a token's box: its text and its id find room."""
+    """The width of a token's box, with room for its text and its id."""
     return max(cells(name) * SIZE, len(str(id)) * SMALL, SIZE) * ADVANCE + 8

@@ -1,7 +1,7 @@
-"""A drawing: boxes, lines and texts, said once, then written as SVG or HTML, or as a matplotlib figure (figure.py).
+"""A drawing: boxes, lines and texts, described once, then written as SVG, HTML or a matplotlib figure (figure.py).
 
-Colours are named by what they mean (colors.py). Amounts are shades of one colour, which nobody confuses; a table with
-the numbers stands behind every picture, for a screen reader and for whoever wants to copy them.
+Colours are named by what they mean (colors.py). Amounts are shades of one colour, which nobody confuses; every picture
+comes with a table of its numbers, for screen readers and for copying.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text; y is its base line, `align` where x lies in it: "start", "middle" or "end"."""
+    """One line of text; y is its baseline, `align` the point of it at x: "start", "middle" or "end"."""
 
     x: float
     y: float
@@ -69,7 +69,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # the head, the rows
 
 @dataclass(repr=False)
 class Drawing:
-    """Shapes on a sheet of width x height pixels, with a title, a sentence that says what is seen, and the numbers.
+    """Shapes on a sheet of width x height pixels, with a title, a sentence that says what it shows, and the numbers.
 
     >>> picture = Drawing(80, 40, "One", "A box.", (["what"], [["box"]]), [Box(0, 0, 80, 40), Text(8, 24, "a & b")])
     >>> picture.svg().count("<rect"), "a &amp; b" in picture.svg()
@@ -101,8 +101,8 @@ class Drawing:
         return "\n".join([head, told, f"<style>{style()}</style>", paper, *map(element, self.shapes), "</svg>"])
 
     def html(self) -> str:
-        """A page of its own: the drawing as wide as the window, up to twice its size, and its numbers as a table behind
-        a fold. Where three quarters of its size find no room, as on a phone, it scrolls."""
+        """A page of its own: the drawing as wide as the window, up to twice its size, and its numbers in a table that
+        unfolds. If there is no room for three quarters of its size, as on a phone, it scrolls."""
         title = escape(self.title)
         paper = f":root{{color-scheme:light dark;background:light-dark({','.join(COLORS['paper'])})}}"
         page = "body{margin:1rem;font:18px/1.5 system-ui,sans-serif}figure{margin:0 0 1rem;overflow-x:auto}"
@@ -126,7 +126,7 @@ class Drawing:
         return f"Drawing({self.title!r})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows; on a phone it scrolls, since notebooks would shrink it until nobody can read it."""
+        """What a notebook shows; on a phone it scrolls, since notebooks would shrink it until it is unreadable."""
         room = f'<svg style="min-width:{0.75 * self.width:.0f}px"'
         return f'<div style="overflow-x:auto">{self.svg().replace("<svg", room, 1)}</div>{self.html_table()}'
 
@@ -167,7 +167,7 @@ def corners(points: Sequence[tuple[float, float]]) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A coordinate, no longer than it need be.
+    """A coordinate, no longer than it needs to be.
 
     >>> number(3.0), number(0.125), number(-0.001)
     ('3', '0.12', '0')

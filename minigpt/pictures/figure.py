@@ -22,7 +22,7 @@ ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
 def figure(drawing: Drawing, dark: bool = False) -> "Figure":
-    """The drawing on white, or on black where `dark`; an ImportError without matplotlib."""
+    """The drawing on white, or on black if `dark`; an ImportError without matplotlib."""
     try:
         from matplotlib.collections import PatchCollection
         from matplotlib.figure import Figure
@@ -38,9 +38,9 @@ def figure(drawing: Drawing, dark: bool = False) -> "Figure":
     axes = made.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, drawing.width), ylim=(drawing.height, 0))  # y grows downwards
     axes.axis("off")
-    for order, (kind, group) in enumerate(groupby(drawing.shapes, key=type)):  # what is said later lies on top
+    for order, (kind, group) in enumerate(groupby(drawing.shapes, key=type)):  # what comes later is drawn on top
         shapes = list(group)
-        if kind is Box:  # neighbours as one, which is thirty times as fast as each by itself
+        if kind is Box:  # neighbours together, which is thirty times as fast as one by one
             boxes = [
                 Rectangle(
                     (box.x, box.y),
@@ -80,8 +80,8 @@ def figure(drawing: Drawing, dark: bool = False) -> "Figure":
 
 
 def save_png(drawing: Drawing, path: Path, dark: bool = False) -> str:
-    """Writes the drawing as a PNG, twice as fine as a screen of 96 pixels an inch; returns the characters for which
-    this machine has no font, which are boxes in it."""
+    """Writes the drawing as a PNG, at twice the resolution of a 96 dpi screen; returns the characters for which this
+    machine has no font, which are boxes in it."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         figure(drawing, dark).savefig(path, dpi=2 * INCH, format="png", metadata={"Software": None})
@@ -90,7 +90,7 @@ def save_png(drawing: Drawing, path: Path, dark: bool = False) -> str:
 
 
 def png(drawing: Drawing) -> bytes:
-    """The drawing as the bytes of a PNG, as fine as a screen of 96 pixels an inch."""
+    """The drawing as the bytes of a PNG, at the resolution of a 96 dpi screen."""
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -99,7 +99,7 @@ def png(drawing: Drawing) -> bytes:
 
 
 def fonts() -> list[str]:
-    """The font of all pictures and, for characters that it lacks, those of the usual ones that are on this machine."""
+    """The font of all pictures and, for characters that it lacks, those common fonts that are on this machine."""
     from matplotlib.font_manager import get_font_names
 
     here = set(get_font_names())

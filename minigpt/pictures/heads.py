@@ -20,7 +20,7 @@ SCORES = {  # what `analysis.heads.head_scores` measures: its name, and what its
 def head_table(scores: Sequence[Sequence[float]], score: str, text: str) -> Drawing:
     """The scores (L, H) of a model's heads, one of `SCORES`, measured on `text`; the strongest three in words below.
 
-    Shares of attention are shaded from 0 to 1, other scores up to the largest; loss that a head's absence saves has
+    Shares of attention are shaded from 0 to 1, other scores up to the largest; a loss that falls without the head has
     the second colour, and its sign.
 
     >>> drawing = head_table([[0.25, -0.5], [0.0, 0.125]], "ablation", '"a b"')

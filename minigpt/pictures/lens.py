@@ -13,7 +13,7 @@ def lens_table(
     tokens: Sequence[str], best: Sequence[Sequence[str]], probabilities: Sequence[Sequence[float]], title: str
 ) -> Drawing:
     """The most likely next token after each layer, `best` (L + 1, T), shaded by its probability (L + 1, T), above the
-    text's own T tokens; the last layer stands at the top, as what the model says in the end.
+    text's own T tokens; the last layer is at the top, as what the model says in the end.
 
     >>> lens_table(["a", "b"], [["x", "y"], ["b", "c"]], [[0.1, 0.2], [0.9, 0.5]], "Lens").table[1][0]
     ['after layer 1', 'b 0.90', 'c 0.50']
@@ -22,7 +22,7 @@ def lens_table(
     said = [[clip(label(token.encode()), 9) for token in row] for row in best]
     widest = max((cells(name) for row in [names, *said] for name in row), default=1)
     column, left, last = (widest + 1.2) * ADVANCE * SIZE, 9.5 * SIZE, len(said) - 1
-    fitting = max(1, int((WIDTH - left) / column))  # so many tokens side by side, the others below
+    fitting = max(1, int((WIDTH - left) / column))  # how many tokens fit side by side, the others go below
     how = "after each layer the most likely next token; the stronger the colour, the surer"
     shapes: list[Shape] = [Text(SIZE, 1.6 * SIZE, title, bold=True), Text(SIZE, 2.9 * SIZE, how, "soft", size=12)]
     heads = ["embeddings", *(f"after layer {layer}" for layer in range(1, last + 1))]

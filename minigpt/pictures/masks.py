@@ -14,7 +14,7 @@ WRITTEN = 4  # rows of a decoder that has begun to write
 
 @dataclass(frozen=True)
 class Mask:
-    """Which columns (S tokens) each row (T tokens) may look at, and what that is good for."""
+    """Which columns (S tokens) each row (T tokens) may look at, and what that is for."""
 
     name: str
     used: str  # by whom
@@ -58,7 +58,7 @@ CAUSAL: Told = (
 CACHED: Told = (
     "with a KV cache",
     "the same, while it writes",
-    ("Only new tokens look, at the slots up to their own;", "what lies beyond is empty, and never seen."),
+    ("Only new tokens look, at the slots up to their own;", "the rest are empty, and never seen."),
 )
 BIDIRECTIONAL: Told = (
     "bidirectional",
@@ -110,12 +110,12 @@ def legend(x: float, y: float) -> list[Shape]:
 
 
 def panel(mask: Mask, x: float, y: float) -> tuple[list[Shape], float]:
-    """One mask with its name above and its notes below, and how high that is."""
+    """One mask with its name above and its notes below, and its total height."""
     left = x + max(map(cells, mask.rows)) * ADVANCE * LETTERS + 8
     cell = min(36.0, (x + PANEL - 2 * SIZE - left) / len(mask.columns))
     top = y + 1.4 * SIZE + 2.4 * LETTERS
     shapes: list[Shape] = [Text(x, y + 0.6 * SIZE, f"{mask.name}: {mask.used}", bold=True)]
-    for j, name in enumerate(mask.columns):  # in two lines in turn, so that neighbours do not touch
+    for j, name in enumerate(mask.columns):  # alternating between two lines, so that neighbours do not touch
         shown = clip(name, int((2 * cell - 4) / (ADVANCE * LETTERS)))
         up = 5 + 1.2 * LETTERS * (j % 2 == 0)
         shapes.append(Text(left + (j + 0.5) * cell, top - up, shown, "soft", "middle", LETTERS))

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from minigpt.pictures.drawing import ADVANCE, SIZE, Box, Drawing, Line, Shape, Text
 from tokenizer.display import cells, fill, label
 
-BYTE, ROW, HEIGHT = 34.0, 46.0, 36.0  # the width of a byte, the distance of two steps, the height of a box
+BYTE, ROW, HEIGHT = 34.0, 46.0, 36.0  # the width of a byte, the distance between two steps, the height of a box
 LEFT, BETWEEN, WIDTH = 6 * SIZE, 14.0, 900.0
 MOST = 60  # bytes in one picture
 Merges = Sequence[tuple[int, Sequence[bytes]]]  # of one piece, as `Tokenizer.trace` gives them: rank, tokens after it
 
 
 class Node(NamedTuple):
-    """A byte, or what a merge made: its bytes, where they begin and end in the piece, step and rank (0 and -1 for a
+    """A byte, or the result of a merge: its bytes, where they begin and end in the piece, step and rank (0 and -1 for a
     byte), and the nodes that it joins."""
 
     data: bytes
@@ -28,8 +28,8 @@ class Node(NamedTuple):
 
 
 def merge_tree(pieces: Sequence[tuple[str, Merges]], ids: Mapping[bytes, int], title: str) -> Drawing:
-    """A tree for each token of each piece, step by step from below; `ids` has the id of each token. Raises ValueError
-    for more than 60 bytes, which nobody could read.
+    """A tree for each token of each piece, step by step from the bottom up; `ids` has the id of each token. Raises
+    ValueError for more than 60 bytes, which nobody could read.
 
     >>> merge_tree([("ana", [(256, [b"an", b"a"]), (257, [b"ana"])])], {b"ana": 257}, "Merges").table[1]
     [['ana', '0', '', 'a n a'], ['ana', '1', '256', 'an a'], ['ana', '2', '257', 'ana']]
@@ -95,7 +95,7 @@ def scale(y: float, steps: int, right: float) -> list[Shape]:
 
 
 def trees(roots: Sequence[Node], ids: Mapping[bytes, int], x: float, y: float, steps: int) -> list[Shape]:
-    """The tokens of a piece whose first byte lies at x, and the trees below them, lines first."""
+    """The tokens of a piece whose first byte is at x, and the trees below them, lines first."""
     lines: list[Shape] = []
     boxes: list[Shape] = []
 
@@ -116,7 +116,7 @@ def trees(roots: Sequence[Node], ids: Mapping[bytes, int], x: float, y: float, s
 def box(
     node: Node, x: float, top: float, number: str, what: str, color: str = "tint", shade: float = 0.12
 ) -> list[Shape]:
-    """A node of the piece whose first byte lies at x, over what it spans, with its number, if it has one."""
+    """A node of the piece whose first byte is at x, over what it spans, with its number, if it has one."""
     left, width = x + BYTE * node.start + 2, BYTE * (node.end - node.start) - 4
     middle, name = left + width / 2, label(node.data)
     short = name if node.end - node.start > 1 else name.strip("<>") or name

@@ -54,7 +54,7 @@ def linear_layer(weight: Sequence[Sequence[float]], x: Sequence[float], bias: Se
 
 
 def box(x: float, y: float, width: float, value: float, shade: float) -> list[Shape]:
-    """A number in its box; what is negative has the second colour, and its sign."""
+    """A number in its box; a negative one has the second colour, and its sign."""
     color = "second" if value < 0 else "tint"
     inside = Box(x, y, width - 2, CELL - 2, color, shade, edge="rule")
     return [inside, Text(x + width / 2 - 1, y + CELL / 2 + 4, show(value), on_tint(shade), "middle")]

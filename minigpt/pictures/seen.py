@@ -1,4 +1,4 @@
-"""A model as the pictures look at it, and what all of them ask of it: ids of a text, texts of ids.
+"""A model as the pictures see it, and what all of them ask of it: ids of a text, texts of ids.
 
 T tokens, V vocabulary.
 """
@@ -55,7 +55,7 @@ def next_logits(lm: Seen, ids: torch.Tensor) -> torch.Tensor:
 
 
 def text_of(lm: Seen, id: int) -> str:
-    """The text of one token, its bytes where it is a part of a character, its number where the vocabulary has none."""
+    """The text of one token, its bytes if it is a part of a character, its number if the vocabulary has none."""
     if lm.tokenizer is None or id not in lm.tokenizer.tokens:
         return f"#{id}"
     text = lm.tokenizer.decode([id])

@@ -1,4 +1,4 @@
-"""Nucleus sampling (top-p) as a staircase: tokens by falling probability, each one step nearer to 1."""
+"""Nucleus sampling (top-p) as a staircase: tokens by falling probability, each a step nearer to 1."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def nucleus_staircase(steps: Sequence[Step], texts: Mapping[int, str], p: float, title: str) -> Drawing:
-    """The steps of `nucleus_steps`, up to 1, and the line at p: the step that reaches it is the last that is kept;
+    """The steps of `nucleus_steps`, up to 1, and the line at p: the step that reaches it is the last one kept;
     `texts` has the text of each id.
 
     >>> steps = [Step(7, 1, 0.5, 0.625), Step(8, 1, 0.3, 0.375), Step(9, 5, 0.2, 0.0)]
@@ -75,7 +75,7 @@ def nucleus_staircase(steps: Sequence[Step], texts: Mapping[int, str], p: float,
 
 
 def reached(total: float, p: float) -> float:
-    """A total in tenths of a per cent, cut where rounding would make it look as if it had reached p.
+    """A total in tenths of a per cent, truncated if rounding would make it look as if it had reached p.
 
     >>> reached(0.89998, 0.9), reached(0.90004, 0.9), reached(0.37396, 0.9)
     (0.899, 0.9, 0.374)
@@ -85,7 +85,7 @@ def reached(total: float, p: float) -> float:
 
 
 def stair(x: float, y: float, step: Step, hint: str) -> list[Shape]:
-    """One step from x on: full where it is kept, grey with a dashed edge where it is dropped."""
+    """One step from x on: solid if it is kept, grey with a dashed edge if it is dropped."""
     wide, high = step.probability * TRACK, ROW - 8
     if step.kept:
         return [Box(x, y, wide, high, hint=hint)]

@@ -6,7 +6,7 @@ from minigpt.pictures.drawing import ADVANCE, SIZE, Area, Box, Drawing, Line, Sh
 from tokenizer.display import cells, clip, label
 
 ROW, RIVER, COLUMN = 28.0, 96.0, 272.0
-SAME = 4.0  # a river more times as wide as the narrowest has a scale of its own
+SAME = 4.0  # a river more than this many times as wide as the narrowest has a scale of its own
 NOTE = "Lengths do not add up: what points against the stream makes it narrower."
 River = tuple[str, str, list[float], list[float]]  # short name, name; for each part what it adds, the norm after it
 Norms = Sequence[Sequence[float]]  # (2L + 1, T)
@@ -14,10 +14,10 @@ Norms = Sequence[Sequence[float]]  # (2L + 1, T)
 
 def stream_rivers(tokens: Sequence[str], added: Norms, after: Norms, title: str) -> Drawing:
     """The norms of what each part adds and of the residual stream after it, (2L + 1, T) each, for a text of T tokens:
-    the last token, the mean of those after the first, and the first, whose norms are often far from all others'.
+    the last token, the mean of those after the first, and the first, whose norms are often far from all the others'.
 
-    The embeddings stand at the bottom, as in the papers. A river much wider than the narrowest is drawn narrower, which
-    is said above it.
+    The embeddings are at the bottom, as in the papers. A river much wider than the narrowest is drawn narrower, as a
+    note above it says.
 
     >>> drawing = stream_rivers(["a", "b"], [[9, 1], [3, 2], [2, 1]], [[9, 1], [9, 2.2], [8, 3]], "Norms")
     >>> drawing.table[0], drawing.table[1][0]
@@ -60,7 +60,7 @@ def stream_rivers(tokens: Sequence[str], added: Norms, after: Norms, title: str)
 
 
 def rivers_of(tokens: Sequence[str], added: Norms, after: Norms) -> list[River]:
-    """The last token, the mean of those after the first where there are several, and the first."""
+    """The last token, the mean of those after the first if there are several, and the first."""
     names = [f'"{clip(label(token.encode()), 10)}"' for token in tokens]
     n = len(tokens)
     chosen = [("last", f"last token {names[-1]}", range(n - 1, n))]
@@ -81,7 +81,7 @@ def means(rows: Norms, at: range) -> list[float]:
 
 
 def river_shapes(river: River, parts: Sequence[str], x: float, bottom: float, full: float) -> list[Shape]:
-    """One river from below with its numbers, and the bars of what flows in; `full` is RIVER pixels."""
+    """One river from the bottom up with its numbers, and the bars of what flows in; `full` is RIVER pixels."""
     _, name, added, after = river
     middle, tribute = x + RIVER / 2, x + RIVER + 14
     halves = [norm / full * RIVER / 2 for norm in after]

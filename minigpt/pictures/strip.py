@@ -1,4 +1,4 @@
-"""A text as a strip of tokens, tinted by a number of each: its probability, or how much it surprised the model."""
+"""A text as a strip of tokens, each tinted by a number: its probability, or how much it surprised the model."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ ROW = 44.0
 
 
 def token_strip(tokens: Sequence[str], values: Sequence[float | None], title: str, unit: str, full: float) -> Drawing:
-    """The tokens in lines as long as a page is wide, the value of each under it, None where it has none; `full` is the
-    value of the full shade, `unit` what the values are, for the description.
+    """The tokens in lines as wide as a page, the value of each under it, None if it has none; `full` is the value of
+    the full shade, `unit` what the values are, for the description.
 
     >>> token_strip(["a", " b"], [None, 3.5], "Surprise", "bits", 8.0).table
     (['token', 'bits'], [['a', ''], ['·b', '3.5']])

@@ -1,4 +1,4 @@
-"""The same tokens at several temperatures: the bars fall from left to right, and what falls off goes to all others."""
+"""The same tokens at several temperatures: the bars fall from left to right, and what they lose goes to all others."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def temperature_bars(
     title: str,
 ) -> Drawing:
     """K tokens in a column of bars for each temperature: (temperature, probabilities (K,), entropy in bits). A full
-    column is probability 1; below the tokens stands what is left for the `n_others` other tokens of the vocabulary.
+    column is probability 1; below the tokens is what remains for the `n_others` other tokens of the vocabulary.
 
     >>> steps = [(0, [1.0, 0.0], 0.0), (1, [0.5, 0.25], 1.5)]
     >>> temperature_bars([" cat", " dog"], steps, 7, "Next").table[1][1:]

@@ -1,4 +1,4 @@
-"""A picture in the terminal: its table, each cell on its shade."""
+"""A picture in the terminal: its table, with each cell shaded."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from tokenizer.display import DIM, cells, clip, fill, paint
 
 SHADES = (None, 189, 153, 117, 75, 33, 26)  # of the 256 colours, from white to blue; the first is the terminal's own
 DARK = 33  # from here on the text is white
-FEW = 4  # columns that may stand one below the other where there is no room; more would not tell whose they are
+FEW = 4  # columns that may be stacked if there is no room; with more it would be unclear whose they are
 NUMBER = re.compile(r"[-<]?[\d.,]*( %)?")
 
 
 def terminal_lines(drawing: Drawing, width: int = 80, color: bool = False) -> list[str]:
-    """Title and table in lines of at most `width` cells; columns that find no room are counted, not squeezed in.
+    """Title and table in lines of at most `width` cells; columns that do not fit are counted, not squeezed in.
 
     >>> from minigpt.pictures.attention import attention_head
     >>> print(*terminal_lines(attention_head(["the", " cat"], [[1, 0], [0.25, 0.75]], "Head 0")), sep="\\n")
@@ -51,7 +51,7 @@ def tinted(text: str, shade: float) -> str:
 
 
 def flowing(tokens: Sequence[str], shades: Sequence[Sequence[float]], width: int, color: bool) -> list[str]:
-    """Tokens one after the other on their shades, in lines of at most `width` cells.
+    """Shaded tokens one after the other, in lines of at most `width` cells.
 
     >>> flowing(["a", "bc", "d"], [[0], [1], [0]], 3, color=False)
     ['abc', 'd']

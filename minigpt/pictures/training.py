@@ -17,7 +17,7 @@ def training_curve(entries: Sequence[Entry], title: str, vocab_size: int | None 
     """The losses of a run's log (see `minigpt.train.losses`), in nats per token, and its learning rates below.
 
     The dashed line is ln(vocab_size): the loss of a model that knows nothing and gives every token the same
-    probability. A frame is around the lowest validation loss, that of the model that is kept.
+    probability. A frame marks the lowest validation loss, that of the model that is kept.
     Raises ValueError for a log without entries.
 
     >>> log = [{"step": 1, "train": 5.5, "rate": 0.1}, {"step": 2, "train": 4.5, "rate": 0.2, "validation": 4.75}]
@@ -77,7 +77,7 @@ def brief(rate: float) -> str:
 
 
 def scale(low: float, high: float, start: float, end: float) -> Place:
-    """Where a value lies on the sheet: `low` at `start`, `high` at `end`.
+    """Where a value is on the sheet: `low` at `start`, `high` at `end`.
 
     >>> scale(0, 10, 100, 200)(5)
     150.0
@@ -97,7 +97,7 @@ def round_values(high: float, n: int = 5) -> list[float]:
 
 
 def axes(x: Place, y: Place, last: float, highest: float) -> list[Shape]:
-    """Few round numbers, with a thin line for each loss."""
+    """A few round numbers, with a thin line for each loss."""
     shapes: list[Shape] = []
     for value in round_values(highest, 5):
         shapes.append(Line(((LEFT, y(value)), (WIDTH - RIGHT, y(value))), "rule", 1))
@@ -112,7 +112,7 @@ def axes(x: Place, y: Place, last: float, highest: float) -> list[Shape]:
 
 
 def thinned(entries: Sequence[Entry], most: int = 40) -> list[Entry]:
-    """At most `most` of them, evenly: marks that would hide each other say no more."""
+    """At most `most` of them, evenly spaced: marks that overlap would say no more."""
     return list(entries[:: math.ceil(len(entries) / most)])
 
 
@@ -126,7 +126,7 @@ def per_point(n_steps: int) -> int:
 
 
 def line(entries: Sequence[Entry], name: str, x: Place, y: Place) -> tuple[tuple[float, float], ...]:
-    """The points of a curve; of a long run each is the mean of several steps."""
+    """The points of a curve; in a long run each is the mean of several steps."""
     n = per_point(len(entries))
     groups = [entries[i : i + n] for i in range(0, len(entries), n)]
     return tuple(

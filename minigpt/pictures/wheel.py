@@ -1,4 +1,4 @@
-"""Sampling as a wheel: each token has a slice as large as its probability; beside it, what many draws really gave."""
+"""Sampling as a wheel: each token has a slice as large as its probability; beside it, what many draws actually gave."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from tokenizer.display import cells, clip, label
 
 RADIUS, CENTRE = 130.0, (235.0, 216.0)
 LIST, TOP, ROW, BAR = 566.0, 70.0, 32.0, 86.0  # of the list: where its bars begin, its rows, and its longest bar
-SHADES = (0.75, 0.4, 0.57)  # in turn; the third for a last slice that would lie beside one of its own shade
+SHADES = (0.75, 0.4, 0.57)  # in turn; the third for a last slice that would be next to one of its own shade
 COLUMNS = (("probability", 190.0), ("drawn", 248.0), ("arrival", 320.0))  # heads, right edges from the bars' left
 NOTE = "In a draw, each token arrives after -ln(u) / probability, with its own random u; the first is drawn."
 
@@ -59,7 +59,7 @@ def wheel(outcomes: Sequence[Outcome], names: Sequence[str], first: int) -> list
         shapes.append(Area(points, color, shade, "paper", f"{name}: {percent(one.probability)}"))
     middles = [(a + b) / 2 for a, b in pairwise(ends)]
     shorts = [clip(name, 9) if one.n == 1 else "others" for one, name in zip(outcomes, names, strict=True)]
-    placed: list[tuple[float, float, float]] = []  # left edge, right edge, base line
+    placed: list[tuple[float, float, float]] = []  # left edge, right edge, baseline
     for n in sorted(range(len(outcomes)), key=lambda n: n != first):
         (x, y), side = at(middles[n], RADIUS + 12), math.sin(2 * math.pi * middles[n])
         align = "middle" if abs(side) < 0.12 else "start" if side > 0 else "end"
@@ -83,7 +83,7 @@ def hand(turn: float) -> list[Shape]:
 
 
 def at(turn: float, radius: float = RADIUS) -> tuple[float, float]:
-    """The point at this part of a turn, clockwise from the top.
+    """The point at this fraction of a turn, clockwise from the top.
 
     >>> at(0.25) == (CENTRE[0] + RADIUS, CENTRE[1])
     True
@@ -94,7 +94,7 @@ def at(turn: float, radius: float = RADIUS) -> tuple[float, float]:
 def listed(
     outcomes: Sequence[Outcome], names: Sequence[str], numbers: Sequence[Sequence[str]], first: int, n_draws: int
 ) -> list[Shape]:
-    """The list beside the wheel: two bars each, what was to be expected and what came, and the numbers."""
+    """The list beside the wheel: two bars each, the expected share and the drawn one, and the numbers."""
     shapes: list[Shape] = [Text(LIST + right, TOP - 10, head, "soft", "end") for head, right in COLUMNS]
     scale = BAR / max(max(one.probability, one.count / n_draws) for one in outcomes)
     for n, (one, name) in enumerate(zip(outcomes, names, strict=True)):

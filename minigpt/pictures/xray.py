@@ -22,8 +22,8 @@ def step_text(
 ) -> list[str]:  # fmt: skip
     """Step number `at` of an X-ray in lines of at most `width` cells, at most `height` of them.
 
-    What finds no room is left out from the edges: the source far from the line, then rows and columns of the
-    heat-map, and what it then shows is said.
+    What does not fit is left out from the edges: the source far from the line, then rows and columns of the heat-map,
+    with a note of what it then shows.
     """
     line = lines[at]
     count = f"step {at + 1} of {len(lines)}"
@@ -34,7 +34,7 @@ def step_text(
     if not isinstance(line.value, Tensor):
         source = source_text(line, width, min(2 * AROUND + 1, room or NUMBERED), color)
         return [*top, *source, *about][:height]
-    wanted = min(NUMBERED, line.value.shape[-2] if line.value.ndim > 1 else 1) + 2  # its head and what is shown
+    wanted = min(NUMBERED, line.value.shape[-2] if line.value.ndim > 1 else 1) + 2  # its head and its note
     least = len(source_text(line, width, 1, color))
     for_source = 2 * AROUND + 1 if room is None else min(2 * AROUND + 1, max(least, room - wanted))
     source = source_text(line, width, for_source, color)
@@ -59,7 +59,7 @@ def headline(line: Line) -> str:
 
 
 def fitted(text: str, width: int, n: int) -> list[str]:
-    """A text in at most n lines, an ellipsis where it does not fit.
+    """A text in at most n lines, with an ellipsis if it does not fit.
 
     >>> fitted("one two three four", 9, 2)
     ['one two', '  three…']
@@ -69,7 +69,7 @@ def fitted(text: str, width: int, n: int) -> list[str]:
 
 
 def source_text(line: Line, width: int, n: int, color: bool) -> list[str]:
-    """At most n lines of the source around the one that runs, which is marked; that one is shown whole."""
+    """At most n lines of the source around the one that runs, which is marked and shown whole."""
     numbers = [number for number, _ in line.source.lines]
     at = numbers.index(line.number)
     own = own_text(line, width, color)
@@ -86,7 +86,7 @@ def own_text(line: Line, width: int, color: bool) -> list[str]:
     text = dict(line.source.lines)[line.number]
     start, stop = line.columns or (len(text) - len(text.lstrip()), len(text.partition("  # ")[0]))
     room, code = max(1, width - 7), text.partition("  # ")[0]
-    text = clip(text, room) if len(code) <= room else code  # the comment is a shape, which stands below with numbers
+    text = clip(text, room) if len(code) <= room else code  # the comment is a shape, which is given below with numbers
     found = []
     for first in range(0, max(1, len(text)), room):
         piece = text[first : first + room]
@@ -100,7 +100,7 @@ def own_text(line: Line, width: int, color: bool) -> list[str]:
 
 
 def map_text(line: Line, tokens: Sequence[str], width: int, height: int, color: bool) -> list[str]:
-    """The heat-map in at most `height` rows, its head and the note of what is shown among them."""
+    """The heat-map in at most `height` rows, including its head and the note of what is shown."""
     edge, size = 8 if width < 60 else 12, 0
     part, note = corner(line, tokens, max(1, height - 2)), [""]
     for _ in range(2):  # the more the note takes, the fewer rows there are
@@ -122,7 +122,7 @@ def map_text(line: Line, tokens: Sequence[str], width: int, height: int, color: 
 
 
 def tinted(text: str, shade: float, marked: bool = False) -> str:
-    """A number on its shade, blue above 0 and orange below, underlined where it is marked.
+    """A shaded number, blue above 0 and orange below, underlined if it is marked.
 
     >>> tinted("1", 1.0), tinted("-1", -1.0, marked=True), tinted("0", 0.0)
     ('\\x1b[48;5;26;38;5;231m1\\x1b[0m', '\\x1b[48;5;130;38;5;231;4m-1\\x1b[0m', '0')

@@ -9,7 +9,7 @@ from torch import Tensor
 from minigpt.analysis.xray import Line
 from tokenizer.display import label
 
-NUMBERED = 12  # rows and columns at most: more numbers nobody reads
+NUMBERED = 12  # rows and columns at most: nobody reads more numbers
 FORMS = ((1e-3, ".0e"), (1e-2, ".4f"), (1e-1, ".3f"), (1e2, ".2f"), (1e3, ".1f"), (1e5, ".0f"))  # below each size
 THINGS = {"B": "sequence", "H": "head", "H_kv": "head", "T": "token", "S": "slot", "L": "layer"}
 
@@ -23,7 +23,7 @@ class Corner:
     texts: tuple[tuple[str, ...], ...]
     shades: tuple[tuple[float, ...], ...]  # from -1 to 1: a number as a share of the largest one shown
     changed: tuple[tuple[bool, ...], ...]
-    shown: str  # which part it is, "" where all is shown
+    shown: str  # which part it is, "" if all is shown
 
 
 def corner(line: Line, tokens: Sequence[str], n_rows: int = NUMBERED, n_columns: int = NUMBERED) -> Corner:
@@ -53,7 +53,7 @@ def matrix(value: Tensor) -> Tensor:
 
 
 def labels(name: str, tokens: Sequence[str], n: int) -> list[str]:
-    """What stands at the rows or columns of a dimension: its tokens where it has some, else numbers.
+    """The labels of a dimension's rows or columns: its tokens if it has some, else numbers.
 
     >>> labels("S", ["The", " cat"], 2), labels("T", ["The", " cat"], 1), labels("D", ["The"], 2)
     (['The', '·cat'], ['·cat'], ['0', '1'])
@@ -64,7 +64,7 @@ def labels(name: str, tokens: Sequence[str], n: int) -> list[str]:
 
 
 def shown(line: Line, size: Sequence[int]) -> str:
-    """Which part of its tensor a line shows, as an index and in words; "" where all is shown."""
+    """Which part of its tensor a line shows, as an index and in words; "" if all is shown."""
     assert isinstance(line.value, Tensor)
     shape, n_lead = line.value.shape, max(0, line.value.ndim - 2)
     words = [
@@ -81,7 +81,7 @@ def shown(line: Line, size: Sequence[int]) -> str:
 
 
 def texts(part: Tensor) -> list[list[str]]:
-    """Numbers with as many digits as tell them apart, all with the same.
+    """Numbers with enough digits to tell them apart, all with equally many.
 
     >>> texts(torch.tensor([[0.5, -torch.inf]])), texts(torch.tensor([[0.0123, 0.001]])), texts(torch.tensor([[True]]))
     ([['0.50', '-inf']], [['0.012', '0.001']], [['True']])
@@ -95,6 +95,6 @@ def texts(part: Tensor) -> list[list[str]]:
 
 
 def largest_of(part: Tensor) -> float:
-    """The largest finite number's size, 0 where there is none."""
+    """The largest magnitude of a finite number, 0 if there is none."""
     finite = part[part.isfinite()]
     return finite.abs().max().item() if len(finite) else 0.0

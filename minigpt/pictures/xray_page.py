@@ -70,7 +70,7 @@ for (const root of document.querySelectorAll('.xray:not(.on)')) {
 
 
 def page(lines: Sequence[Line], tokens: Sequence[str], title: str) -> str:
-    """A page of its own, in the reader's light or dark."""
+    """A page of its own, in the reader's light or dark mode."""
     paper = f":root{{color-scheme:light dark;background:light-dark({','.join(COLORS['paper'])})}}"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -81,7 +81,7 @@ def page(lines: Sequence[Line], tokens: Sequence[str], title: str) -> str:
 
 
 def fragment(lines: Sequence[Line], tokens: Sequence[str], title: str, more: str = "") -> str:
-    """The steps, for a page that has others beside them."""
+    """The steps, for a page that has other content as well."""
     keys = "".join(
         f'<button type="button" aria-label="{name}">{sign}</button>'
         for sign, name in (("⇤", "first step"), ("←", "step back"), ("→", "next step"), ("⇥", "last step"))
@@ -125,7 +125,7 @@ def source(line: Line) -> str:
 
 
 def table(line: Line, tokens: Sequence[str]) -> str:
-    """The numbers, on their shades: blue above 0, orange below; framed where only some have changed."""
+    """The numbers, shaded: blue above 0, orange below; framed if only some have changed."""
     part = corner(line, tokens)
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in part.columns)
     rows = []

@@ -12,7 +12,7 @@ from minigpt.terminal import columns
 
 @dataclass(frozen=True, repr=False)
 class Xray:
-    """The steps of a part of a forward pass: a notebook shows them, `print` writes them one below the other.
+    """The steps of a part of a forward pass: a notebook shows them, `print` writes them one after the other.
 
     `.html()` is a page of its own; each step is a `minigpt.analysis.xray.Line`, whose `value` is the whole tensor.
     """
@@ -37,16 +37,16 @@ class Xray:
         return self.text(columns())
 
     def text(self, width: int = 80, color: bool = False) -> str:
-        """All steps, one below the other."""
+        """All steps, one after the other."""
         steps = (step_text(self.lines, at, self.tokens, self.title, width, None, color) for at in range(len(self)))
         return "\n\n".join("\n".join(rows) for rows in steps)
 
     def html(self) -> str:
-        """A page that shows one step at a time, by buttons or arrow keys, and asks nothing of any other host."""
+        """A page that shows one step at a time, by buttons or arrow keys, and contacts no other host."""
         return page(self.lines, self.tokens, self.title)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows; without scripts, as on GitHub, the steps stand one below the other."""
+        """What a notebook shows; without scripts, as on GitHub, the steps are listed one after the other."""
         return fragment(self.lines, self.tokens, self.title)
 
 
@@ -54,7 +54,7 @@ def xray(lm: Seen, what: str, prompt: str, layer: int | None = None, cache: bool
     """Line by line through a part of a model's real forward pass of a text: what each line computed, and its shape.
 
     `what` is a part, such as "attention", "softmax", "mlp", "block" or "gpt2" (see `minigpt xray --help`), or a
-    module's name, as "mlp.c_fc"; of the block in `layer`, the first if it is left out. With `cache` it is the decode
+    module's name, such as "mlp.c_fc"; in the block `layer`, the first if it is left out. With `cache` it is the decode
     step of the last token, after a prefill of those before. The plain model runs. Raises ValueError for a part or a
     layer that the model does not have.
 

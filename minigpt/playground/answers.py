@@ -1,4 +1,4 @@
-"""What a job on a model finds, as an answer: a single result, or events as they come."""
+"""The answer to a job on a model: a single result, or events as they come."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class Told(Protocol):
-    """Work that tells what it finds: what is known before, then an event for each step."""
+    """Work that reports what it finds: what is known before, then an event for each step."""
 
     def start(self) -> Event: ...
     def events(self) -> Generator[Event, None, None]: ...
 
 
 class Events(StreamingResponse):
-    """Server-sent events of a job, which ends with the answer: at its last event, or when the reader has gone.
+    """Server-sent events of a job, which ends together with the answer: at its last event, or when the reader is gone.
 
     `stop` is called then, for a step that could take long.
     """
@@ -34,7 +34,7 @@ class Events(StreamingResponse):
         loop = asyncio.get_running_loop()
 
         def give(event: Event | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
                 loop.call_soon_threadsafe(self.queue.put_nowait, event)
 
         self.job, self.stop = Job(work.events(), give), stop

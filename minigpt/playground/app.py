@@ -61,7 +61,7 @@ async def load(request: Request) -> Response:
 
 
 async def generate(request: Request) -> Response:
-    """A text, token by token; also one that is written without some parts of the model, or by a chat template."""
+    """A text, token by token; also one written without some parts of the model, or with a chat template."""
     asked = wire.read(await body_of(request), {**WITHOUT, **templates.FIELDS})
     loaded = request.app.state.shelf.get(asked.model)
     written = await run_in_threadpool(writing, loaded, asked)
@@ -88,7 +88,7 @@ async def show_bars(request: Request) -> Response:
 
 
 async def show_picture(request: Request) -> Response:
-    """A picture of `lm.show` of a text: as SVG without its own style sheet, which the page has, and its description."""
+    """A picture of a text by `lm.show`: as SVG without its own style sheet, which the page has, and its description."""
     asked = wire.read(await body_of(request), {"what": str, "layer": int, "head": int, **WITHOUT})
     loaded = request.app.state.shelf.get(asked.model)
     check_inside(loaded, asked)
@@ -122,7 +122,7 @@ async def show_template(request: Request) -> Response:
 
 
 async def mine(request: Request) -> Response:
-    """The learner's file with what the checker says about it, read again if it was saved; its name is null for none."""
+    """The learner's file and what the checker says about it, read again if saved since; its name is null for none."""
     shelf: Shelf = request.app.state.shelf
     return JSONResponse(await run_in_threadpool(shelf.mine.look) if shelf.mine else {"file": None})
 
@@ -140,8 +140,8 @@ async def answer(_: Request, error: Exception) -> Response:
 
 
 def application(shelf: Shelf, token: str = "", hosts: Sequence[str] = LOOPBACK) -> Starlette:
-    """The server as an ASGI application. Only these host names are answered; with a token, all: no foreign page can
-    have made its own name point here and know the token as well."""
+    """The server as an ASGI application. Only requests to these host names are answered; with a token, to all: a
+    foreign page that makes its own host name point here does not know the token."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The code behind the page: which function computes what is shown, in which file and line it stands, and its source."""
+"""The code behind the page: which function computes what is shown, its file and line, and its source."""
 
 import inspect
 import textwrap
@@ -58,7 +58,7 @@ def step_of(title: str) -> str:
 
 @cache
 def source(name: str) -> tuple[str, int, tuple[tuple[str, str], ...]]:
-    """The file, the first line's number and the lines of the code of a name; of each line the code and the comment.
+    """The file, the first line's number and the lines of the code of a name; for each line its code and its comment.
 
     >>> file, line, lines = source("merges")
     >>> file, lines[0]

@@ -1,11 +1,11 @@
-"""Connections that end: who falls silent in the midst of a request, or reads no answer, holds no place for ever."""
+"""Connections with time limits: a client that stalls in a request, or does not read the answer, is disconnected."""
 
 import asyncio
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-PATIENCE = 30.0  # seconds for a whole request to come, and for what was sent to be read
+PATIENCE = 30.0  # seconds for a whole request to arrive, and for what was sent to be read
 LATE = h11.Response(
     status_code=408,
     headers=[("content-type", "text/plain; charset=utf-8"), ("connection", "close")],
@@ -14,13 +14,13 @@ LATE = h11.Response(
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which itself ends only those that are idle between two requests.
+    """uvicorn's connection, which by itself ends only when idle between two requests.
 
     A request that is not complete in time gets a 408, unless it has not begun: browsers open connections in advance.
     """
 
     coming: asyncio.TimerHandle | None = None  # runs while a request is not complete
-    unread: asyncio.TimerHandle | None = None  # runs while the other side takes nothing of what was sent
+    unread: asyncio.TimerHandle | None = None  # runs while the client takes nothing of what was sent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,11 +45,11 @@ class Connection(H11Protocol):
             self.coming = self.loop.call_later(PATIENCE, self.refuse)
 
     def begun(self) -> bool:
-        """Whether something of a request has come."""
+        """Whether part of a request has arrived."""
         return self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
 
     def refuse(self) -> None:
-        """Ends the connection: its request did not come in time."""
+        """Ends the connection: its request did not arrive in time."""
         if self.begun() and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):  # no answer has begun
             text = h11.Data(data=f"the request was not complete after {PATIENCE:.0f} seconds".encode())
             self.transport.write(b"".join(self.conn.send(event) or b"" for event in (LATE, text, h11.EndOfMessage())))
@@ -65,11 +65,11 @@ class Connection(H11Protocol):
             self.unread.cancel()
 
     def watch(self) -> None:
-        """Looks later whether something of what waits was read."""
+        """Checks later whether some of what is waiting has been read."""
         self.unread = self.loop.call_later(PATIENCE, self.drop, self.transport.get_write_buffer_size())
 
     def drop(self, before: int) -> None:
-        """Ends the connection, whatever waits, unless less waits than before."""
+        """Ends the connection, whatever is waiting, unless that is less than before."""
         if self.transport.get_write_buffer_size() < before:
             self.watch()
         else:

@@ -1,4 +1,4 @@
-"""A text cut into tokens by any vocabulary of this machine, and what there is to say about each token."""
+"""A text cut into tokens by any vocabulary on this machine, and what there is to say about each token."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,13 +17,13 @@ from tokenizer.merging import merge_steps
 from tokenizer.unigram import Unigram
 from tokenizer.wordpiece import WordPiece
 
-SHOWN = 1000  # tokens that are told of; all are counted
+SHOWN = 1000  # tokens that are described; all are counted
 CODE_OF: dict[type[AnyTokenizer], str] = {Tokenizer: "merges", WordPiece: "wordpiece", Unigram: "unigram"}
 
 
 def cut(tokenizer: AnyTokenizer, text: str, special: bool) -> dict[str, Any]:
     """A text as `encode` cuts it: how many tokens, characters and bytes, the first tokens, and the merges that made
-    them, by their ids. Special tokens are read as such where `special` is true. 422 for a text that it cannot encode.
+    them, by their ids. Special tokens are read as such if `special` is true. 422 for a text that it cannot encode.
 
     >>> tok = Tokenizer({bytes([i]): i for i in range(256)} | {b"hi": 256})
     >>> told = cut(tok, "hi!", special=False)
@@ -48,7 +48,7 @@ def tokens_of(tokenizer: AnyTokenizer, ids: Sequence[int]) -> list[dict[str, Any
     """What there is to say about each of the first tokens; those of WordPiece and Unigram are text and have no bytes of
     their own."""
     special = {*tokenizer.special_tokens.values()}
-    few = ids[: SHOWN + 4]  # so that a character that goes on behind the last token is whole
+    few = ids[: SHOWN + 4]  # so that a character that continues after the last token is whole
     if not isinstance(tokenizer, Tokenizer):
         names = [(label(tokenizer.tokens[id].encode()), "", "") for id in few]
     else:
@@ -61,14 +61,14 @@ def tokens_of(tokenizer: AnyTokenizer, ids: Sequence[int]) -> list[dict[str, Any
 
 
 def characters(tokens: Sequence[bytes]) -> list[str]:
-    """For each token that begins or ends within a character: the characters that it has a part of.
+    """For each token that begins or ends within a character: the characters that it contains part of.
 
     >>> star = "🌟".encode()
     >>> characters([b"a", star[:2], star[2:] + b"!"])
     ['', '🌟', '🌟!']
     """
     data, end, found = b"".join(tokens), 0, list[str]()
-    inside = [byte & 0xC0 == 0x80 for byte in data] + [False]  # bytes that go on with a character
+    inside = [byte & 0xC0 == 0x80 for byte in data] + [False]  # bytes that continue a character
     for token in tokens:
         start = first = end
         end = last = start + len(token)
@@ -83,7 +83,7 @@ def characters(tokens: Sequence[bytes]) -> list[str]:
 
 def merges_of(tokenizer: Tokenizer, ids: Sequence[int]) -> dict[int, list[list[str | int]]]:
     """How the bytes of each token were merged: left, right, and the rank of the pair, in order; empty for a token that
-    no merge makes. Within a text it is the same: no merge has crossed the token's ends, else it were none."""
+    no merge makes. Within a text it is the same: a merge across the token's ends would have made another token."""
     tokens = {id: tokenizer.tokens[id] for id in sorted({*ids} - {*tokenizer.special_tokens.values()})}
     return {id: joins(token, tokenizer.ranks) for id, token in tokens.items() if len(token) > 1}
 

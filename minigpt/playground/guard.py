@@ -1,4 +1,4 @@
-"""Who may ask: no foreign page, and nobody without the token where one is wanted; what a browser may load."""
+"""Who may ask: no foreign page, and nobody without the token if one is required; what a browser may load."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -27,8 +27,8 @@ class Guard:
     """Every answer gets the headers; a request that changes or computes something must come from the page itself.
 
     A browser says where a request comes from: by Sec-Fetch-Site, which no proxy changes, else by Origin, which must
-    name the host that was asked. Programs that are no browsers say neither, and may ask. With a `token` all but the
-    page's own files want it, as "Authorization: Bearer …" or, for the page, as ?token=….
+    name the host that was asked. Programs other than browsers send neither, and may ask. With a `token` everything but
+    the page's own files requires it, as "Authorization: Bearer …" or, for the page, as ?token=….
     """
 
     def __init__(self, app: ASGIApp, token: str = "") -> None:
@@ -48,7 +48,7 @@ class Guard:
         return await app(scope, receive, send_with_headers)
 
     def against(self, scope: Scope) -> tuple[int, str]:
-        """The status and the reason where a request is refused, else 0."""
+        """The status and the reason if a request is refused, else 0."""
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD") and not self.own_page(headers):
             return 403, "this request comes from another page: open the playground itself"
@@ -61,7 +61,7 @@ class Guard:
         return 0, ""
 
     def own_page(self, headers: Headers) -> bool:
-        """Whether a request comes from the page, or from a program that is no browser."""
+        """Whether a request comes from the page, or from a program that is not a browser."""
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if self.token and site:  # behind a proxy Origin and Host may name two hosts
             return site == "same-origin"

@@ -1,6 +1,6 @@
-"""A model without some of its parts, for single steps of work: in between it is whole, for everybody else.
+"""A model without some of its parts, for single steps of work: in between it is whole, for everyone else.
 
-Knocked out (zero ablation) is what a head gives, or all that an attention or an MLP adds to the residual stream.
+What is knocked out (zero ablation) is a head's output, or all that an attention or an MLP adds to the residual stream.
 
 V vocabulary.
 """
@@ -31,7 +31,7 @@ WHOLE = {"attention": "attn.out", "mlp": "mlp.out"}  # activations that are adde
 
 
 class KnockedOut:
-    """The parts of a model that a request does without; none where it names none.
+    """The parts of a model that a request does without; none if it names none.
 
     Raises `Refused` (422) for a part that the model does not have.
     """
@@ -57,7 +57,7 @@ class KnockedOut:
             raise Refused(422, f"a {type(lm.model).__name__} has no parts to leave out: GPT-2 and Llama models have")
 
     def without(self, compute: Callable[[], T]) -> T:
-        """What is computed by the model without these parts."""
+        """What `compute` returns when the model lacks these parts."""
         if not self.changes:
             return compute()
         with patch(model_of(self.lm), self.changes):
@@ -72,12 +72,12 @@ class KnockedOut:
             steps.close()
 
     def apart(self, recent: Recent) -> Recent:
-        """Where logits are kept, so that nobody takes those without these parts for the model's own."""
+        """Where logits are kept, so that those without these parts are not taken for the model's own."""
         return Apart(recent, " ".join(sorted(self.changes))) if self.changes else recent
 
 
 class Apart(Recent):
-    """The logits of a changed model among those of others, in the same room: under negative numbers, which no id is."""
+    """The logits of a changed model among those of others, in the same store: under negative numbers, never ids."""
 
     def __init__(self, recent: Recent, name: str) -> None:
         self.recent, self.mark = recent, [-1 - byte for byte in name.encode()]
@@ -87,7 +87,7 @@ class Apart(Recent):
         self.recent.put([*self.mark, *ids], logits)
 
     def get(self, ids: Sequence[int]) -> Tensor | None:
-        """The logits after a text, or None where they are not here (any more)."""
+        """The logits after a text, or None if they are not here (any more)."""
         return self.recent.get([*self.mark, *ids])
 
 
@@ -122,6 +122,6 @@ def writing(loaded: Loaded, request: Request) -> Writing:
 
 
 def check(what: str, value: int, n: int) -> None:
-    """Refuse the number of a layer or a head that there is not."""
+    """Refuse the number of a layer or head that does not exist."""
     if not 0 <= value < n:
         raise Refused(422, f"{what} {shown(value)}: the model has {n}, 0 to {n - 1}")

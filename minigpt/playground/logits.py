@@ -1,4 +1,4 @@
-"""The logits that a model gave, kept for a while: the bars of a text that was looked at need no forward pass.
+"""The logits that a model gave, kept for a while: the bars of a text that was seen before need no forward pass.
 
 V vocabulary.
 """
@@ -22,7 +22,7 @@ ROOM = 1 << 26  # bytes: 335 distributions over GPT-2's vocabulary
 
 
 class Watched:
-    """A model that remembers the logits it gave last; in every other respect the model itself."""
+    """A model that remembers the logits it gave last; otherwise the model itself."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -48,7 +48,7 @@ class Watched:
 
 
 class Recent:
-    """The logits (V,) after texts, those that were looked at last, up to so many bytes.
+    """The logits (V,) after the texts that were looked at last, up to `room` bytes.
 
     >>> recent = Recent(room=8)
     >>> for id in range(3):
@@ -63,7 +63,7 @@ class Recent:
         self.lock = threading.Lock()
 
     def put(self, ids: Sequence[int], logits: Tensor) -> None:
-        """Keeps the logits (V,) after a text, and lets go of the oldest where room is short."""
+        """Keeps the logits (V,) after a text, and drops the oldest if there is no room."""
         with self.lock:
             old = self.kept.pop(tuple(ids), None)
             self.kept[tuple(ids)] = logits = logits.float().cpu().clone()
@@ -72,7 +72,7 @@ class Recent:
                 self.used -= self.kept.popitem(last=False)[1].nbytes
 
     def get(self, ids: Sequence[int]) -> Tensor | None:
-        """The logits after a text, or None where they are not here (any more)."""
+        """The logits after a text, or None if they are not here (any more)."""
         with self.lock:
             if tuple(ids) in self.kept:
                 self.kept.move_to_end(tuple(ids))
@@ -81,7 +81,7 @@ class Recent:
 
 def bars(logits: Tensor, ids: Sequence[int], settings: Settings, k: int) -> dict[str, Any]:
     """What each filter in turn leaves of the distribution after a text, from its logits (V,): the ids of the k tokens
-    that are likeliest in any of the steps, and of each step the name, these tokens' probabilities, how many tokens of
+    that are likeliest in any of the steps, and for each step its name, these tokens' probabilities, how many tokens of
     the whole vocabulary are left, and the entropy in bits."""
     steps = filter_steps(logits, ids, settings)
     best = torch.stack([probs for _, probs in steps]).amax(0).topk(min(k, len(logits))).indices.tolist()

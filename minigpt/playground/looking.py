@@ -1,4 +1,4 @@
-"""A look at a text that is there: the logits after it, and the pictures of `lm.show`.
+"""A look at an existing text: the logits after it, and the pictures of `lm.show`.
 
 V vocabulary.
 """
@@ -24,7 +24,7 @@ PICTURES = ("attention", "lens", "surprise")
 
 
 def planned(lm: LanguageModel, request: Request) -> tuple[list[int], Settings]:
-    """The ids of a text and the settings for the token after it; 422 where they do not go together."""
+    """The ids of a text and the settings for the token after it; 422 if they do not go together."""
     try:
         settings = lm.settings({**request.settings, "max_new_tokens": 0})
         ids, _, _ = fit(lm.model.config, start_of(lm.tokenizer, request.prompt), settings)
@@ -42,7 +42,7 @@ def next_logits(lm: LanguageModel, ids: list[int], recent: Recent) -> Tensor:
 
 
 def picture(lm: LanguageModel, request: Request) -> dict[str, Any]:
-    """A picture by the method of its name of `lm.show`. Raises ValueError for a text that it cannot show."""
+    """A picture by the method of `lm.show` of that name. Raises ValueError for a text that it cannot show."""
     what = request.more.get("what")
     if what not in PICTURES:
         raise ValueError(f"what must be one of {', '.join(PICTURES)}, not {shown(what)}")

@@ -25,8 +25,8 @@ from minigpt.playground.work import Worker
 class Mine:
     """The parts in a file, as `minigpt check` reads it, each put into a GPT-2 on the CPU: `lm`, or the storyteller.
 
-    The file is read again once it was saved; texts under way go on with what was read before. Raises OSError and
-    ValueError for a file that is not there, is none, or has no exercise in it.
+    The file is read again after it is saved; texts under way continue with what was read before. Raises OSError and
+    ValueError if the file does not exist, is not a file, or has no exercise in it.
     """
 
     def __init__(self, path: str | Path, lm: LanguageModel | None = None) -> None:
@@ -61,14 +61,14 @@ class Mine:
         self.checked_at, self.times = time.strftime("%H:%M:%S"), self.times + 1
 
     def look(self) -> dict[str, Any]:
-        """What is known of the file, after a check if it was saved since; it is then read anew."""
+        """What is known about the file; if it was saved since, it is first read anew and checked."""
         with self.lock:
             now = stamp(self.path)
             if now != self.stamp:
                 self.stamp = now
                 try:
                     self.check()
-                except (OSError, ValueError) as error:  # gone, or half saved: the next save will do
+                except (OSError, ValueError) as error:  # gone, or half saved: the next save will settle it
                     self.trouble = [" ".join(str(error).split())]
             kinds = {part.name: part.kind for part in self.parts.values()}
             reports = [
@@ -83,7 +83,7 @@ class Mine:
         return list(self.parts)
 
     def get(self, name: str) -> Loaded | None:
-        """A model with a part, ready; None for a name that is none."""
+        """A model with a part, ready; None for a name that is not one."""
         part = self.parts.get(name)
         if part is None:
             return None
@@ -92,7 +92,7 @@ class Mine:
         return Loaded(lm, self.worker, part.recent, part)
 
     def write(self, part: str, prompt: str | list[int], **settings: Any) -> str:
-        """The text that the page writes with a part of the file, which is named."""
+        """The text that the page writes with the part of that name."""
         ready = self.get(f"{self.lm.name} with your {part}")
         if ready is None:
             raise ValueError(f"{self.path} has no {part} that writes: there are {', '.join(self.names()) or 'none'}")
@@ -101,9 +101,9 @@ class Mine:
 
 
 def on_cpu(lm: LanguageModel | None) -> LanguageModel:
-    """A GPT-2 on the CPU in float32 for parts to be put in: a copy of this one, else the storyteller.
+    """A GPT-2 on the CPU in float32 to put parts into: a copy of this one, else the storyteller.
 
-    One in another dtype than its files', such as int8, is loaded again, for a part is compared with what they hold.
+    A model in another dtype than its files', such as int8, is loaded again, since a part is compared with the files.
     """
     if lm is None or type(lm.model) is not GPT2:
         return load("storyteller", device="cpu")

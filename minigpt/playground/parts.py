@@ -32,9 +32,9 @@ ALONE = threading.RLock()  # `shielded` puts back what belongs to the whole proc
 STEP = 5.0  # seconds that a part may take for a token
 ORDER = ("temperature", *FILTERS, "next_probs")  # in which the steps of a draw run
 SEARCH: dict[str, Any] = {"temperature": 0, "repetition_penalty": 1}
-NEEDS: dict[str, dict[str, Any]] = {  # settings with which a part has something to do, and which let it be seen
+NEEDS: dict[str, dict[str, Any]] = {  # settings with which a part has something to do, and its effect shows
     "temperature": {"temperature": 0.7},
-    "top_k": {"temperature": 1, "top_k": 3, "top_p": 1, "min_p": 0},  # of few tokens, one too many is soon drawn
+    "top_k": {"temperature": 1, "top_k": 3, "top_p": 1, "min_p": 0},  # among few tokens, one too many is soon drawn
     "top_p": {"temperature": 1, "top_p": 0.9, "top_k": 0, "min_p": 0},
     "min_p": {"temperature": 1, "min_p": 0.05, "top_k": 0, "top_p": 1},
     "next_probs": {"temperature": 0.7},
@@ -47,11 +47,11 @@ NUMBER = {"temperature": 1, "top_k": 1, "top_p": 1, "min_p": 1, "sample": 1, "be
 
 
 class Gone(BaseException):
-    """Nobody waits for the text any more; no `except Exception` of a learner's catches it."""
+    """Nobody is waiting for the text any more; no `except Exception` of a learner's catches it."""
 
 
 def at_work(name: str, work: Callable[[], T], seconds: float = STEP) -> T:
-    """What a learner's code returns, within some seconds. Raises ValueError, in one line, where it does not."""
+    """What a learner's code returns, within some seconds. Raises ValueError, in one line, if it does not."""
     try:
         with ALONE, shielded(), torch.no_grad():
             found: T = limited(work, seconds)
@@ -68,11 +68,11 @@ def at_work(name: str, work: Callable[[], T], seconds: float = STEP) -> T:
 
 
 class Uncached(nn.Module):
-    """A model that reads the whole text for each token, since a learner's part knows no cache.
+    """A model that reads the whole text for each token, since a learner's part has no cache.
 
-    What it keeps in a KV cache are the ids themselves: so it can be searched by beams as any other. `model` says how
-    large it is; what computes is made by `make` when it is first asked, since a part may remember what it saw, and
-    gives logits: they are its vectors, too.
+    What it keeps in a KV cache is the ids themselves, so beam search works as with any other. `model` says how large it
+    is; what computes is made by `make` when first asked, since a part may remember what it saw, and gives logits, which
+    serve as its vectors, too.
     """
 
     def __init__(self, name: str, model: GPT2, make: Callable[[], Callable[[Tensor], Any]]) -> None:
@@ -88,7 +88,7 @@ class Uncached(nn.Module):
 
     @torch.no_grad()
     def hidden(self, ids: Tensor, pos: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """Logits (B, T, V) after ids (B, T). Raises ValueError where the part fails, or spoils the shape."""
+        """Logits (B, T, V) after ids (B, T). Raises ValueError if the part fails, or gets the shape wrong."""
         new = ids.shape[1]
         if cache is not None:
             pos = torch.arange(new).expand(ids.shape) if pos is None else pos
@@ -106,7 +106,7 @@ class Uncached(nn.Module):
         return logits[:, -new:]  # (B, T, V)
 
     def unembed(self, x: Tensor) -> Tensor:
-        """The logits (..., V) that they are."""
+        """The logits (..., V), which they already are."""
         return x
 
 
@@ -114,8 +114,8 @@ class Uncached(nn.Module):
 class Part:
     """An exercise that a learner wrote, and a model on the CPU into which it is put.
 
-    `kind` is the step of `minigpt.exercises.play.Writer` in whose place it stands: encode, probs, draw or write;
-    "model" for what stands in the model; empty for what has no place in writing.
+    `kind` is the step of `minigpt.exercises.play.Writer` that it replaces: encode, probs, draw or write; "model" for a
+    part of the model; empty for what has no place in writing.
     """
 
     name: str
@@ -143,11 +143,11 @@ class Part:
 
     @cached_property
     def model(self) -> GPT2:
-        """A private copy of the model: whatever the part writes into, nobody else reads."""
+        """A private copy of the model: nobody else reads what the part writes into it."""
         return copy.deepcopy(model_of(self.lm))
 
     def writer(self, number: Callable[[], Any] = lambda: None) -> Writer:
-        """A new writer with the part in its place; it gets `number()` where `check.play` gives it one of its own."""
+        """A new writer with the part in its place; it gets `number()` where `check.play` gives a number of its own."""
         writer, part = Writer(structure(self.lm, self.model), 0), self.value
         if self.exercise.name in NUMBER:
             place = NUMBER[self.exercise.name]
@@ -159,7 +159,7 @@ class Part:
         return writer
 
     def language_model(self) -> LanguageModel:
-        """The model with the part in every place of its kind; where it is a step of writing, the model as it is."""
+        """The model with the part in every place of its kind; if it is a step of writing, the model as it is."""
         if self.kind != "model":
             return self.lm
         model = Uncached(self.name, model_of(self.lm), lambda: self.writer().forward)
@@ -179,5 +179,5 @@ def structure(lm: LanguageModel, model: GPT2) -> LanguageModel:
 
 
 def step_of(function: Any) -> Any:
-    """What tells two functions apart, of which one may be bound to another object."""
+    """What identifies a function, whichever object it may be bound to."""
     return getattr(getattr(function, "__func__", function), "__code__", function)

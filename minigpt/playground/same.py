@@ -1,4 +1,4 @@
-"""How to have the same text without the page: a command line, and Python."""
+"""How to get the same text without the page: a command line, and Python."""
 
 import shlex
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def same_text(
     if changes:
         patched = f"with minigpt.patch(lm.model, {dict(changes)!r}):\n    print(lm.{call})"
         return {"command": "", "python": f"import minigpt\n\nlm = {load}\n{patched}"}
-    if text is None or "\0" in text:  # which no command line can hold
+    if text is None or "\0" in text:  # which no command line can contain
         return {"command": "", "python": python}
     words = [word for name, value in settings.items() for word in (flag(name), str(value).removesuffix(".0"))]
     chosen = [] if lm.name == "storyteller" else ["-m", lm.name]
@@ -38,7 +38,7 @@ def loading(lm: LanguageModel) -> str:
 
 
 def other_dtype(lm: LanguageModel) -> str:
-    """The model's dtype where it is not the one of its files, which was asked for or is the fastest; else empty."""
+    """The model's dtype if it differs from its files', because it was asked for or is the fastest; else empty."""
     return lm.report.dtype if lm.report and lm.report.dtype != lm.report.own_dtype else ""
 
 
@@ -51,13 +51,13 @@ def needed(lm: LanguageModel, given: dict[str, Any]) -> dict[str, Any]:
         try:
             if lm.settings(fewer) == lm.settings(kept):
                 kept = fewer
-        except ValueError:  # that one is what makes the others go together
+        except ValueError:  # it is this one that makes the others go together
             continue
     return kept
 
 
 def text_of(lm: LanguageModel, ids: list[int]) -> str | None:
-    """The text that is read as these ids, or None where there is none."""
+    """The text that is read as these ids, or None if there is none."""
     assert lm.tokenizer
     if not set(ids) <= lm.tokenizer.tokens.keys():
         return None

@@ -1,4 +1,4 @@
-"""The architecture with the shapes of a real forward pass: what each part gave for the text that is on the page.
+"""The architecture with the shapes of a real forward pass: what each part gave for the text on the page.
 
 B batch, T tokens, C channels, V vocabulary.
 """
@@ -43,9 +43,9 @@ LLAMA_PARTS = {
 
 @torch.inference_mode()
 def live_architecture(lm: LanguageModel, prompt: str | list[int]) -> Drawing:
-    """The model with the shapes that its prefill of a text has: the logits (1, V) are those after the last token.
+    """The model with the shapes of its prefill of a text: the logits (1, V) are those after the last token.
 
-    Raises ValueError for a text that is longer than the model's context, and for a model that is none of ours.
+    Raises ValueError for a text longer than the model's context, and for a model that is not one of ours.
     """
     model = model_of(lm)
     ids, _, _ = fit(model.config, start_of(lm.tokenizer, prompt), lm.settings({"max_new_tokens": 0}))

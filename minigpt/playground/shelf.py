@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from minigpt.playground.mine import Mine
     from minigpt.playground.parts import Part
 
-SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # which begin as the model's files say
+SLIDERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")  # which start as the model's files say
 FLOAT = 4  # bytes of a number in memory; half precision is float32 on a CPU
 
 
@@ -51,7 +51,7 @@ class Shelf:
         return [self.first, *filter(found, writers), *(self.mine.names() if self.mine else [])]
 
     def get(self, name: str) -> Loaded:
-        """A model that is loaded; 409 where it is not, 404 where there is none of that name here."""
+        """A model that is loaded; 409 if it is not, 404 if there is none of that name here."""
         if name in self.loaded:
             return self.loaded[name]
         if self.mine and (ready := self.mine.get(name)):
@@ -60,7 +60,7 @@ class Shelf:
         raise Refused(409, f"{name} is not loaded yet: load it first")
 
     def check(self, name: str) -> None:
-        """Refuse a name that is none of a model on this machine; nothing is fetched from here."""
+        """Refuse a name that is not that of a model on this machine; nothing is downloaded from here."""
         if name not in self.names():
             here = ", ".join(self.names())
             raise Refused(
@@ -68,7 +68,7 @@ class Shelf:
             )
 
     def load(self, name: str) -> Loaded:
-        """Loads a model if it is not there yet; 404 as `check`, 422 where it cannot be loaded."""
+        """Loads a model if it is not there yet; 404 as `check`, 422 if it cannot be loaded."""
         with self.lock:
             if self.mine and (ready := self.mine.get(name)):
                 return ready
@@ -121,7 +121,7 @@ def found(name: str) -> Path | None:
 
 
 def free_memory() -> str:
-    """What of the machine's memory is free, in words; nothing where the system does not say."""
+    """How much of the machine's memory is free, in words; nothing if the system does not say."""
     try:
         return f" ({size_text(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_AVPHYS_PAGES'))} are free)"
     except (AttributeError, ValueError, OSError):

@@ -1,6 +1,6 @@
-"""A prompt as a user's message: written by the model's chat template, or as somebody changed what that wrote.
+"""A prompt as a user's message: as the model's chat template writes it, or as edited by hand after that.
 
-Names of special tokens are read as these tokens where the template wrote them, and in a text that was changed by hand,
+Names of special tokens are read as these tokens where the template wrote them, and in a text that was edited by hand,
 which is why that has a field of its own; in a prompt they are plain text.
 """
 
@@ -12,11 +12,11 @@ from minigpt.playground.same import loading, needed
 from minigpt.playground.texts import message
 from minigpt.playground.wire import LONGEST_PROMPT, Refused, Request, check_text
 
-FIELDS = {"chat": bool, "written": str}  # of a request: whether the prompt is a message, and what was made of it
+FIELDS = {"chat": bool, "written": str}  # of a request: whether the prompt is a message, and the edited text
 
 
 def rendered(lm: LanguageModel, request: Request) -> dict[str, Any]:
-    """The prompt as the template writes it, and the special tokens in that. Raises ValueError where there is none."""
+    """The prompt as the template writes it, and the special tokens in it. Raises ValueError if there is no template."""
     if not isinstance(request.prompt, str):
         raise Refused(422, "give prompt, a text: a template writes a user's message, no ids")
     form = lm.chat_format()
@@ -29,8 +29,8 @@ def rendered(lm: LanguageModel, request: Request) -> dict[str, Any]:
 def conversation(lm: LanguageModel, request: Request, given: dict[str, Any]) -> tuple[list[int], dict[str, Any]]:
     """The ids from which an answer goes on, and its settings: it ends where the model's answers end, as in `lm.chat`.
 
-    Ids are left as they are: a branch goes on within an answer. Raises ValueError where there is no chat template, and
-    `Refused` for a `written` that is none.
+    Ids are left as they are: a branch goes on within an answer. Raises ValueError if there is no chat template, and
+    `Refused` for a `written` that is invalid.
     """
     form, written = lm.chat_format(), request.more.get("written")
     given = with_defaults(given, form, lm.generation_config)
@@ -45,7 +45,7 @@ def conversation(lm: LanguageModel, request: Request, given: dict[str, Any]) -> 
 
 
 def check_written(written: str) -> None:
-    """Refuse a changed text that is none, or too long."""
+    """Refuse an edited text that is not valid text, or too long."""
     check_text("written", written)
     if not written:
         raise Refused(422, "written is empty: there is nothing to go on from")

@@ -1,4 +1,4 @@
-"""Texts that grow before a reader's eyes and stop when told, of any strategy; and the code that gives the same text."""
+"""Texts that grow as one watches and stop when told, by any strategy; and the code that gives the same text."""
 
 import shlex
 from collections.abc import Generator, Mapping
@@ -19,8 +19,8 @@ def growing(
 ) -> Generator[TokenSequence]:
     """The sequence that `lm.generate` makes, after every token; close it and no further one is computed.
 
-    Of a beam search it is the likeliest text so far, until in the end it is the one that won. With `chat` the prompt is
-    a user's message, and the text the answer of `lm.chat`. Raises as these do.
+    In a beam search it is the likeliest text so far, and at the end the one that won. With `chat` the prompt is a
+    user's message, and the text the answer of `lm.chat`. Raises as these do.
     """
     if chat:
         form = lm.chat_format()
@@ -48,7 +48,7 @@ def message(prompt: Prompt) -> dict[str, object]:
 
 
 def as_code(model: LanguageModel | str | Path, prompt: str, given: Mapping[str, object], chat: bool = False) -> str:
-    """The Python that gives the same text, which calls a model that is given itself lm; else the command line, too.
+    """The Python that gives the same text, on `lm` if the model is given as an object; else the command line, too.
 
     >>> print(as_code("gpt2", "It's", {"top_k": 5}))
     minigpt.load('gpt2').generate("It's", top_k=5).text

@@ -1,4 +1,4 @@
-"""The vocabularies on this machine: which there are, and those that were read."""
+"""The vocabularies on this machine: which ones there are, and those already read."""
 
 import threading
 from pathlib import Path
@@ -19,7 +19,7 @@ KINDS: dict[str, type[AnyTokenizer]] = {"bert": WordPiece, "t5": Unigram}  # by 
 
 class Vocabularies:
     """The vocabularies on this machine by name: those of the models, relatives too, and the official ones. None is
-    fetched from here."""
+    downloaded from here."""
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
@@ -33,7 +33,7 @@ class Vocabularies:
         return list(dict.fromkeys([*self.shelf.loaded, *models, *others]))
 
     def get(self, name: str) -> AnyTokenizer:
-        """A vocabulary, read if it was not yet; 404 where there is none of that name, 422 where it cannot be read."""
+        """A vocabulary, read if it was not yet; 404 if there is none of that name, 422 if it cannot be read."""
         if name in self.kept:  # which need not wait for another one
             return self.kept[name]
         with self.lock:
@@ -50,7 +50,7 @@ class Vocabularies:
         """A vocabulary that is there: a loaded model's own, a model's files, or an official one's."""
         if name in self.shelf.loaded:
             own = self.shelf.loaded[name].lm.tokenizer
-            assert own  # a model without one does not come onto the shelf
+            assert own  # a model without one does not get onto the shelf
             return Tokenizer.of(own.vocabulary)  # never `plain`, which takes hours for a long word
         path = found(name) if name in REGISTRY else None
         if path:

@@ -1,4 +1,4 @@
-"""What the page may send: JSON with every field checked, and one clear line where something is wrong with it."""
+"""What the page may send: JSON with every field checked, and one clear line if something is wrong with it."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ LONGEST_PROMPT = 200_000  # characters, or ids; the model's own context is far s
 
 
 class Refused(ValueError):
-    """A request that is not done: its HTTP status, and why in one line."""
+    """A request that is refused: its HTTP status, and why in one line."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -26,7 +26,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be done with a text: a model's name, the text or its ids, settings under their Python names."""
+    """What to do with a text: a model's name, the text or its ids, settings under their Python names."""
 
     model: str
     prompt: str | list[int]
@@ -37,7 +37,7 @@ class Request:
 def read(body: bytes, more: Mapping[str, type] | None = None) -> Request:
     """The request in a body of JSON; `more` names the fields that one route alone takes, with their types.
 
-    Raises `Refused`: 400 for what is no JSON object, 422 for a field that is missing, unknown or wrong.
+    Raises `Refused`: 400 for what is not a JSON object, 422 for a field that is missing, unknown or wrong.
 
     >>> read(b'{"model": "storyteller", "prompt": "Once", "settings": {"top_k": 5}}').settings
     {'top_k': 5}
@@ -63,7 +63,7 @@ KINDS = {str: "a text", list: "a list", dict: "an object", int: "a whole number"
 
 
 def fields(body: bytes, known: Mapping[str, type]) -> dict[str, Any]:
-    """The fields in a body of JSON, a model among them, each known and of its type; raises as `read`."""
+    """The fields in a body of JSON, a model among them, each known and of its type; raises as `read` does."""
     sent = parse(body)
     for name, value in sent.items():
         if name not in known:
@@ -80,14 +80,14 @@ def parse(body: bytes) -> dict[str, Any]:
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits; too deep
-        raise Refused(400, f"the body is no JSON: {' '.join(str(error).split())[:120]}") from None
+        raise Refused(400, f"the body is not JSON: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(sent, dict):
         raise Refused(400, f"the body must be a JSON object, not {shown(sent)}")
     return sent
 
 
 def settings(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given, each as its rule in `minigpt.generation.rules` keeps it; null is not given."""
+    """The settings that were given, each as its rule in `minigpt.generation.rules` keeps it; null means not given."""
     unknown = next((name for name in sent if name not in SETTINGS), None)
     if unknown is not None:
         raise Refused(422, f"unknown setting {shown(unknown)}: there are {', '.join(SETTINGS)}")
@@ -107,15 +107,15 @@ def settings(sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_ids(ids: list[Any]) -> None:
-    """Refuse a list that holds anything but ids; whether the model has them is seen later."""
+    """Refuse a list that contains anything but ids; whether the model has them is checked later."""
     wrong = next((id for id in ids if type(id) is not int or not 0 <= id < 2**31), None)
     if wrong is not None or None in ids:
         raise Refused(422, f"ids must be whole numbers from 0 up, not {shown(wrong)}")
 
 
 def check_text(name: str, text: str) -> None:
-    """Refuse half of a surrogate pair, which is no character and has no UTF-8."""
+    """Refuse half of a surrogate pair, which is not a character and has no UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise Refused(422, f"{name} is no Unicode text: half a character at place {error.start}") from None
+        raise Refused(422, f"{name} is not Unicode text: half a character at place {error.start}") from None

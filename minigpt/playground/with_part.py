@@ -28,13 +28,13 @@ from minigpt.playground.writing import Writing
 from minigpt.prompts import Prompt
 
 TEXT = 30.0  # seconds for a part that writes a whole text at once
-FINISHED = "part"  # the reason to end where such a part gives fewer tokens than it might
+FINISHED = "part"  # the reason to end if such a part gives fewer tokens than it might
 
 
 class WithPart(Writing):
-    """A text with a learner's part: the steps of `lm.generate` with the same settings and seed, but for that one.
+    """A text with a learner's part: the steps of `lm.generate` with the same settings and seed, except that one.
 
-    Raises `Refused` (422) also where the settings leave the part without anything to do.
+    Raises `Refused` (422) also if the settings leave the part without anything to do.
     """
 
     def __init__(self, loaded: Loaded, request: Request) -> None:
@@ -44,7 +44,7 @@ class WithPart(Writing):
         self.check()
 
     def begin(self, prompt: Prompt) -> list[int]:
-        """The prompt's ids; a part that encodes encodes it."""
+        """The prompt's ids, by the part if it is one that encodes."""
         if self.part.kind != "encode" or not isinstance(prompt, str):
             return super().begin(prompt)
         ids = at_work(self.part.name, lambda: [int(id) for id in self.part.writer().encode(prompt)])
@@ -58,7 +58,7 @@ class WithPart(Writing):
         return {"command": "", "python": f"import minigpt\nfrom minigpt.playground.mine import Mine\n\n{call}"}
 
     def check(self) -> None:
-        """Refuse settings with which the part would not be asked, or would be asked for what it does not do."""
+        """Refuse settings with which the part would not be called, or would be asked for what it does not do."""
         name, kind, settings = self.part.exercise.name, self.part.kind, self.settings
         if kind in ("probs", "draw") and (not settings.samples or settings.num_beams > 1):
             raise Refused(422, f"your {name} is for sampling: give a temperature above 0, and no beams")
@@ -71,7 +71,7 @@ class WithPart(Writing):
                 raise Refused(422, f"your {name} penalizes nothing: switch penalties and bans off")
 
     def tokens(self) -> Iterator[Event]:
-        """Tokens as they are drawn; a text that the part writes at once is told afterwards."""
+        """Tokens as they are drawn; a text that the part writes all at once is reported afterwards."""
         if self.part.kind == "write":
             self.write()
             if self.sequence.new_ids:
@@ -113,7 +113,7 @@ class WithPart(Writing):
         sequence.finish_reason = sequence.finish_reason or FINISHED
 
     def look(self, *_: object) -> None:
-        """Stops the part where nobody waits for it."""
+        """Stops the part if nobody is waiting for it."""
         if self.stopped:
             raise Gone
 
@@ -141,7 +141,7 @@ class WithPart(Writing):
 
 
 def check_inside(loaded: Loaded, request: Request, inside: bool = False) -> None:
-    """Refuse a look into a learner's modules, which tell nothing of their inside, and switching parts of them off."""
+    """Refuse a look into a learner's modules, which reveal nothing of their inside, and switching parts of them off."""
     without, what = request.more.get("without"), request.more.get("what", "surprise")
     if loaded.part and (without or (loaded.part.kind == "model" and (inside or what != "surprise"))):
         own = loaded.part.lm.name
@@ -149,7 +149,7 @@ def check_inside(loaded: Loaded, request: Request, inside: bool = False) -> None
 
 
 def around(name: str, settings: Settings) -> tuple[Settings, Settings]:
-    """The settings with the filters before a step alone, and with those after it."""
+    """The settings with only the filters before a step, and with those after it."""
     at = ORDER.index(name)
     off = [{other: OFF[other] for other in some if other in OFF} for some in (ORDER[at:], ORDER[: at + 1])]
     return replace(settings, **off[0]), replace(settings, **off[1])
@@ -166,7 +166,7 @@ def checked(probs: Any, shape: torch.Size) -> Tensor:
 
 
 def drawn(found: Any, probs: Tensor) -> int:
-    """The id that was drawn from probabilities (1, V). Raises `Unbuilt` for what is none."""
+    """The id that was drawn from probabilities (1, V). Raises `Unbuilt` for what is not one."""
     id = int(found)
     if not 0 <= id < probs.shape[-1]:
         raise Unbuilt(f"it draws the id {id}: ids are 0 to {probs.shape[-1] - 1}")

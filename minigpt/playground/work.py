@@ -1,4 +1,4 @@
-"""Work on one model, shared fairly: requests take turns, one token each, and a request that is given up stops there."""
+"""Work on one model, shared fairly: requests take turns, one token each, and a cancelled request stops there."""
 
 import sys
 import threading
@@ -24,7 +24,7 @@ class Job:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """No further step is begun; the one under way is finished."""
+        """Begins no further step; the one under way is finished."""
         self.cancelled = True
 
     def step(self) -> bool:
@@ -67,7 +67,7 @@ class Worker:
         self.thread.start()
 
     def submit(self, job: Job, first: bool = False) -> int:
-        """Puts a job behind the others, or `first`; how many must end before it begins. 503 where too many wait."""
+        """Puts a job behind the others, or `first`; returns how many must end before it. 503 if too many wait."""
         with self.changed:
             for gone in [job for job in self.jobs if job.cancelled]:
                 self.drop(gone)
@@ -78,12 +78,12 @@ class Worker:
             return 0 if first else max(0, len(self.jobs) - self.at_once)
 
     def drop(self, job: Job) -> None:
-        """Takes a job that was given up out of the queue; one that has begun is closed by its own next turn."""
+        """Takes a cancelled job out of the queue; one that has begun is closed by its own next turn."""
         if job in list(self.jobs)[self.at_once :]:
             self.jobs.remove(job)
 
     def work(self) -> None:
-        """Turn by turn until `stop`: the first job's step, and then it stands behind those that take turns with it."""
+        """Turn by turn until `stop`: the first job's step, after which it goes behind those that take turns with it."""
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.jobs or self.stopping)
@@ -96,7 +96,7 @@ class Worker:
                     self.jobs.insert(self.at_once - 1, job)
 
     def stop(self, cancel: bool = False) -> None:
-        """Ends the thread when the work is done, or, to `cancel`, after the step that is under way."""
+        """Ends the thread when the work is done or, with `cancel`, after the step that is under way."""
         with self.changed:
             self.stopping = True
             for job in self.jobs:

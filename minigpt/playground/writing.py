@@ -30,14 +30,14 @@ from minigpt.prompts import Prompt, start_of
 from tokenizer import Tokenizer
 from tokenizer.display import label
 
-N_BEST = 10  # alternatives that are told of every token
-POSITIONS_AT_ONCE = 64  # whose logits are held at the same time
+N_BEST = 10  # alternatives that are reported for every token
+POSITIONS_AT_ONCE = 64  # whose logits are held in memory at once
 
 
 class Writing:
-    """A planned text: `events` computes it. Raises `Refused` (422) where model, prompt and settings do not go together.
+    """A planned text: `events` computes it. Raises `Refused` (422) if model, prompt and settings do not go together.
 
-    Texts are those of `lm.generate` with the same settings; where no seed is given, one is drawn and told.
+    Texts are those of `lm.generate` with the same settings; if no seed is given, one is drawn and reported.
     """
 
     def __init__(self, lm: LanguageModel, request: Request, recent: Recent) -> None:
@@ -64,7 +64,7 @@ class Writing:
         return start_of(self.tokenizer, prompt)
 
     def stop(self) -> None:
-        """Nobody waits for the text any more; it ends between two steps."""
+        """Nobody is waiting for the text any more; it ends between two steps."""
 
     def same(self) -> dict[str, str]:
         """The command and the Python for the same text."""
@@ -106,7 +106,7 @@ class Writing:
 
     @torch.inference_mode()
     def read_again(self, model: Any) -> Iterator[Event]:
-        """What there is to say about new tokens that are all there, from one forward pass."""
+        """What there is to say about new tokens that are all known, from one forward pass."""
         ids, n_prompt = self.sequence.ids, self.sequence.n_prompt
         x = model.hidden(torch.tensor([ids[:-1]], device=device_of(model)))[0, n_prompt - 1 :]  # (N, C)
         place = n_prompt
@@ -144,6 +144,6 @@ class Writing:
 
 
 def name_of(tokenizer: Tokenizer, id: int) -> dict[str, Any]:
-    """An id with its bytes in hexadecimal and a label that shows white space; ids that only pad have none."""
+    """An id with its bytes in hexadecimal and a label that shows white space; padding ids have none."""
     data = tokenizer.decode_bytes([id]) if id in tokenizer.tokens else b""
     return {"id": id, "bytes": data.hex(" "), "label": label(data) if data else f"#{id}"}

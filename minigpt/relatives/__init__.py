@@ -15,8 +15,8 @@ KINDS: dict[str, type[Encoder] | type[Seq2Seq]] = {"bert": Encoder, "bart": Seq2
 def load_relative(
     name: str | Path, device: str | torch.device = "auto", dtype: torch.dtype | str | None = None
 ) -> Encoder | Seq2Seq:
-    """A relative of GPT-2, by its registered name, a Hub id or a folder in Hugging Face's layout, with what it is for:
-    a BERT's `embed`, `similar` and `fill_mask`, the `generate` of a BART or a T5.
+    """A relative of GPT-2, by its registered name, a Hub id or a folder in Hugging Face's layout, with its methods:
+    a BERT's `embed`, `similar` and `fill_mask`, a BART's or T5's `generate`.
 
     `device` and `dtype` are as in `minigpt.load`. Raises ValueError or OSError, saying what to do.
     """

@@ -1,4 +1,4 @@
-"""The decoders of BART and T5 with the texts in mind that they write about, as generation asks for a model.
+"""The decoders of BART and T5, bound to the texts that they write about, with the interface that generation expects.
 
 N texts, S tokens of the longest, B sequences, T new tokens, L layers, H heads, D head size.
 """
@@ -20,7 +20,7 @@ from minigpt.models.t5 import T5
 class Decoder:
     """One decoder for N texts, each sequence written about one of them (the protocol of minigpt/models/interface.py).
 
-    The texts are read here, once and together: the shorter ones are padded on the right, and no token of the encoder,
+    The texts are encoded here, once, together: the shorter ones are padded on the right, and no token of the encoder,
     and none of the decoder by cross-attention, sees the padding. A single text's memory serves any number of sequences;
     that of several has one row for each sequence, which `rows` makes.
     """

@@ -1,4 +1,4 @@
-"""BERT and what is made from it, ready to use: vectors of texts, how alike two texts are, the word behind a [MASK]."""
+"""BERT and what is made from it, ready to use: vectors of texts, the similarity of two texts, the word for a [MASK]."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BATCH = 32  # texts in one pass
 
 
 class Similar(NamedTuple):
-    """A text and the cosine of its vector with another's: 1 for the same direction, 0 for none in common."""
+    """A text and the cosine of its vector with another's: 1 for the same direction, 0 for orthogonal ones."""
 
     text: str
     cosine: float
 
 
 class Filling(NamedTuple):
-    """A token for the [MASK] of a text, its probability, and the text with it."""
+    """A token for the [MASK] of a text, its probability, and the text with it filled in."""
 
     token: str
     probability: float
@@ -62,12 +62,12 @@ class Encoder:
     def load(
         cls, name: str | Path, device: str | torch.device = "auto", dtype: torch.dtype | str | None = None
     ) -> Encoder:
-        """As `minigpt.load_relative`, where it is known that the model is a BERT."""
+        """Like `minigpt.load_relative`, for a model known to be a BERT."""
         return cls.of(load_relative_checkpoint(name, device, dtype))
 
     @classmethod
     def of(cls, checkpoint: RelativeCheckpoint) -> Encoder:
-        """From a checkpoint and what lies beside it; a ValueError where it is no BERT's."""
+        """From a checkpoint and the files beside it; raises ValueError if it is not a BERT's."""
         if not isinstance(checkpoint.model, Bert):
             raise ValueError(f"{checkpoint.name} is no BERT: load it with minigpt.load_relative")
         tokenizer = WordPiece.load(checkpoint.path)
@@ -83,8 +83,8 @@ class Encoder:
     def embed(self, texts: Sequence[str]) -> Tensor:
         """A vector of length 1 for each text: (N, C). The product of two is their cosine.
 
-        It is the mean of the last layer's vectors over all tokens of the text, [CLS] and [SEP] too and padding not, or
-        where the folder's 1_Pooling says so that of [CLS], normalized: as sentence-transformers has it (Reimers &
+        It is the mean of the last layer's vectors over all tokens of the text, [CLS] and [SEP] too but not padding, or,
+        if the folder's 1_Pooling says so, that of [CLS], normalized: as in sentence-transformers (Reimers &
         Gurevych 2019, section 3). A plain BERT, which was not trained for it, gives its mean too: of little use, since
         most of its cosines are high. Raises ValueError for a text longer than the model reads.
         """
@@ -117,9 +117,9 @@ class Encoder:
 
     @torch.inference_mode()
     def fill_mask(self, text: str, n: int = 5) -> list[Filling]:
-        """The `n` most likely tokens at the place of the text's [MASK], the most likely first.
+        """The `n` most likely tokens at the position of the text's [MASK], the most likely first.
 
-        Raises ValueError where the checkpoint has no head for it, or the text not one [MASK].
+        Raises ValueError if the checkpoint has no head for it, or the text not exactly one [MASK].
         """
         if not self.model.config.has_head:
             known = "load one that has, such as bert-base-uncased"

@@ -1,5 +1,5 @@
-"""GPT-2, BERT, BART and T5 side by side: their parts at the sizes of well-known files, whom each of their attentions
-lets look at whom, and what they can do; the latter two by running small random models (lesson 13).
+"""GPT-2, BERT, BART and T5 side by side: their parts at the sizes of well-known files, which tokens each of their
+attentions can see, and what they can do; the latter two by running small random models (lesson 13).
 
 T tokens, S tokens looked at, C channels.
 """
@@ -46,7 +46,7 @@ def full_size(name: str) -> Relative:
 
 
 def small(name: str) -> Relative:
-    """A small model of a family in float64, its numbers random and large enough for every path to show."""
+    """A small model of a family in float64, its numbers random and large enough for every path to have an effect."""
     sizes = SMALL | {"n_inner": 24}
     makers: dict[str, Callable[[], Relative]] = {
         "GPT-2": lambda: GPT2(GPT2Config(**SMALL, n_ctx=16)),
@@ -73,7 +73,7 @@ def parts(model: Relative) -> dict[str, int]:
 
 
 class Branch(NamedTuple):
-    """A line of a tree of modules: how deep it stands, its name, and the parameters in it."""
+    """A line of a tree of modules: its depth, its name, and the parameters in it."""
 
     depth: int
     name: str
@@ -81,7 +81,7 @@ class Branch(NamedTuple):
 
 
 def tree(module: nn.Module, depth: int = 0) -> list[Branch]:
-    """The modules and vectors with parameters; of a stack's layers, which are built alike, the first, as is written.
+    """The modules and vectors with parameters; of a stack's layers, which are built alike, only the first.
 
     >>> tree(T5(T5Config(vocab_size=9, n_layer=3, n_head=1, n_embd=2, n_inner=4)))[1]
     Branch(depth=0, name='encoder: 3 x T5Block', n_parameters=1596)
@@ -113,7 +113,7 @@ def attentions(model: Relative) -> list[Attention]:
         return [Attention("decoder", model.hidden)]
     if isinstance(model, Bert):
         return [Attention("encoder", model.hidden)]
-    other = torch.arange(N_TOKENS)[None] + 9  # what stands on the other side: (1, T)
+    other = torch.arange(N_TOKENS)[None] + 9  # the tokens on the other side: (1, T)
     return [
         Attention("encoder", model.encode),
         Attention("decoder", lambda ids: model.decode(ids, model.encode(other))),
@@ -134,7 +134,7 @@ def looks(run: Run) -> list[list[bool]]:
 
 
 def writes_on(seen: dict[str, list[list[bool]]]) -> bool:
-    """Whether what stands there stays as it is when one token more is written, so that a text grows token by token."""
+    """Whether the outputs so far stay the same when one more token is written, so that a text grows token by token."""
     own = seen.get("decoder") or seen["encoder"]
     return not any(own[i][j] for i in range(N_TOKENS) for j in range(i + 1, N_TOKENS))
 

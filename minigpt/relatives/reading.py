@@ -1,4 +1,4 @@
-"""The tokenizers of BART and T5 as their generation needs them: what stands around a text, and what of it is seen."""
+"""The tokenizers of BART and T5 as their generation needs them: what goes around a text, which tokens are visible."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ class Visible(Tokenizer):
 
 
 def spelled(token: str | bytes, as_bytes: bool) -> bytes:
-    """A token's bytes, with a space for ▁; where pieces name bytes, these.
+    """A token's bytes, with a space for ▁; where pieces name bytes, those.
 
     >>> spelled("▁a", False), spelled("<0xC3>", True), spelled("<0xC3>", False)
     (b' a', b'\\xc3', b'<0xC3>')
@@ -51,7 +51,7 @@ def spelled(token: str | bytes, as_bytes: bool) -> bytes:
 
 def read_tokenizer(folder: Path, model: Bart | T5) -> Vocabulary | None:
     """The folder's tokenizer, or None without one; a ValueError where it has ids that the model has no row for, and
-    where tokenizer.json is missing, which says what stands around a text."""
+    where tokenizer.json is missing, which says what goes around a text."""
     others = [name for name in ("vocab.json", "spiece.model") if (folder / name).exists()]
     if not (folder / "tokenizer.json").exists():
         if others:

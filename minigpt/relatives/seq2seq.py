@@ -44,19 +44,19 @@ class Seq2Seq:
     ) -> None:
         self.model, self.tokenizer, self.name, self.report, self.path = model, tokenizer, name, report, path
         self.generation_config = dict(generation_config or {})
-        self.before, self.after = around(tokenizer)  # the ids that every text stands between
+        self.before, self.after = around(tokenizer)  # the ids around every text
         self.visible = Visible(tokenizer) if tokenizer else None
 
     @classmethod
     def load(
         cls, name: str | Path, device: str | torch.device = "auto", dtype: torch.dtype | str | None = None
     ) -> Seq2Seq:
-        """As `minigpt.load_relative`, where it is known that the model is a BART or a T5."""
+        """Like `minigpt.load_relative`, for a model known to be a BART or a T5."""
         return cls.of(load_relative_checkpoint(name, device, dtype))
 
     @classmethod
     def of(cls, checkpoint: RelativeCheckpoint) -> Seq2Seq:
-        """From a checkpoint and what lies beside it; a ValueError where it is neither a BART nor a T5."""
+        """From a checkpoint and the files beside it; raises ValueError if it is neither a BART nor a T5."""
         c = checkpoint
         if not isinstance(c.model, Bart | T5):
             raise ValueError(f"{c.name} is neither a BART nor a T5: load it with minigpt.load_relative")
@@ -99,12 +99,12 @@ class Seq2Seq:
         **settings: Unpack[Keywords],
     ) -> Completion | list[Completion] | list[list[Completion]]:
         """What the decoder writes about a text, or about several, which are read and answered together; each gets
-        what it gets alone.
+        the same as it would alone.
 
         The settings are those of `minigpt.load(…).generate`, and decoder_start_token_id, the token to start from; what
-        is not given comes from the checkpoint, else greedy. Special tokens in a text count, such as <mask> and
-        <extra_id_0>; those that are written have no `text`, but `ids`. A list of texts gives a list of `Completion`s,
-        with num_return_sequences=n each is a list of n. `n_prompt` counts the tokens of the text that was read.
+        is not given comes from the checkpoint, else it is greedy. Special tokens in a text count, such as <mask> and
+        <extra_id_0>; generated ones are in `ids`, not in `text`. A list of texts gives a list of `Completion`s,
+        with num_return_sequences=n each is a list of n. `n_prompt` counts the tokens of the input text.
         Raises TypeError for an unknown setting, ValueError for a bad value, before anything is computed.
         """
         chosen = resolve({**settings, "num_return_sequences": num_return_sequences}, self.generation_config)
@@ -160,7 +160,7 @@ class Seq2Seq:
         return [[self.completion(s, len(text)) for s in group] for text, group in zip(texts, groups, strict=True)]
 
     def completion(self, sequence: TokenSequence, n_read: int) -> Completion:
-        """What a caller gets: no text begins with the space that belongs to its first word."""
+        """The completion as the caller gets it: its text does not begin with the first word's space."""
         found = completion(sequence)
         prefixed = getattr(self.tokenizer, "prefix", False)
         return replace(found, n_prompt=n_read, text=found.text.removeprefix(" ") if prefixed else found.text)

@@ -1,6 +1,6 @@
 """Several texts answered at once: one pass through the encoder, then the decoder writes about all of them in step.
 
-What comes out is what each text gets alone, by minigpt/generation: drawn or not, beams too. A sequence that has ended
+Each text gets what it would get alone, by minigpt/generation: sampled or not, with beams too. A sequence that has ended
 stays as it is while the others go on. N texts, B sequences, V vocabulary.
 """
 
@@ -22,8 +22,8 @@ N_TEXTS, N_TOKENS = 32, 16384  # of one batch at most; tokens of a text count on
 
 
 def batches(lengths: Sequence[int], settings: Settings) -> Iterator[list[int]]:
-    """Which texts are answered together, by their number, texts of like length side by side so that little is padded.
-    Drafts (prompt lookup) are of one text at a time.
+    """Which texts are answered together, by index, texts of similar length together so that there is little padding.
+    Drafts (prompt lookup) are for one text at a time.
 
     >>> list(batches([9, 2, 8000, 3], Settings(num_beams=3)))
     [[1, 3, 0], [2]]
@@ -40,7 +40,7 @@ def batches(lengths: Sequence[int], settings: Settings) -> Iterator[list[int]]:
 
 
 def write_together(decoder: Decoder, sequences: list[TokenSequence], settings: Settings, seeds: Sequence[int]) -> None:
-    """Lets all sequences grow to their ends: num_return_sequences side by side for each of the decoder's N texts,
+    """Extends all sequences to their ends: num_return_sequences side by side for each of the decoder's N texts,
     `seeds` (N) being the texts' own."""
     if all(sequence.finish_reason for sequence in sequences):  # which may get no token
         return None
@@ -62,10 +62,10 @@ def write_together(decoder: Decoder, sequences: list[TokenSequence], settings: S
 
 @dataclass
 class Search:
-    """The beam search for one text, as far as it has come."""
+    """The beam search for one text, so far."""
 
     text: int  # which of the N
-    sequences: list[TokenSequence]  # that get what is found
+    sequences: list[TokenSequence]  # that receive the result
     step: Step = START
 
 

@@ -27,7 +27,7 @@ class Chat:
 
 @dataclass(frozen=True)
 class Chats:
-    """Conversations to draw batches from; they stand where a text's ids stand. Its length is that of all ids."""
+    """Conversations to draw batches from, in place of a text's ids. The length is that of all ids."""
 
     chats: Sequence[Chat]
 
@@ -36,18 +36,18 @@ class Chats:
 
     @property
     def mean_length(self) -> int:
-        """How many tokens of a batch's row are a chat's."""
+        """The mean number of tokens in a chat."""
         return max(1, round(len(self) / len(self.chats)))
 
     def first(self) -> tuple[list[int], int]:
-        """The ids of the first chat up to its first answer, and the end token of that."""
+        """The ids of the first chat up to its first answer, and that answer's end token."""
         ids, learnt = self.chats[0].ids, self.chats[0].learnt
         start = learnt.index(True)
         return ids[:start], ids[[*learnt, False].index(False, start) - 1]
 
     def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x and y of B chats, see `batch_of`: neighbours by their length among SPREAD times as many, so that little of
-        the batch is padding. One may be among them twice."""
+        """x and y of B chats, see `batch_of`: neighbours by length among SPREAD times as many, so that little of
+        the batch is padding. A chat may be drawn twice."""
         drawn = torch.randint(len(self.chats), (SPREAD * batch_size,), generator=generator)
         ordered = sorted(drawn.tolist(), key=lambda i: len(self.chats[i].ids))
         start = batch_size * int(torch.randint(SPREAD, (), generator=generator))
@@ -101,7 +101,7 @@ def answer_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 @torch.no_grad()
 def score_answers(model: nn.Module, chats: Chats, settings: TrainSettings) -> tuple[float, float]:
-    """The loss over all chats, and the sum of -log p of all that they hold to be learnt, both in nats."""
+    """The loss over all chats, and the sum of -log p of all their learnt tokens, both in nats."""
     device = next(model.parameters()).device
     losses, nats = 0.0, 0.0
     for x, y in chats.batches(settings.batch_size):

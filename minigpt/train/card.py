@@ -1,4 +1,4 @@
-"""What lies beside a trained model for people: a model card, and the losses as a table and a curve."""
+"""What is written beside a trained model for people: a model card, and the losses as a table and a curve."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ def card(
     config, best = model.config, min(log, key=lambda entry: entry["validation"])
     n = sum(parameter.numel() for parameter in model.parameters())
     base = record.asked.get("finetune")
-    begun = f"tuned from {Path(str(base)).name}" if base else "trained from nothing"
+    begun = f"tuned from {Path(str(base)).name}" if base else "trained from scratch"
     texts = record.asked.get("text") or record.asked.get("chat") or []
     named = ", ".join(Path(str(text)).name for text in texts) if isinstance(texts, list) else Path(str(texts)).name
     hashes = " ".join(record.texts)
@@ -57,7 +57,7 @@ def card(
 | learning rate | {settings.learning_rate:g}, {settings.warmup} steps of warm-up, then half a cosine |
 | seed | {settings.seed} |
 
-It knows its text and nothing else. To let it write:
+It knows its text and nothing else. To generate text:
 
     minigpt generate "Once upon a time" -m {name}
 

@@ -1,4 +1,4 @@
-"""Files of chats: each line a JSON object {"messages": [{"role": …, "content": …}, …]}, as the field has it."""
+"""Files of chats: each line a JSON object {"messages": [{"role": …, "content": …}, …]}, the usual format."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ Conversation = list[dict[str, Any]]
 def read_chats(path: Path, encoding: str = "utf-8") -> tuple[dict[int, Conversation], str]:
     """The conversations of a file by the numbers of their lines, and the file's text.
 
-    Raises ValueError that names the line, for one that is no chat or has nothing to learn from.
+    Raises ValueError, naming the line, for one that is not a chat or has nothing to learn from.
     """
     text, found = read_text(path, encoding), {}
     for n, line in enumerate(text.split("\n"), start=1):
@@ -76,7 +76,7 @@ def format_of(folder: Path, tokenizer: Tokenizer) -> ChatFormat:
 
 
 def template_files(folder: Path, tokenizer: Tokenizer) -> dict[str, str]:
-    """What a model of these companions lacks for a chat, by the files' names: TEMPLATE and the tokens that it names;
+    """What a model with these companions lacks for a chat, by file name: TEMPLATE and the tokens that it names;
     nothing where there is a template. Raises ValueError where no end token is known: it could not learn to stop."""
     if read_chat_template(folder) is not None:
         return {}

@@ -54,7 +54,7 @@ def save(
     with exclusive(folder), replacing_files(folder) as part:
         try:
             torch.save((state or trainer.state()) | more, part / FILE)
-        except RuntimeError as error:  # what torch makes of a full disk
+        except RuntimeError as error:  # what torch raises for a full disk
             free = size_text(shutil.disk_usage(folder).free)
             raise OSError(
                 f"{folder / FILE} could not be written, {free} are free on that disk; the last state is unchanged: "
@@ -103,10 +103,10 @@ def load_run(
 
 
 def read_run(folder: Path, device: torch.device | str | None = None) -> SavedRun:
-    """The run in a folder; without a device its model is on the one that the run was asked for.
+    """The run in a folder; without a device its model is on the one that the run asked for.
 
-    Raises FileNotFoundError where there is no run, ValueError where the file is damaged, none of ours, or belongs to
-    another model than the one in the folder.
+    Raises FileNotFoundError where there is no run, ValueError where the file is damaged, not one of ours, or belongs to
+    a model other than the one in the folder.
     """
     finish_writing(folder)
     file = folder / FILE
@@ -117,7 +117,7 @@ def read_run(folder: Path, device: torch.device | str | None = None) -> SavedRun
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "error", UserWarning
-            )  # torch wonders about a pickle of another protocol: it is not ours
+            )  # torch warns about a pickle of another protocol: it is not ours
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         record = RunRecord(**state["record"])
         place = device or str(record.asked.get("device", "cpu"))
@@ -130,7 +130,7 @@ def read_run(folder: Path, device: torch.device | str | None = None) -> SavedRun
         model.load_state_dict(state["model"])
         settings, own = TrainSettings(**state["settings"]), (state["plain"], state["step"], state["log"])
         moments = state["optimizer"]
-    except Exception as error:  # whatever torch makes of bytes that are none of ours
+    except Exception as error:  # whatever torch raises for bytes that are not ours
         raise damaged(file, error) from None
     if record.model is not None and fingerprint(folder) != record.model:
         raise ValueError(f"{file} belongs to another model than the one in {folder}: restore the one that it goes with")
@@ -138,9 +138,9 @@ def read_run(folder: Path, device: torch.device | str | None = None) -> SavedRun
 
 
 def damaged(file: Path, error: Exception) -> ValueError:
-    """What is said of a file that cannot be understood."""
+    """The error for a file that cannot be understood."""
     kind = type(error).__name__
-    return ValueError(f"{file} is damaged or no run of ours ({kind}): restore it from a copy, or start anew")
+    return ValueError(f"{file} is damaged or not a minigpt run ({kind}): restore it from a copy, or start anew")
 
 
 def check_sizes(config: Config, tensors: Mapping[str, Tensor]) -> None:
@@ -160,10 +160,10 @@ def check_bytes(file: Path) -> None:
 
 
 def check_space(folder: Path, trainer: Trainer) -> str:
-    """Refuses a disk that has no room for one checkpoint: the weights, and the state with them and two moments of each
-    that learns.
+    """Refuses a disk that has no room for one checkpoint: the weights, and the state, which has them again, with two
+    moments for each that learns.
 
-    Returns a warning where there is none for two, which a later one needs, as the last stays until the next is whole.
+    Returns a warning if there is no room for two, which later saves need: the last stays until the next is whole.
     """
     needed = sum(weight.nbytes * (4 if weight.requires_grad else 2) for weight in trainer.model.parameters())
     free = shutil.disk_usage(folder).free

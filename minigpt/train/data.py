@@ -1,4 +1,4 @@
-"""From a text file to batches: x holds T tokens, y the same ones moved by one, the tokens to be predicted.
+"""From a text file to batches: x holds T tokens, y the same ones shifted by one, the tokens to be predicted.
 
 B batch, T tokens in a block.
 """
@@ -21,7 +21,7 @@ Ids = Tensor | np.ndarray[tuple[int], np.dtype[np.integer]]  # of one text, (N,)
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
-    """The text of a file, see `text_of`; a ValueError where there is no such file, naming the way out."""
+    """The text of a file, see `text_of`; raises ValueError, saying what to do, if there is no such file."""
     path = Path(path)
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a stream, which --resume could not read again"
@@ -35,7 +35,7 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
 def text_of(data: bytes, name: str, encoding: str = "utf-8") -> str:
     """The text of bytes, with line ends as \\n and without a byte-order mark.
 
-    Raises ValueError where they are no text in the encoding, with the place and the way out; `name` is where they are.
+    Raises ValueError, with the place and what to do, if they are not text in the encoding; `name` says where they are.
     """
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode(encoding)
@@ -48,7 +48,7 @@ def text_of(data: bytes, name: str, encoding: str = "utf-8") -> str:
         likely = "utf-16" if marked and encoding != "utf-16" else "cp1252"
         way_out = f"name the right one, as in encoding {likely} (--encoding {likely})"
         if b"\0" in data and not marked:
-            way_out = "with NUL bytes in it this is no text but a binary file, name another"
+            way_out = "it contains NUL bytes, so it is a binary file, not text: name another"
         raise ValueError(f"{name} is not {what}: {place}; {way_out}") from None
     if "\0" in text:
         raise ValueError(f"{name} holds NUL characters: it is no text, or in another encoding (--encoding utf-16)")
@@ -76,7 +76,7 @@ def hold_out(text: str, share: float = 0.05) -> tuple[str, str]:
 
 
 def sha256_of(text: str) -> str:
-    """The SHA-256 by which a resumed run knows its text.
+    """The SHA-256 by which a resumed run recognizes its text.
 
     >>> sha256_of("")[:8]
     'e3b0c442'
@@ -104,7 +104,7 @@ class Texts:
 
 
 def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Tensor:
-    """All documents as one row of ids (N,) int64, each after an <|endoftext|>, which stands before every text."""
+    """All documents as one row of ids (N,) int64, each after an <|endoftext|>, which precedes every text."""
     if END not in tokenizer.special_tokens:
         raise ValueError(f"the tokenizer has no special token {END}, which separates documents")
     end = tokenizer.special_tokens[END]

@@ -46,7 +46,7 @@ def second(kind: str, passage: str, rng: Random) -> list[Pair]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Write the dialogues of a text to standard output, a line each."""
+    """Write the dialogues of a text to standard output, one per line."""
     about = str(__doc__).split("\n\n")[0]
     parser = argparse.ArgumentParser(prog="python -m minigpt.train.dialogues", description=about)
     parser.add_argument("text", type=Path, metavar="FILE", help="tales; <|endoftext|> separates them")

@@ -2,7 +2,7 @@
 
     python -m minigpt.train.examine storyteller-chat val.txt
 
-It answers greedily; `questions.py` has the rules. Only what stands in the passage is right or wrong: who, where, said,
+It answers greedily; `questions.py` has the rules. Only what is in the passage is right or wrong: who, where, said,
 name and shorter.
 """
 
@@ -21,7 +21,7 @@ N_QUESTIONS = 50  # of each kind
 
 
 class Answered(NamedTuple):
-    """A question, what the rule answers, and what the model does."""
+    """A question, what the rule answers, and what the model answers."""
 
     kind: str
     question: str

@@ -18,7 +18,7 @@ N_WRITTEN = 300  # passages, at most, that a BART or T5 writes about
 
 def score(model: Encoder | Seq2Seq, train: str, held_out: str) -> Scores:
     """The shares of gaps of one word that were filled as the text had it, in every passage of `held_out` one gap, and
-    beside them what the most frequent words of `train` reach: `baseline` and, where there is a top 5, `baseline 5`."""
+    beside them the score of `train`'s most frequent words: `baseline` and, where there is a top 5, `baseline 5`."""
     passages = cut.all_passages(cut.sentences(held_out))
     if isinstance(model, Encoder):
         return score_bert(model, train, passages)
@@ -47,8 +47,8 @@ def score_bert(model: Encoder, train: str, passages: Sequence[str]) -> Scores:
 
 
 def score_writer(model: Seq2Seq, train: str, passages: Sequence[str]) -> Scores:
-    """One word of letters left out in each passage, written greedily: is it the word that stood there? For a BART,
-    which writes the whole text, also: is all the rest as it was?"""
+    """One word of letters left out in each passage, written greedily: is it the original word? For a BART,
+    which writes the whole text, also: is all the rest unchanged?"""
     rng, filled, kept, usual, n = Random(0), 0, 0, 0, 0
     tok = model.tokenizer
     assert tok is not None

@@ -1,4 +1,4 @@
-"""From a passage to what a BERT, T5 or BART reads and what it has to say, with the tokens around both."""
+"""From a passage to what a BERT, T5 or BART reads and what it has to predict, with the tokens around both."""
 
 from collections.abc import Callable
 from random import Random

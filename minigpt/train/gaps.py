@@ -1,4 +1,4 @@
-"""The tasks that BERT, T5 and BART learn from plain text: something is hidden, the model says what stood there.
+"""The tasks that BERT, T5 and BART learn from plain text: something is hidden, and the model predicts it.
 
 A text is a list of words here, a word the list of its ids. Sources: Devlin et al. 2019, section 3.1; Raffel et al.
 2020, section 3.1.4; Lewis et al. 2020, section 2.2. Spans are shorter here than theirs: of one to three words.
@@ -10,14 +10,14 @@ from random import Random
 from typing import NamedTuple
 
 Words = Sequence[Sequence[int]]
-IGNORED = -100  # the label of a token that nothing is asked about, as in cross_entropy
+IGNORED = -100  # the label of a token at which nothing is predicted, as in cross_entropy
 LONGEST_SPAN = 3  # words
 SHARE = 0.15  # of the words of a text are hidden from BERT and T5
 BART_SHARE = 0.3
 
 
 class Gaps(NamedTuple):
-    """What the model reads; for each of its tokens, what stood there, if that is asked; what a decoder has to write."""
+    """What the model reads; for each of its tokens, the original, if it is asked for; what a decoder has to write."""
 
     ids: list[int]
     labels: list[int]  # one for each id, most of them IGNORED; for a span of several tokens the first
@@ -34,7 +34,7 @@ def flat(words: Words) -> list[int]:
 
 
 def mask_words(words: Words, mask: int, ordinary: range, rng: Random, share: float = SHARE) -> Gaps:
-    """BERT's task, with whole words: of the chosen 80 % are masked, 10 % become random ids from `ordinary`, 10 % stay.
+    """BERT's task, on whole words: of those chosen, 80 % are masked, 10 % become random ids from `ordinary`, 10 % stay.
 
     >>> mask_words([[7, 8], [9]], 4, range(5, 10), Random(1), share=1)
     Gaps(ids=[4, 4, 4], labels=[7, 8, 9], text=())
@@ -50,7 +50,7 @@ def mask_words(words: Words, mask: int, ordinary: range, rng: Random, share: flo
 
 
 def choose_spans(n: int, share: float, rng: Random) -> list[tuple[int, int]]:
-    """Spans (start, end) of one to three of n words, about this share of all, at least one, none beside another.
+    """Spans (start, end) of one to three of n words, about this share of all, at least one, no two adjacent.
 
     >>> choose_spans(1, 0.5, Random(0))
     [(0, 1)]
@@ -67,8 +67,8 @@ def choose_spans(n: int, share: float, rng: Random) -> list[tuple[int, int]]:
 
 
 def drop_spans(words: Words, sentinels: Sequence[int], spans: Sequence[tuple[int, int]]) -> Gaps:
-    """T5's task: a sentinel stands for each dropped span; to be written are the spans, each after its sentinel, and
-    one sentinel more. Without the token that ends a text.
+    """T5's task: a sentinel replaces each dropped span; the decoder writes the spans, each after its sentinel, and
+    one more sentinel. Without the token that ends a text.
 
     >>> drop_spans([[1], [2], [3], [4, 5]], [90, 91, 92], [(0, 1), (3, 4)])
     Gaps(ids=[90, 2, 3, 91], labels=[1, -100, -100, 4], text=[90, 1, 91, 4, 5, 92])
@@ -88,7 +88,7 @@ def drop_spans(words: Words, sentinels: Sequence[int], spans: Sequence[tuple[int
 
 
 def infill(words: Words, mask: int, spans: Sequence[tuple[int, int]]) -> Gaps:
-    """BART's task: one mask stands for a span, however long it was; to be written is the whole text. Without the tokens
+    """BART's task: one mask replaces a span of any length; the decoder writes the whole text. Without the tokens
     around a text.
 
     >>> infill([[1], [2], [3], [4, 5]], 99, [(1, 3)])

@@ -1,6 +1,6 @@
-"""LoRA by hand (Hu et al. 2021, section 4.1): a matrix stays as it is, and what it learns is a product of thin ones.
+"""LoRA by hand (Hu et al. 2021, section 4.1): a matrix stays fixed, and its learned update is a product of thin ones.
 
-`...` is any shape in front; r is the rank, from 1 to a few dozen where a matrix has hundreds of rows.
+`...` is any leading shape; r is the rank, from 1 to a few dozen where a matrix has hundreds of rows.
 """
 
 import math
@@ -18,7 +18,7 @@ from tokenizer.suggest import did_you_mean
 
 
 class LoRALinear(Linear):
-    """y = x (W + s B A)ᵀ + b with s = alpha / r: W (out, in) and b are another layer's own and do not learn.
+    """y = x (W + s B A)ᵀ + b with s = alpha / r: W (out, in) and b are another layer's and do not learn.
 
     A (r, in) begins with random numbers and B (out, r) with zeros: at first nothing is changed, yet B has a gradient.
 
@@ -52,8 +52,8 @@ def add_lora(
     model: GPT2 | Llama, rank: int, alpha: float | None = None, targets: Sequence[str] | None = None, seed: int = 0
 ) -> None:
     """Put A and B beside the matrices of all blocks, or of those whose names end in one of `targets` ("c_attn",
-    "mlp.c_proj"); from now on nothing else of the model learns. Without alpha it is twice the rank.
-    Raises ValueError for a name that no matrix has, and for a rank that is no saving.
+    "mlp.c_proj"); from then on nothing else in the model learns. Without alpha it is twice the rank.
+    Raises ValueError for a name that no matrix has, and for a rank that saves nothing.
     """
     layers = matrices(model)
     if lora_layers(model):
@@ -76,7 +76,7 @@ def matrices(model: nn.Module) -> dict[str, Linear]:
 
 
 def choose(layers: dict[str, Linear], targets: Sequence[str]) -> dict[str, Linear]:
-    """The layers whose names end in one of the targets; a ValueError for a target that is none's."""
+    """The layers whose names end in one of the targets; raises ValueError for a target that matches none."""
     for target in targets:
         if not any(f".{name}".endswith(f".{target}") for name in layers):
             known = sorted({name.rpartition(".")[2] for name in layers})

@@ -1,6 +1,6 @@
 """How wrong the predictions are: the cross-entropy by hand, stable whatever the logits (Goodfellow et al. 2016, 4.1).
 
-B batch, T tokens in a block, V vocabulary; `...` is any shape in front.
+B batch, T tokens in a block, V vocabulary; `...` is any leading shape.
 """
 
 import torch

@@ -26,7 +26,7 @@ def log_lines(entries: Iterable[Entry]) -> str:
 def read_log(folder: Path) -> list[Entry]:
     """The entries of the run in a folder, by their steps.
 
-    Raises FileNotFoundError where there is no log, ValueError where a line of it is none of ours, naming it.
+    Raises FileNotFoundError where there is no log, ValueError, naming it, for a line that is not ours.
     """
     finish_writing(folder)
     file = folder / FILE
@@ -44,6 +44,6 @@ def read_log(folder: Path) -> list[Entry]:
 
 
 def log_until(folder: Path, step: int) -> list[Entry]:
-    """What a run that goes on after a step keeps of the log in its folder; nothing where there is none."""
+    """The part of its folder's log that a run resumed after a step keeps; nothing if there is no log."""
     entries = read_log(folder) if (folder / FILE).is_file() else []
     return [entry for entry in entries if entry["step"] <= step]

@@ -1,4 +1,4 @@
-"""What a run is made of, by its flags: the same functions begin a run and go on with one."""
+"""What a run is made of, by its flags: the same functions begin a run and resume one."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tokenizer import Tokenizer
 
 
 def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
-    """What a model is given before the weights of a saved run are, or before it is trained: LoRA where asked for."""
+    """Prepare a model before a saved run's weights are loaded, or before it is trained: LoRA where asked for."""
     if asked.get("lora"):
         targets = asked.get("lora_targets")
         named = None if targets is None else [name.strip() for name in targets.split(",")]
@@ -23,7 +23,7 @@ def prepare(model: GPT2 | Llama, asked: Mapping[str, Any]) -> None:
 
 
 def set_dropout(model: GPT2, share: float) -> None:
-    """Another dropout for a model that is there already: how much it needs depends on what it learns from."""
+    """Change the dropout of an existing model: how much it needs depends on what it learns from."""
     model.config = replace(model.config, dropout=share)
     for part in model.modules():
         if isinstance(part, Dropout):
@@ -31,10 +31,10 @@ def set_dropout(model: GPT2, share: float) -> None:
 
 
 def make_trainer(model: GPT2 | Llama, settings: TrainSettings, plain: bool, asked: Mapping[str, Any]) -> Trainer:
-    """The trainer of a model whose weights are in their places."""
+    """The trainer of a model whose weights are in place."""
     return Trainer(model, settings, plain, bool(asked.get("shard")))
 
 
 def make_texts(train: str, validation: str, tokenizer: Tokenizer, asked: Mapping[str, Any]) -> Texts:  # noqa: ARG001
-    """What is trained on and what is validated on, encoded."""
+    """The texts to train on and to validate on, encoded."""
     return Texts.of(train, validation, tokenizer)

@@ -1,4 +1,4 @@
-"""A new run: what was not asked for is chosen by the text, the minutes and the speed of this machine."""
+"""A new run: what was not asked for is chosen to suit the text, the minutes and the speed of this machine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ from minigpt.train.trainer import Trainer
 
 
 class NewRun:
-    """A run to be begun. `asked` is what it is asked for, by the flags' Python names, and in the end all that was
+    """A run to begin. `asked` is what was asked for, by the flags' Python names, and in the end all that was
     chosen; `base` is a model to be tuned, else a new GPT-2 is made."""
 
     def __init__(
@@ -43,7 +43,7 @@ class NewRun:
         self.candidates = [{}] if base else plan.sizes_for(n_bytes, asked)
 
     def block_size(self, n_bytes: int) -> int:
-        """The tokens of a block; a ValueError where the model that is tuned has no positions for them."""
+        """The tokens of a block; raises ValueError if the model to be tuned has too few positions."""
         held, given = self.base.config.n_ctx if self.base else None, self.asked["block_size"]
         if held and (given or 0) > held:
             told = f"--block-size {given} exceeds the {held} positions of {self.asked['finetune']}"
@@ -51,7 +51,7 @@ class NewRun:
         return given or plan.block_for(n_bytes, len(self.texts.train), held)
 
     def trainer(self, note: Callable[[str], object]) -> Trainer:
-        """The trainer at its first step; where the minutes decide on the steps, a line says on which."""
+        """The trainer at its first step; where the minutes determine the steps, a line says how many."""
         sizes = self.candidates[-1]
         if self.asked["steps"] is not None:
             trainer = self.trainer_of(sizes)
@@ -80,7 +80,7 @@ class NewRun:
         per_step, fit = settings.batch_size * row, speed.steps(minutes)
         steps = min(fit, plan.most_steps(n_tokens, settings.batch_size, row, self.base is not None))
         size = f"{n_parameters(trainer.model) / 1e6:.1f} M parameters"
-        short = f": {steps * per_step / n_tokens:.0f} passes, more would only learn so short a text by heart"
+        short = f": {steps * per_step / n_tokens:.0f} passes; more would only memorise so short a text"
         took = minutes * steps / fit
         note(f"{size}, {steps:,} steps, about {took:.2g} minutes{short if steps < fit else ''}")
         self.asked["steps"] = steps
@@ -109,6 +109,6 @@ def n_parameters(model: torch.nn.Module) -> int:
 
 
 def settings_of(asked: Mapping[str, Any], settings: TrainSettings | None = None) -> TrainSettings:
-    """The settings, the usual ones or others, with what was asked for."""
+    """The settings, the defaults or those given, updated with what was asked for."""
     settings = settings or TrainSettings()
     return replace(settings, **{name: value for name, value in asked.items() if name in vars(settings)})

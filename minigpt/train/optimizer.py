@@ -12,8 +12,8 @@ class AdamW(torch.optim.Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2): each number has a step of its own size.
 
     Two running means are kept for each number: of its gradient, which gives the direction, and of the gradient's
-    square, whose root gives the scale. Groups, state and its names are those of torch.optim.AdamW, so either goes on
-    with what the other saved.
+    square, whose root gives the scale. Groups, state and its names are those of torch.optim.AdamW, so either resumes
+    from what the other saved.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class AdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         if closure is not None:
             raise ValueError("AdamW.step takes no closure: compute the gradients first, then call step()")
         for group in self.param_groups:
@@ -37,7 +37,7 @@ class AdamW(torch.optim.Optimizer):
                     self.update(weight, weight.grad, group)
 
     def update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        """One step of one parameter, both of any one shape."""
+        """One step of one parameter; weight and gradient have the same shape."""
         state, rate, (beta1, beta2) = self.state[weight], group["lr"], group["betas"]
         if not state:
             zeros = torch.zeros_like(weight, memory_format=torch.preserve_format)
@@ -65,7 +65,7 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """Shorten the gradient of all parameters together to max_norm where it is longer (Pascanu et al. 2013).
 
-    One factor for all, so the direction stays. Returns the norm that it had.
+    One factor for all, so the direction is kept. Returns the norm before clipping.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:

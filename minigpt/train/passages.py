@@ -1,4 +1,4 @@
-"""Passages of some whole sentences, to be filled with gaps, and their words as the ids of each."""
+"""Passages of a few whole sentences, to be given gaps, and the ids of their words."""
 
 import re
 from collections import Counter

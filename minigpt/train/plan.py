@@ -1,6 +1,6 @@
-"""How large a model and how long a run suit a text and the minutes that one has; what is asked for goes first.
+"""How large a model and how long a run suit a text and the time available; what is asked for takes precedence.
 
-Small texts want small models: one that is too large soon learns them by heart. How many steps fit into the minutes is
+Small texts need small models: one that is too large soon memorizes them. How many steps fit into the minutes is
 measured on this machine. Of the table, the second row and the passes come from trials on 100 kB of fairy tales, the row
 of 6 MB is the storyteller's; the others lie between them or beyond.
 """
@@ -17,7 +17,7 @@ from minigpt.train import processes
 from minigpt.train.data import Texts
 from minigpt.train.trainer import Trainer
 
-SIZES = (  # of the text in bytes, up to which: blocks, heads, channels, tokens a block
+SIZES = (  # the text's bytes, up to: blocks, heads, channels, tokens per block
     (30_000, 3, 4, 96, 64),
     (300_000, 4, 4, 128, 128),
     (1_500_000, 4, 4, 192, 128),
@@ -26,14 +26,14 @@ SIZES = (  # of the text in bytes, up to which: blocks, heads, channels, tokens 
     (math.inf, 12, 12, 768, 512),
 )
 MINUTES = 5.0
-PASSES = 40  # through the text at most: later ones learn it by heart
-PASSES_TUNING = 4  # of a model that can write already
+PASSES = 40  # through the text at most: later ones memorize it
+PASSES_TUNING = 4  # for a model that can already write
 N_EVALUATIONS = 20
 ENOUGH = 300  # steps: a model that has time for fewer learns less than a smaller one
 
 
 def sizes_for(n_bytes: int, asked: Mapping[str, Any]) -> list[dict[str, int]]:
-    """The sizes of models for a text of so many bytes, the smallest first, the last the one that suits it best.
+    """The sizes of models for a text of this many bytes, the smallest first, the last the one that suits it best.
 
     Raises ValueError where a size asked for does not go with the table's.
 
@@ -57,7 +57,7 @@ def sizes_for(n_bytes: int, asked: Mapping[str, Any]) -> list[dict[str, int]]:
 
 
 def row_for(n_bytes: int) -> int:
-    """The line of the table for a text of so many bytes."""
+    """The row of the table for a text of this many bytes."""
     return next(i for i, (most, *_) in enumerate(SIZES) if n_bytes <= most)
 
 
@@ -107,8 +107,8 @@ def measure(trainer: Trainer, texts: Texts, seconds: float = 3.0) -> Speed:
 
 
 def largest(candidates: Sequence[int], smallest: Speed, minutes: float) -> int:
-    """Which of the candidates, by their numbers of parameters, has time for enough steps, where the first one takes so
-    long: a step's time grows with the parameters.
+    """Which of the candidates, by their numbers of parameters, has time for enough steps, given how
+    long the first one takes: a step's time grows with the parameters.
 
     >>> largest([10_000, 100_000, 1_000_000], Speed(0.01, 0), minutes=1)
     1
@@ -118,7 +118,7 @@ def largest(candidates: Sequence[int], smallest: Speed, minutes: float) -> int:
 
 
 def most_steps(n_tokens: int, batch_size: int, block_size: int, tunes: bool = False) -> int:
-    """The steps after which a text has been passed through as often as helps.
+    """The number of steps after which further passes through a text do not help.
 
     >>> most_steps(32_000, 16, 128), most_steps(32_000, 16, 128, tunes=True)
     (630, 63)
@@ -128,7 +128,7 @@ def most_steps(n_tokens: int, batch_size: int, block_size: int, tunes: bool = Fa
 
 
 def rounded(n: float, way: Callable[[float], int]) -> int:
-    """A number with two digits that are not 0, rounded up or down.
+    """A number rounded up or down to two significant digits.
 
     >>> rounded(1234, math.floor), rounded(1234, math.ceil)
     (1200, 1300)

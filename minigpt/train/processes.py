@@ -25,7 +25,7 @@ def count() -> int:
 
 
 def rank() -> int:
-    """Which of them this one is; 0 is the one that writes files and tells people."""
+    """Which of them this one is; 0 is the one that writes files and messages."""
     return dist.get_rank() if count() > 1 else 0
 
 
@@ -81,12 +81,12 @@ def from_first(value: X) -> X:
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Wait until all processes are here."""
     mean(0.0)
 
 
 def home() -> torch.device:
-    """Where the numbers are that this process sends."""
+    """The device of the tensors that this process sends."""
     return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
 
 
@@ -128,7 +128,7 @@ def gathered(state: Any) -> Any:
 
 
 def spread_like(parameter: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
-    """What an optimizer keeps of a parameter, whole, spread as the parameter is."""
+    """An optimizer's whole state of a parameter, spread as the parameter is."""
     if count() == 1:
         return dict(state)
     from torch.distributed.tensor import DTensor, distribute_tensor

@@ -1,5 +1,5 @@
 """Questions about a passage of a tale, with their answers, by rule: who, where, said, name and shorter have one that
-stands in the passage, so it is right or wrong; next, continue and about are answered in the tale's own words."""
+is in the passage, so it is right or wrong; next, continue and about are answered in the tale's own words."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ NAMED = re.compile(
     rf"\b({BEINGS}),? (?:named|called|whose name was|who was called|who was named|by name) "
     r"([A-Z][a-z]+(?: [A-Z][a-z]+)?)"
 )
-NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b")  # amid a sentence
+NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b")  # within a sentence
 NO_NAMES = {
     *("God", "Lord", "Lady", "Sir", "Oh", "Heaven", "Christmas", "Sunday", "Now", "Why", "What", "Yes"),
     *("King", "Queen", "Prince", "Princess", "Emperor", "Majesty"),
@@ -124,7 +124,7 @@ def goes_on(passage: str, after: str, rng: Random) -> Pair:
 
 
 def about(passage: str, after: str, rng: Random) -> Pair | None:
-    """A passage that brings a being in, as a tale's beginning does."""
+    """A passage that introduces a being, as a tale's beginning does."""
     first = sentences(passage)[0]
     match = BEING.search(first)
     if not match or match[0][0] not in "Aa" or not OPENING.search(first):
@@ -161,5 +161,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 def names(passage: str) -> list[str]:
-    """The names of a passage, by their capital letter amid a sentence."""
+    """The names of a passage, by their capital letter within a sentence."""
     return [name for name in dict.fromkeys(NAME.findall(passage)) if name not in NO_NAMES]

@@ -1,4 +1,4 @@
-"""What a run was begun with and has made so far, kept in its state: flags, texts, what lies beside the weights."""
+"""What a run was begun with and has made so far, kept in its state: flags, texts, the files beside the weights."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ class RunRecord:
         default_factory=dict
     )  # by the flags' Python names
     texts: tuple[str, ...] = ()  # the SHA-256 of each text, in the order in which they were given
-    companions: dict[str, str] = field(default_factory=dict)  # what lies beside the weights: vocabulary, template, …
+    companions: dict[str, str] = field(default_factory=dict)  # the files beside the weights: vocabulary, template, …
     model: str | None = None  # the fingerprint of the model that it has written beside, None before the first
 
     @contextmanager
     def files(self) -> Iterator[Path]:
-        """A folder with the run's own companions, whatever lies in the folder that it writes to."""
+        """A folder with the run's own companions, whatever is in the folder that it writes to."""
         with TemporaryDirectory() as folder:
             for name, text in self.companions.items():
                 Path(folder, Path(name).name).write_bytes(text.encode())
@@ -39,8 +39,8 @@ class RunRecord:
 
 
 def companions_of(tokenizer: Tokenizer, base: Checkpoint | None = None) -> dict[str, str]:
-    """The files that lie beside the weights of a run, by their names: those of the model that it starts from, or of a
-    new one with this tokenizer. What is no text, SentencePiece's own file beside a tokenizer.json, is left out."""
+    """The files beside the weights of a run, by their names: those of the model that it starts from, or of a
+    new one with this tokenizer. What is not text, SentencePiece's own file beside a tokenizer.json, is left out."""
     source = base.path if base and base.path.is_dir() else None
     config = base.generation_config if base else sampling_defaults(tokenizer)
     with TemporaryDirectory() as name:
@@ -50,13 +50,13 @@ def companions_of(tokenizer: Tokenizer, base: Checkpoint | None = None) -> dict[
 
 
 def sampling_defaults(tokenizer: Tokenizer) -> dict[str, int | float]:
-    """The generation_config.json of a model trained from nothing."""
+    """The generation_config.json of a model trained from scratch."""
     end = tokenizer.special_tokens[END]
     return {"bos_token_id": end, "eos_token_id": end, "do_sample": True, "temperature": 0.7, "top_p": 0.9}
 
 
 def fingerprint(folder: Path) -> str:
-    """The SHA-256 of what tells a folder's model: the weights' headers, each with its numbers' SHA-256, and the
+    """The SHA-256 of what identifies a folder's model: the weights' headers, each with its numbers' SHA-256, and the
     vocabulary."""
     found = hashlib.sha256()
     for file in sorted(folder.glob("model*.safetensors")):

@@ -94,9 +94,9 @@ def batch(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
 
 
 def loss_of(model: Model, examples: Sequence[gaps.Gaps], start: int = 0) -> Tensor:
-    """The mean cross-entropy of what is to be said, in nats per token; `start` is what a decoder starts from.
+    """The mean cross-entropy of what is to be predicted, in nats per token; `start` is what a decoder starts from.
 
-    An encoder that has a decoder is asked, besides, what BERT is asked. The papers do without: at this size a decoder
+    An encoder that has a decoder also learns BERT's task. The papers do without: at this size a decoder
     that finds nothing in the memory says "the" for every gap, for thousands of steps.
     """
     ids, labels = batch([e.ids for e in examples], 0), batch([e.labels for e in examples], gaps.IGNORED)

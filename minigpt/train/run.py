@@ -48,7 +48,7 @@ def run(
 ) -> Generator[Progress, None, None]:
     """Train to the end of the settings' steps, reporting each; at every evaluation the run's state is saved, together
     with the model where its validation loss is the lowest so far. After `patience` evaluations without a lower one the
-    run ends. Whoever stops asking between two steps stops the run; the state is saved then as well, but not where a
+    run ends. A caller that stops iterating between two steps stops it; the state is saved then as well, but not if a
     step failed. With the state goes the log of all its steps, see `losses`. What was in the folder stays until the
     first model is whole. Hold the folder by `exclusive` while it runs; of several processes the first one writes.
 
@@ -102,7 +102,7 @@ def run(
 
 
 def overfits(log: Sequence[Mapping[str, float]], patience: int | None) -> bool:
-    """Whether the last `patience` evaluations were no better than one before: the model learns the text by heart.
+    """Whether the last `patience` evaluations were no better than one before: the model memorizes the text.
 
     >>> log = [{"validation": loss} for loss in (3.0, 2.5, 2.6, 2.7)]
     >>> overfits(log, 2), overfits(log, 3), overfits(log, None)
@@ -113,8 +113,8 @@ def overfits(log: Sequence[Mapping[str, float]], patience: int | None) -> bool:
 
 
 def sample(trainer: Trainer, tokenizer: Tokenizer, texts: Texts) -> str:
-    """What the model writes of itself, or to the first chat's question, by the same random numbers at every step;
-    nothing where it is in parts."""
+    """What the model writes on its own, or to the first chat's question, by the same random numbers at every step;
+    nothing if the model is spread over processes."""
     if trainer.shard or processes.rank():
         return ""
     model = trainer.model.eval()

@@ -41,7 +41,7 @@ def train_step(
 ) -> float:
     """One step on a batch, x and y (B, T): returns its loss before the step, in nats per token.
 
-    The batch may be computed in parts, whose gradients add up to the whole one's: gradient accumulation, which takes as
+    The batch may be computed in parts, whose gradients add up to the batch's: gradient accumulation, which takes as
     long but only the memory of one part.
     """
     optimizer.zero_grad()  # backward() adds to what is there

@@ -1,4 +1,4 @@
-"""Where the text to train on comes from: files, folders, standard input; what is no text is refused by name."""
+"""Where the text to train on comes from: files, folders, standard input; what is not text is refused by name."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ def read_sources(names: Sequence[str], encoding: str = "utf-8", note: Callable[[
     """The texts of several files, of all text files below folders, or of standard input ("-"), as one.
 
     Each is a document of its own. `note` is told what was found in a folder. Raises ValueError, naming the file, where
-    one is missing, empty, named twice or no text, and where a folder holds none.
+    one is missing, empty, named twice or not text, and where a folder holds none.
     """
     files: list[Path | None] = []  # None: standard input
     for name in names:

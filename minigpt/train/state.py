@@ -33,7 +33,7 @@ def load_state(file: str | Path | IO[bytes], module: nn.Module, optimizer: torch
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
     """Give an optimizer the saved running means and settings of a run, which another form of AdamW may have made: what
-    only one of them has a setting for stays as it is here."""
+    only one of them has a setting for is left as it is."""
     own = optimizer.state_dict()["param_groups"]
     groups = [
         mine | {name: value for name, value in group.items() if name in mine}
@@ -42,6 +42,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = {i: processes.spread_like(parameters[i], values) for i, values in saved["state"].items()}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for parameter, held in optimizer.state.items():  # fused kernels take for granted that both lie in memory alike
+    for parameter, held in optimizer.state.items():  # fused kernels assume that both have the same memory layout
         alike = {name: value for name, value in held.items() if value.shape == parameter.shape}
         held.update({name: torch.empty_like(parameter).copy_(value) for name, value in alike.items()})

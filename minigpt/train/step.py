@@ -1,4 +1,4 @@
-"""How to train: the settings of a run, and the optimizer that they ask for (GPT-2's recipe, as GPT-3's paper tells it:
+"""How to train: the settings of a run, and the optimizer that they ask for (GPT-2's recipe, as GPT-3's paper gives it:
 Brown et al. 2020, appendix B)."""
 
 import math
@@ -56,8 +56,8 @@ class TrainSettings:
             raise ValueError(f'precision must be "float32" or "bfloat16", not {self.precision!r}')
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0, see `cosine_rate`: the last one has the final rate, and so has
-        all that comes after. A run that is given more steps follows the curve of its new length from there on.
+        """The learning rate of a step, counted from 0, see `cosine_rate`: the last one has the final rate, and so do
+        all after it. A run that is given more steps follows the curve of its new length from there on.
 
         >>> settings = TrainSettings(steps=100, warmup=10, learning_rate=1.0)
         >>> [round(settings.rate(step), 3) for step in (0, 9, 54, 99, 150)]

@@ -51,7 +51,7 @@ class Trainer:
     def do_step(self, data: Ids | Chats) -> float:
         """One step on a batch drawn from ids (N,), or from chats: returns its loss, in nats per token."""
         settings, seed = self.settings, self.settings.step_seed(self.step)
-        torch.manual_seed(seed + processes.rank())  # for dropout, which is another in each process
+        torch.manual_seed(seed + processes.rank())  # for dropout, which differs between processes
         x, y = (processes.share(part) for part in self.draw(data, torch.Generator().manual_seed(seed)))
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate(self.step)
@@ -70,7 +70,7 @@ class Trainer:
         return draw_batch(data, self.settings.block_size, self.settings.batch_size, generator)
 
     def checked_loss(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """The loss, in the settings' precision; a ValueError where it is no number, before any weight has moved."""
+        """The loss, in the settings' precision; ValueError if it is not finite, before any weight has changed."""
         with autocast(self.device, self.settings.precision):
             loss: Tensor = self.all(x, y) if self.all else self.loss_of_form(model, x, y)
         value = processes.mean(loss.item()) if self.all else loss.detach()
@@ -79,7 +79,7 @@ class Trainer:
         return loss
 
     def loss_of_form(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        """The loss of the model in its fastest form; with FSDP2, whose hooks have no other, as it is read."""
+        """The loss of the model in its fastest form; with FSDP2, whose hooks need it, in the plain form."""
         return self.loss(fast_form(model, self.plain), x, y)  # type: ignore[type-var]
 
     def evaluate(self, texts: Texts) -> "Scores":
@@ -89,7 +89,7 @@ class Trainer:
         return Scores(processes.mean(scores.loss), processes.mean(scores.bits_per_byte))
 
     def state(self) -> dict[str, Any]:
-        """What goes on with the run, see `state_of`. All processes call this."""
+        """What resuming the run needs, see `state_of`. All processes call this."""
         return state_of(self.model, self.optimizer, self.step)
 
     def whole(self) -> GPT2 | Llama:
@@ -104,7 +104,7 @@ class Trainer:
 
 
 def check_shares(settings: TrainSettings, n: int, shard: bool) -> None:
-    """Whether n processes can share each batch; a ValueError where they cannot."""
+    """Check that n processes can share each batch; raises ValueError if they cannot."""
     if shard and n == 1:
         raise ValueError("--shard spreads a model over processes: start torchrun --nproc-per-node N, or leave it out")
     if settings.batch_size % n:
@@ -144,7 +144,7 @@ def evaluate(
     whole = n_tokens - n_tokens % settings.block_size
     shape = (-1, settings.block_size)
     pairs = [(ids[:whole].view(shape), ids[1 : whole + 1].view(shape))]  # (n_blocks, T) each
-    pairs += [(ids[None, whole:-1], ids[None, whole + 1 :])]  # what is left: (1, < T)
+    pairs += [(ids[None, whole:-1], ids[None, whole + 1 :])]  # the rest: (1, < T)
     for all_x, all_y in pairs:
         for x, y in zip(all_x.split(settings.batch_size), all_y.split(settings.batch_size), strict=True):
             if y.numel():

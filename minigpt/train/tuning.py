@@ -1,4 +1,4 @@
-"""What --finetune adds to a run: LoRA's matrices in a folder of their own, and chats in a text's place."""
+"""What --finetune adds to a run: LoRA's matrices in a folder of their own, and chats in place of a text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,10 +30,10 @@ def keep_adapter(model: nn.Module, folder: Path, asked: Mapping[str, Any], compa
 def chat_texts(
     files: Sequence[Path], folder: Path, tokenizer: Tokenizer, asked: Mapping[str, Any]
 ) -> tuple[Texts, tuple[str, ...], str]:
-    """The chats of one or two files in the place of texts, the SHA-256 of each file's text, and what became of those
+    """The chats of one or two files in place of texts, the SHA-256 of each file's text, and a summary of those
     to train on, in words. The template is that of a folder with a model's companions.
 
-    Where there is one file, the last 5 % of its chats are held out to validate on.
+    With one file, the last 5 % of its chats are held out to validate on.
     """
     chat, read = format_of(folder, tokenizer), [read_chats(file, asked["encoding"]) for file in files]
     train, validation = read[0][0], read[-1][0]
@@ -41,7 +41,7 @@ def chat_texts(
         n_held = max(1, len(train) // 20)
         train, validation = dict([*train.items()][:-n_held]), dict([*train.items()][-n_held:])
     if not train:
-        raise ValueError(f"{files[0]} holds one chat, and one to validate on is wanted too: give more, or --val FILE")
+        raise ValueError(f"{files[0]} holds only one chat, another is needed for validation: give more, or --val FILE")
     chats, counts = encode_chats(train, chat, asked["block_size"], files[0])
     held, _ = encode_chats(validation, chat, asked["block_size"], files[-1])
     hashes = tuple(sha256_of(text) for _, text in read)

@@ -39,8 +39,8 @@ def encode_chats(
 ) -> tuple[Chats, Counts]:
     """The conversations as ids. One of more than T + 1 tokens ends after its last answer that fits.
 
-    Raises ValueError that names the line, for what the template refuses or would drop, and for a control token in what
-    somebody says: who types it in a chat does not type a control token.
+    Raises ValueError, naming the line, for what the template refuses or would drop, and for a control token in
+    a message: typed in a chat, it would be plain text.
     """
     special, counts, found = any_of(chat.tokenizer.special_tokens), [], []
     numbers = [*conversations]
@@ -64,7 +64,7 @@ def encode_chats(
 
 
 def written(part: Mapping[int, Conversation], chat: ChatFormat, where: Path) -> dict[int, list[tuple[str, str]]]:
-    """For every answer of these conversations what the template writes before it, and that with the answer."""
+    """For every answer in these conversations, what the template writes before it, and the same with the answer."""
     places = [(n, i) for n, messages in part.items() for i, m in enumerate(messages) if m["role"] == "assistant"]
     try:
         before = render(chat.template, [part[n][:i] for n, i in places], chat.variables)
@@ -82,8 +82,8 @@ def written(part: Mapping[int, Conversation], chat: ChatFormat, where: Path) -> 
 
 
 def encode_turns(turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, most: int) -> list[Chat]:
-    """The ids of a conversation, as far as `most` tokens hold it. It is several where the template writes an answer
-    otherwise once the next question is there, as Qwen3's does, which drops the model's thoughts: each is learnt after
+    """The ids of a conversation, as far as `most` tokens hold it. It becomes several if the template writes an answer
+    differently once the next question is there, as Qwen3's does, which drops the model's thoughts: each is learnt after
     what a chat would show then."""
     chats: list[Chat] = []
     text = ""

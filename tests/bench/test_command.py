@@ -118,7 +118,7 @@ def test_noise_is_no_change() -> None:
         (["--pairs", "2", "--quick"], 2, "not allowed with argument"),
         (["--against", "no.json"], 1, "no.json: No such file"),
         (["--text", "no.txt"], 1, "no.txt: No such file"),
-        (["--json", __file__], 1, "is no file of minigpt bench"),
+        (["--json", __file__], 1, "is not a minigpt bench file"),
     ],
 )
 def test_wrong_use_is_one_line(words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

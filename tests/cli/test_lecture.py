@@ -47,7 +47,7 @@ def test_a_lecture_in_a_shell(
     assert run(capsys, "ask", "Why the root of D?")[1] == "✓ noted: Why the root of D?\n"
     assert "1 step, 3 min to go" in run(capsys, "time")[1]
     assert run(capsys, "next")[0] == 0
-    assert run(capsys, "next")[:2] == (1, "✗ all 5 steps stand in the file\n")
+    assert run(capsys, "next")[:2] == (1, "✗ all 5 steps are in the file\n")
 
 
 def test_a_folder_or_the_file_itself_may_be_named(

@@ -89,7 +89,7 @@ def test_a_file_without_exercises_and_no_file(tmp_path: Path, capsys: pytest.Cap
     assert "none.py" in capsys.readouterr().err
     (tmp_path / "odd.ipynb").write_text("{", encoding="utf-8")
     assert main(["check", str(tmp_path / "odd.ipynb")]) == 1
-    assert "this is no notebook" in capsys.readouterr().err
+    assert "this is not a notebook" in capsys.readouterr().err
 
 
 def test_watching_checks_again_after_a_save(tmp_path: Path) -> None:

@@ -382,7 +382,7 @@ def test_the_same_expression_is_not_shown_as_a_difference() -> None:
     lines = parting([first, step("k.transpose(-2,-1)", 2.0)], [first, step("k.transpose(-2, -1)", 5.0)])
     assert lines[2:] == [
         "then both have  line 3: k.transpose(-2,-1)",
-        "  with another value: what goes into it is not the same",
+        "  with a different value: its inputs are not the same",
     ]
     lines = parting([first, step("k.transpose(0, 1)", 2.0)], [first, step("k.transpose(-2, -1)", 5.0)])
     assert lines[2].startswith("then you have")
@@ -407,7 +407,7 @@ def test_the_solution_beside_a_part_as_a_difference(capsys: pytest.CaptureFixtur
     exec(compile(cell, file, "exec"), space)
     check.solution(space["LayerNorm"])
     told, *lines = capsys.readouterr().out.rstrip("\n").split("\n")
-    assert told == '"- " is what you wrote, "+ " what the solution has instead; lines without a sign stand in both'
+    assert told == '"- " is what you wrote, "+ " what the solution has instead; lines without a sign are in both'
     for sign, text in (("-", NORM), ("+", exercise("layer_norm").solution())):
         assert [line[2:] for line in lines if line[:1] in (sign, " ", "")] == text.rstrip().split("\n")
     assert "+         self.eps = eps" in lines

@@ -62,10 +62,10 @@ def test_what_is_done_is_a_setting() -> None:
 def test_what_is_refused_is_named(lm: LanguageModel, name: str) -> None:
     asked = LanguageModel(lm.model, lm.tokenizer, {name: ON[name]})
     for call in (asked.generate, asked.stream, asked.next_tokens):
-        with pytest.raises(ValueError, match=rf"^generation_config.json says {name}=.* is not done here") as caught:
+        with pytest.raises(ValueError, match=rf"^generation_config.json says {name}=.* not supported here") as caught:
             call("a")
         assert "\n" not in str(caught.value)
-    with pytest.raises(ValueError, match=f"^{name}=.* is not done here"):
+    with pytest.raises(ValueError, match=f"^{name}=.* is not supported here"):
         lm.generate("a", **{name: ON[name]})
     for off in (*REFUSED[name].off, None):  # as it stands in many a file
         assert resolve({}, {name: off}) == Settings()
@@ -202,6 +202,6 @@ def test_the_command_line_names_the_file(tmp_path: Path, capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert (out, err) == (
         "",
-        "minigpt: generation_config.json says guidance_scale=2.0, which is not done here (classifier-free guidance): "
-        "remove it there\n",
+        "minigpt: generation_config.json says guidance_scale=2.0, which is not supported here "
+        "(classifier-free guidance): remove it there\n",
     )

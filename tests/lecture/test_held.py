@@ -122,7 +122,7 @@ def test_a_slip_is_named_and_stands_as_a_comment_when_the_step_comes(tmp_path: P
     answer = mine.check()
     assert answer.says == "not right yet: no_mask"
     answer = mine.next()
-    assert answer.says == "4. The mask, the weights, the mean: your lines stand as comments above the reference's"
+    assert answer.says == "4. The mask, the weights, the mean: your lines are kept as comments above the reference's"
     assert [line.strip() for line in answer.mine] == ["weights = self.softmax(scores)", "return weights @ v"]
     assert any("masked_fill" in line for line in answer.right)
     assert f"        {YOURS}return weights @ v" in mine.file.path.read_text("utf-8")

@@ -62,26 +62,28 @@ def answered(chats: Playground, **body: Any) -> list[dict[str, Any]]:
     return list(chats.events(**{"model": "tiny-chat", "chat": True, **body}))
 
 
-def ended(chat_lm: LanguageModel, prompt: str = ASKED) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def ended(chat_lm: LanguageModel) -> dict[str, Any]:
     """Settings with which the answer ends by the chat's own end token."""
     end = chat_lm.tokenizer.special_tokens["<|im_end|>"]  # type: ignore[union-attr]
     for seed in range(200):
         settings: Any = {"temperature": 1.0, "seed": seed, "max_new_tokens": 40}
-        if chat_lm.chat([{"role": "user", "content": prompt}], **settings).ids[-1] == end:
+        if chat_lm.chat([{"role": "user", "content": ASKED}], **settings).ids[-1] == end:
             return dict(settings)
     raise AssertionError
 
 
-def test_an_answer_is_that_of_chat_and_ends_as_there(chats: Playground, chat_lm: LanguageModel) -> None:
-    settings = ended(chat_lm)
-    wanted = chat_lm.chat([{"role": "user", "content": ASKED}], **settings)
-    start, *tokens, end = answered(chats, prompt=ASKED, settings=settings)
+def test_an_answer_is_that_of_chat_and_ends_as_there(
+    chats: Playground, chat_lm: LanguageModel, ended: dict[str, Any]
+) -> None:
+    wanted = chat_lm.chat([{"role": "user", "content": ASKED}], **ended)
+    start, *tokens, end = answered(chats, prompt=ASKED, settings=ended)
     assert wanted.finish_reason == end["finish_reason"] == "eos"
     assert [token["id"] for token in tokens] == wanted.ids
     assert end["text"] == wanted.text
     assert start["ids"] == chat_lm.chat_format().ids([{"role": "user", "content": ASKED}])
-    *_, bare = chats.events(model="tiny-chat", prompt=ASKED, settings=settings)
-    assert bare["text"] == chat_lm.generate(ASKED, **settings).text != wanted.text
+    *_, bare = chats.events(model="tiny-chat", prompt=ASKED, settings=ended)
+    assert bare["text"] == chat_lm.generate(ASKED, **ended).text != wanted.text
 
 
 def test_the_template_is_told_and_may_be_changed(chats: Playground, chat_lm: LanguageModel) -> None:
@@ -112,13 +114,14 @@ def test_a_prompt_forges_no_special_token(chats: Playground, chat_lm: LanguageMo
     assert sum(id in special for id in start["ids"]) == 5  # whoever sends it so means it
 
 
-def test_a_branch_of_an_answer_ends_as_the_answer_does(chats: Playground, chat_lm: LanguageModel) -> None:
-    settings = ended(chat_lm)
-    start, *tokens, _ = answered(chats, prompt=ASKED, settings=settings)
+def test_a_branch_of_an_answer_ends_as_the_answer_does(
+    chats: Playground, chat_lm: LanguageModel, ended: dict[str, Any]
+) -> None:
+    start, *tokens, _ = answered(chats, prompt=ASKED, settings=ended)
     ids = [*start["ids"], *(token["id"] for token in tokens[:1])]
     end_id = chat_lm.tokenizer.special_tokens["<|im_end|>"]  # type: ignore[union-attr]
-    wanted = chat_lm.generate(ids, eos_token_id=end_id, **settings)
-    *_, end = answered(chats, ids=ids, settings=settings)
+    wanted = chat_lm.generate(ids, eos_token_id=end_id, **ended)
+    *_, end = answered(chats, ids=ids, settings=ended)
     assert (end["text"], end["finish_reason"]) == (wanted.text, wanted.finish_reason)
 
 
@@ -143,7 +146,7 @@ def test_the_python_of_an_answer_writes_the_same(
         ({"chat": "yes"}, "chat must be true or false, not 'yes'"),
         ({"chat": True, "written": 5}, "written must be a text, not 5"),
         ({"chat": True, "written": ""}, "written is empty: there is nothing to go on from"),
-        ({"chat": True, "written": "\ud800"}, "written is no Unicode text: half a character at place 0"),
+        ({"chat": True, "written": "\ud800"}, "written is not Unicode text: half a character at place 0"),
         ({"chat": True, "written": "a" * 200_001}, "written is 200,001 long: 200,000 is the most"),
         ({"chat": True, "prompt": None, "ids": [1], "written": "a"}, "written is what the template made of a prompt"),
         ({"written": "a"}, "written goes with chat: true"),

@@ -144,7 +144,7 @@ GOOD: dict[str, Any] = {"model": "storyteller", "prompt": "Once", "special": Fal
         (GOOD | {"special": None}, 422, "special must be true or false, not None"),
         (GOOD | {"model": 1}, 422, "model must be a text, not 1"),
         (GOOD | {"prompt": ["a"]}, 422, "prompt must be a text, not ['a']"),
-        (GOOD | {"prompt": "\ud800"}, 422, "prompt is no Unicode text: half a character at place 0"),
+        (GOOD | {"prompt": "\ud800"}, 422, "prompt is not Unicode text: half a character at place 0"),
         (GOOD | {"prompt": "a" * 200_001}, 422, "the prompt is 200,001 long: 200,000 is the most"),
         (GOOD | {"other": "gpt2"}, 422, "unknown field 'other': there are model, prompt, ids, settings, special"),
         (GOOD | {"settings": {"seed": 1}}, 422, "no settings change how a text is cut"),
@@ -153,7 +153,7 @@ GOOD: dict[str, Any] = {"model": "storyteller", "prompt": "Once", "special": Fal
         (GOOD | {"model": "../../etc"}, 404, "there is no vocabulary '../../etc' on this machine"),
         (GOOD | {"model": "."}, 404, "there is no vocabulary '.' on this machine"),
         (GOOD | {"model": ""}, 404, "there is no vocabulary '' on this machine"),
-        (b"[", 400, "the body is no JSON"),
+        (b"[", 400, "the body is not JSON"),
     ],
     ids=lambda value: repr(value)[:50],
 )

@@ -65,7 +65,7 @@ def test_a_wrong_type_in_every_field_of_every_address(playground: Playground) ->
     [
         ({"model": "storyteller", "ids": [[]]}, 422, "ids must be whole numbers from 0 up, not []"),
         (GOOD | {"model": "\ud800"}, 404, "there is no model"),
-        (GOOD | {"prompt": "\ud800"}, 422, "prompt is no Unicode text: half a character at place 0"),
+        (GOOD | {"prompt": "\ud800"}, 422, "prompt is not Unicode text: half a character at place 0"),
     ],
     ids=repr,
 )
@@ -82,11 +82,11 @@ def test_a_wrong_value_of_every_setting(name: str, value: object, playground: Pl
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        (b"", 400, "the body is no JSON"),
-        (b"{", 400, "the body is no JSON"),
-        (b"\xff\xfe", 400, "the body is no JSON"),
-        (b"[" * 100_000, 400, "the body is no JSON"),
-        (b'{"model": ' + b"9" * 5000 + b"}", 400, "the body is no JSON"),
+        (b"", 400, "the body is not JSON"),
+        (b"{", 400, "the body is not JSON"),
+        (b"\xff\xfe", 400, "the body is not JSON"),
+        (b"[" * 100_000, 400, "the body is not JSON"),
+        (b'{"model": ' + b"9" * 5000 + b"}", 400, "the body is not JSON"),
         ([], 400, "the body must be a JSON object, not []"),
         ({}, 422, "the field model is missing: name a model"),
         ({"model": "storyteller"}, 422, "give either prompt, a text, or ids"),

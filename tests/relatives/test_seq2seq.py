@@ -292,7 +292,7 @@ def test_what_cannot_be_is_refused_in_one_line(make: Any) -> None:
         (
             {"text": "a", "encoder_repetition_penalty": 2.0},
             ValueError,
-            "encoder_repetition_penalty=2.0 is not done here",
+            "encoder_repetition_penalty=2.0 is not supported here",
         ),
         ({"text": "a", "temprature": 2.0}, TypeError, "did you mean 'temperature'"),
         ({"text": "a", "num_beams": 2, "temperature": 1.0}, ValueError, "does not sample"),

@@ -68,7 +68,7 @@ def test_ids_that_are_none(tmp_path, value):
         path.write_text(json.dumps(whole | changed))
         with pytest.raises(ValueError, match=r"tokenizer\.json: "):
             Tokenizer.load(tmp_path)
-    with pytest.raises(ValueError, match=r"is no id of a token|unhashable|NoneType|not supported"):
+    with pytest.raises(ValueError, match=r"is not a token id|unhashable|NoneType|not supported"):
         Tokenizer({b"a": 10**30})
 
 

@@ -93,9 +93,7 @@ def test_a_short_text_is_not_passed_through_for_ever(
     monkeypatch.setattr("minigpt.commands.train.train", lambda *_: iter_nothing())
     command(tmp_path / "a", "--text", text, *SMALL)
     told = capsys.readouterr().err
-    assert re.search(
-        r" 1,\d00 steps, about .* minutes: 4\d passes, more would only learn so short a text by heart", told
-    )
+    assert re.search(r" 1,\d00 steps, about .* minutes: 4\d passes; more would only memorise so short a text", told)
 
 
 def iter_nothing() -> Any:
@@ -107,7 +105,7 @@ def iter_nothing() -> Any:
 def test_very_short_texts_have_short_blocks(n_bytes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "my.txt").write_text(TEXT[:n_bytes], "utf-8")
     assert command(tmp_path / "m", "--text", tmp_path / "my.txt", "--steps", 2) == 0
-    assert "bytes of text are little: about 100,000 give readable words" in capsys.readouterr().err
+    assert "bytes is little text: about 100,000 are needed for readable words" in capsys.readouterr().err
     assert resume(tmp_path / "m")[0].settings.block_size == {300: 8, 3000: 64}[n_bytes]
 
 

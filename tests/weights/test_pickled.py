@@ -122,15 +122,15 @@ PICKLES = {
     "an offset beyond": (tensor([1], [1], offset=24), "a reaches beyond"),
     "10^12 times one number": (tensor([10**12], [0]), "a reaches beyond"),
     "10^6 by 10^6": (tensor([10**6, 10**6], [1, 1]), "a reaches beyond"),
-    "a negative stride": (tensor([2], [-1]), "a has a shape that is none"),
-    "a negative size": (tensor([-2], [1]), "a has a shape that is none"),
-    "a size of 2^70": (tensor([2**70], [0]), "a has a shape that is none"),
+    "a negative stride": (tensor([2], [-1]), "a has an invalid shape"),
+    "a negative size": (tensor([-2], [1]), "a has an invalid shape"),
+    "a size of 2^70": (tensor([2**70], [0]), "a has an invalid shape"),
     "a storage too large": (tensor([4], [1], n=25), "a reaches beyond its 96 bytes"),
     "a storage too small": (tensor([4], [1], n=4), "a reaches beyond its 96 bytes"),
     "another type": (tensor([4], [1], kind=b"DoubleStorage"), "a reaches beyond its 96 bytes"),
     "complex numbers": (tensor([4], [1], kind=b"ComplexFloatStorage"), "ComplexFloatStorage"),
-    "65 dimensions": (tensor([1] * 65, [1] * 65), "a has a shape that is none"),
-    "fewer strides": (tensor([2, 2], [1]), "a has a shape that is none"),
+    "65 dimensions": (tensor([1] * 65, [1] * 65), "a has an invalid shape"),
+    "fewer strides": (tensor([2, 2], [1]), "a has an invalid shape"),
 }
 
 

@@ -1,9 +1,9 @@
-r"""Where a text may be cut, before its rest is known, so that the pieces of both parts are the pieces of the whole.
+r"""Where a text may be cut, before the rest is known, so that the pieces of both parts are the pieces of the whole.
 
 A match reads neighbouring characters one after the other. `neighbours` lists which classes a pattern can read in
-turn, look-around included, as Glushkov's construction does for automata (1961). Between two characters that no such
-pair fits, whatever has read the first fails at the second, just as it would at the end of the text: nothing reaches
-over, and each side is cut as if it stood alone.
+succession, look-around included, as Glushkov's construction does for automata (1961). Between two characters that
+match no such pair, whatever has read the first fails at the second, just as it would at the end of the text: no match
+spans the two, and each side is cut as if it were alone.
 """
 
 import re
@@ -35,11 +35,11 @@ class Part(NamedTuple):
 
 
 class Unknown(Exception):
-    """The pattern has something of which `neighbours` does not know what it reads."""
+    """The pattern has a part that `neighbours` cannot analyse."""
 
 
 def neighbours(pattern: str) -> frozenset[tuple[str, str]]:
-    r"""The pairs of classes, as the pattern writes them, that it can read in turn; Unknown where there may be more.
+    r"""The pairs of classes, as the pattern writes them, that it can read in succession; Unknown if there may be more.
 
     >>> sorted(neighbours(r" ?\p{L}+|\s+(?!\S)"))
     [(' ', '\\p{L}'), ('\\p{L}', '\\p{L}'), ('\\s', '\\S'), ('\\s', '\\s')]
@@ -116,7 +116,7 @@ def neighbours(pattern: str) -> frozenset[tuple[str, str]]:
 
 @lru_cache(maxsize=64)
 def cutter(pattern: str, composed: bool = False) -> Callable[[str], int]:
-    r"""The function that says where to cut a text that may go on: at the last place that is proven, or at 0.
+    r"""The function that says where to cut a text that may go on: at the last place that is proven safe, or at 0.
 
     In a text that is `composed` (NFC), what follows may still change its last character, and so the pieces.
 
@@ -153,7 +153,7 @@ def cutter(pattern: str, composed: bool = False) -> Callable[[str], int]:
 
 
 def begins_anew(char: str) -> bool:
-    """Whether NFC keeps this character and never joins it with what is before it; so that a text may be cut there.
+    """Whether NFC keeps this character and never composes it with what precedes it, so a text may be cut before it.
 
     >>> [begins_anew(char) for char in ("a", "中", "\u0301", "\u1161", "")]
     [True, True, False, False, False]

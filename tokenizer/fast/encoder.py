@@ -1,8 +1,8 @@
-"""The encoder with its tables: text repeats itself, so most of it was encoded before.
+"""The encoder with its caches: text repeats itself, so most of it has been encoded before.
 
-It gives the ids of `Tokenizer.encode_by_hand` many times sooner: one look into a table gives the ids of several pieces.
-Before it serves it is compared with that plain form, on a short text that touches all parts of the known patterns and
-on the beginning of the first text; where the two differ, the plain form serves.
+It gives the ids of `Tokenizer.encode_by_hand` many times faster: one lookup gives the ids of several pieces. Before it
+is used, it is compared with that plain form on a short text that exercises all parts of the known patterns and on the
+beginning of the first text; if the two differ, the plain form is used.
 """
 
 import sys
@@ -15,7 +15,7 @@ from tokenizer.fast.merging import merge, mergeable_pairs, split_unmergeable
 from tokenizer.fast.units import unit_splitter, units
 from tokenizer.vocabulary import Vocabulary
 
-# each part of the known patterns, odd runs of one letter, tokens within long words, a piece longer than any table holds
+# each part of the known patterns, odd runs of one letter, tokens within long words, a piece longer than any cache holds
 ASCII_PROBE = (
     "Once upon a time it's 'twas We'LL they've I'd 12345 67 3,000.50 (word) --\"why?!\" well...\n\n  x\r\n \t\ty   z  "
     "\nsnake_case={'a': 1};\n\t\treturn unbelievable somethingwonderfulunderstanding  "
@@ -30,7 +30,7 @@ FIRST = 200  # characters of the first text that are compared too
 
 
 class Encoder:
-    """Called with a text it gives its ids; `plain` is the form that it must equal, and that raises its errors.
+    """Called with a text, it returns its ids; `plain` is the form that it must equal, and that raises its errors.
 
     >>> Encoder(lambda text: [9] * len(text), Vocabulary({b"a": 9}))("aaa")
     [9, 9, 9]
@@ -39,7 +39,7 @@ class Encoder:
     def __init__(self, plain: Callable[[str], list[int]], vocabulary: Vocabulary) -> None:
         self.plain, self.ranks, self.pattern = plain, vocabulary.ranks, vocabulary.pattern
         self.whole, self.split = vocabulary.whole, unit_splitter(vocabulary.pattern)
-        self.same: dict[bool, bool] = {}  # for texts of ASCII and for others: equal on the probe
+        self.same: dict[bool, bool] = {}  # for ASCII texts and for others: equal on the probe
         self.parts = Memo(self._merge)
         self.pieces = Memo(self._encode_piece)
         self.units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
@@ -54,7 +54,7 @@ class Encoder:
         return self.fast(text) if same else self.plain(text)
 
     def fast(self, text: str) -> list[int]:
-        """The ids by the tables.
+        """The ids from the caches.
 
         >>> Encoder(lambda text: [9] * len(text), Vocabulary({b"a": 9})).fast("aaa")
         [9, 9, 9]

@@ -1,4 +1,4 @@
-"""The table in front of the merge loop: text repeats itself, so most of it was encoded before."""
+"""The cache in front of the merge loop: text repeats itself, so most of it has been encoded before."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,7 +8,7 @@ Key = TypeVar("Key", bound=str | bytes)
 
 
 class Memo(dict[Key, Ids]):
-    """The ids of what was met before; what is new is encoded, and the table starts anew when it is full.
+    """The ids of keys seen before; new ones are encoded, and the cache is emptied when it is full.
 
     >>> lengths = Memo(lambda word: (len(word),), limit=2)
     >>> lengths["cat"], lengths["mouse"], lengths["ox"], len(lengths)

@@ -1,4 +1,4 @@
-"""The merge loop for pieces that are long: the same tokens as `tokenizer.merging.merge`, in less time."""
+"""The merge loop for long pieces: the same tokens as `tokenizer.merging.merge`, in less time."""
 
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
@@ -41,13 +41,13 @@ def merge_short(piece: bytes, ranks: Ranks) -> list[bytes]:
 
 
 def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
-    """For long pieces: a heap of the pairs, and a chain of the places where tokens begin.
+    """For long pieces: a heap of the pairs, and a linked list of the places where tokens begin.
 
     >>> merge_long(b"aaaa", {b"a": 0, b"aa": 1})
     [b'aa', b'aa']
     """
     n = len(piece)
-    end = list(range(1, n + 1))  # the token that begins at i ends before end[i]; 0 once it was swallowed
+    end = list(range(1, n + 1))  # the token that begins at i ends before end[i]; 0 once it is part of another
     before = list(range(-1, n))  # where the token before the one at i begins
     heap = [(rank, i, i + 2) for i in range(n - 1) if (rank := ranks.get(piece[i : i + 2], NONE)) < NONE]
     heapify(heap)
@@ -55,7 +55,7 @@ def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
         _, i, stop = heappop(heap)
         j = end[i]
         if not i < j < n or end[j] != stop:
-            continue  # one of the two was merged with another meanwhile
+            continue  # one of the two has been merged with another since
         end[i], end[j] = stop, 0
         if stop < n:
             before[stop] = i
@@ -71,7 +71,7 @@ def merge_long(piece: bytes, ranks: Ranks) -> list[bytes]:
 
 
 def mergeable_pairs(tokens: Iterable[bytes]) -> set[tuple[int, int]]:
-    """The neighbouring bytes within tokens, where the second begins a character of several bytes.
+    """The adjacent bytes within tokens of which the second begins a character of several bytes.
 
     >>> mergeable_pairs([b"the", "né".encode()])
     {(110, 195)}
@@ -80,9 +80,9 @@ def mergeable_pairs(tokens: Iterable[bytes]) -> set[tuple[int, int]]:
 
 
 def split_unmergeable(piece: bytes, mergeable_pairs: set[tuple[int, int]]) -> list[bytes]:
-    """The piece cut before characters where no token holds the bytes on both sides, so that no merge can cross.
+    """The piece cut before characters where no token has the bytes on both sides, so that no merge can cross.
 
-    In scripts without spaces this turns sentences that never come twice into characters that do.
+    In scripts without spaces this turns sentences that never recur into characters that do.
 
     >>> split_unmergeable("née".encode(), mergeable_pairs=set())
     [b'n', b'\\xc3\\xa9e']

@@ -1,7 +1,7 @@
-"""The search for merges that counts only once: what `tokenizer.training.find_merges` finds, a thousand times sooner.
+"""The search for merges that counts only once: what `tokenizer.training.find_merges` finds, a thousand times faster.
 
-A merge changes only the pair's own places and their neighbours; and a heap gives the best pair, if an entry whose
-count has fallen since is put back with its new count.
+A merge changes only the pair's own places and their neighbours, and a heap gives the best pair, as long as an entry
+whose count has fallen since is put back with its new count.
 """
 
 from collections import Counter, defaultdict
@@ -11,14 +11,14 @@ from itertools import pairwise
 
 from tokenizer.formats.byte_alphabet import BYTES
 
-END, GONE = -1, -2  # between pieces; where a token was that is part of another now
+END, GONE = -1, -2  # between pieces; where a token was that is now part of another
 
 
 def find_merges(pieces: Counter[str], n: int) -> Iterator[tuple[int, int]]:
     """Up to `n` pairs of ids to merge, in order, until none is left; the first merge's result gets the id 256.
 
-    All pieces lie in one list of ids. A token that is `size` bytes long stands at the first of its places and leaves
-    the others alone, so a merge moves nothing: in time, a piece of n bytes costs n log n, however long it is.
+    All pieces are in one list of ids. A token that is `size` bytes long is at the first of its places and leaves the
+    others alone, so a merge moves nothing: a piece of n bytes takes time n log n, however long it is.
 
     >>> list(find_merges(Counter({"aaab": 2}), 9))  # 64 and 65 are the bytes of "a" and "b"
     [(64, 64), (64, 65), (256, 257)]
@@ -53,7 +53,7 @@ def find_merges(pieces: Counter[str], n: int) -> Iterator[tuple[int, int]]:
         for i in sorted(where.pop(pair)):
             j = i + size[first]
             if ids[i] != first or ids[j] != second:
-                continue  # one of the two was merged with another meanwhile
+                continue  # one of the two has been merged with another since
             ids[i], ids[j], start[i + length - 1], many = new, GONE, i, times[i]
             before = start[i - 1]
             left, right = ids[before], ids[i + length]

@@ -1,4 +1,4 @@
-"""Cutting as `tokenizer.splitting.split` does, by one `findall` where the pattern fits all of the text."""
+"""Cutting as `tokenizer.splitting.split` does, by one `findall` if the pattern matches all of the text."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tokenizer.splitting import compile_pattern, split
 
 @lru_cache(maxsize=64)
 def splitter(pattern: str) -> Callable[[str], list[str]]:
-    """The function that cuts a text by `pattern`; other characters than ASCII need a form that compiles slowly.
+    """The function that cuts a text by `pattern`; non-ASCII characters need a form that compiles slowly.
 
     >>> splitter(r" ?\\p{L}+|\\s")("Hello  world!")
     ['Hello', ' ', ' world', '!']

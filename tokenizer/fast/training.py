@@ -1,7 +1,7 @@
-"""The trainer's public form: checks, files of any size, progress, and pieces that are counted quickly.
+"""The trainer's public form: checks, files of any size, progress, and fast counting of pieces.
 
-Counting all pairs anew after each merge takes hours. It takes less than a second where equal pieces are counted once,
-and a merge changes the counts of its neighbours only (`tokenizer.fast.pairs`).
+Counting all pairs again after each merge takes hours. It takes less than a second if equal pieces are counted once,
+and a merge changes only the counts of its neighbours (`tokenizer.fast.pairs`).
 """
 
 import sys
@@ -32,9 +32,9 @@ def train(
 ) -> Tokenizer:
     """A tokenizer with up to `vocab_size` tokens: 256 bytes, merges, special tokens; fewer if no pair is left.
 
-    `text` is a string, several strings, the Path of a file in UTF-8 of any size, or a file open for reading. Special
-    tokens found in it are boundaries and never merge. The most frequent pair merges first, of equals the one with the
-    smaller ids. `plain` trains as `tokenizer/training.py` reads, which takes a thousand times as long.
+    `text` is a string, several strings, the Path of a UTF-8 file of any size, or a file open for reading. Special
+    tokens found in it are boundaries and never merge. The most frequent pair merges first, among equals the one with
+    the smaller ids. `plain` trains exactly as `tokenizer/training.py` does, which takes a thousand times as long.
 
     >>> tok = train("low lower lowest", 260)
     >>> [token for token in tok.ranks if len(token) > 1]
@@ -44,7 +44,7 @@ def train(
     if isinstance(text, Path):
         text = file_blocks(text, pattern, special_tokens)
     elif isinstance(text, TextIOBase):
-        text = text.read()  # line by line it would be many texts, of which no piece holds two line ends
+        text = text.read()  # line by line it would be many texts, and no piece would hold two line ends
     if isinstance(text, (str, bytes, Mapping)) or not isinstance(text, Iterable):
         text = [checked(text)]
     by_hand = plain or differs(pattern)
@@ -63,7 +63,7 @@ def train(
 
 
 def check(vocab_size: int, special_tokens: Iterable[str], pattern: str = GPT2_PATTERN) -> list[str]:
-    """The special tokens, or a ValueError where one of them, the size or the pattern cannot be.
+    """The special tokens, or a ValueError if one of them, the size or the pattern is invalid.
 
     >>> check(200, [])
     Traceback (most recent call last):
@@ -89,7 +89,7 @@ def check(vocab_size: int, special_tokens: Iterable[str], pattern: str = GPT2_PA
 
 
 def checked(text: object) -> str:
-    """The text, or a ValueError where it is none.
+    """The text, or a ValueError if it is not a string.
 
     >>> checked("a")
     'a'

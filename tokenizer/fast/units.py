@@ -8,9 +8,9 @@ from tokenizer.fast.splitting import splitter
 from tokenizer.unicode import WHITE as _WHITE
 
 # Units end where the pattern always cuts: at white space after anything else (GPT-2), unless it is a line end after
-# punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on its neighbours, and one look
-# into a table gives the ids of several pieces. That holds for these very patterns, which therefore stand here letter by
-# letter: one that was changed in `tokenizer.patterns` is not among them, and is cut into its pieces at once.
+# punctuation (cl100k). No piece crosses a unit's end, so a unit's pieces do not depend on its neighbours, and one
+# lookup gives the ids of several pieces. That holds for exactly these patterns, which are therefore repeated here: one
+# that was changed in `tokenizer.patterns` is not among them, and cuts a text into its pieces directly.
 _WORD = r"\s*+\S+|\s+"
 _WORD_AND_LINE_END = r"\s*+\S+(?:(?<=[^\s\p{L}\p{N}])[\r\n]+)?|\s+"
 _CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -72,7 +72,7 @@ def blocks(text: str, size: int = 1 << 14) -> Iterator[str]:
 
 
 def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int = 1 << 22) -> Iterator[str]:
-    """A UTF-8 file in blocks of about `size` characters, cut where the pattern cuts and no special token stands.
+    """A UTF-8 file in blocks of about `size` characters, cut where the pattern cuts, outside special tokens.
 
     >>> import tempfile
     >>> from tokenizer.patterns import GPT2_PATTERN
@@ -82,7 +82,7 @@ def file_blocks(path: Path, pattern: str, names: Sequence[str] = (), size: int =
     ['one two', ' three']
     """
     if pattern not in UNITS or any(map(_WORD_END.search, names)):
-        size = -1  # then nowhere is safe, and the file is read whole
+        size = -1  # then no place is safe, and the file is read whole
     rest = ""
     with path.open(encoding="utf-8", newline="") as file:
         try:

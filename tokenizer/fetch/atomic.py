@@ -1,9 +1,9 @@
-"""Writing so that nothing is lost, wherever the process is killed; the only place that does it.
+"""Atomic writing: nothing is lost, wherever the process is killed; the only place that does it.
 
 One file is written beside its name and renamed. Several that belong together are written into a folder inside the one
-they are for; renaming that folder decides that they count, and moving them to their places can be done again by whoever
-comes next, as a database does with its log (Gray & Reuter 1993, chapter 9: redo). So the folder may be a mount point, a
-link or the current directory, and whatever else lies in it stays.
+they are for; renaming that folder commits them, and moving them to their places can be repeated by the next process, as
+a database does with its log (Gray & Reuter 1993, chapter 9: redo). So the folder may be a mount point, a link or the
+current directory, and whatever else is in it stays.
 """
 
 import _thread  # threading alone takes as long to import as a tenth of this package
@@ -19,19 +19,19 @@ from time import monotonic, sleep
 
 LOCK = ".minigpt.lock"  # held by the process that writes
 STAGED = ".minigpt.part"  # files still being written
-COMMITTED = ".minigpt.new"  # files that are all there and count, but are not all in their places
-GOES = ".goes"  # in it: the names that the new files do away with
-FIRST = "config.json"  # what readers of a model open first: gone while files move, and put in its place last
+COMMITTED = ".minigpt.new"  # files that are complete and committed, but not all in their places
+GOES = ".goes"  # in it: the names of old files to be removed
+FIRST = "config.json"  # what readers of a model open first: absent while files move, and put in its place last
 LEFT_OVER = re.compile(r"tmp\w{8}\.part|training\.pt\.part|.+\.\d+-\d+\.part")  # of writers that were killed
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-WAIT = 1.0  # seconds in which a short write of another process ends
+WAIT = 1.0  # seconds within which a short write by another process ends
 
 
 @contextmanager
 def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the name when the body ends, and is removed where the body fails.
+    """A path beside `path` to write to; it takes the name when the body ends, and is removed if the body fails.
 
-    A `resumable` one is the same in every run and stays where the body fails, so that the next run continues it.
+    A `resumable` one is the same in every run and stays if the body fails, so that the next run continues it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -44,11 +44,11 @@ def replacing(path: Path, resumable: bool = False) -> Iterator[Path]:
         raise FileNotFoundError(errno.ENOENT, "there is no such folder: make it, or name another", str(path.parent))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "this is a folder: name a file", str(path))
-    own = "" if resumable else f".{os.getpid()}-{_thread.get_ident()}"  # two that write at once do not meet
+    own = "" if resumable else f".{os.getpid()}-{_thread.get_ident()}"  # two that write at once do not collide
     part = path.with_name(f"{path.name}{own}.part")
     try:
         yield part
-        if STAGED not in path.parts:  # else whoever staged that folder syncs all of it
+        if STAGED not in path.parts:  # else the code that staged that folder syncs all of it
             sync(part)
         part.replace(path)
     except BaseException:
@@ -72,11 +72,11 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def exclusive(folder: Path, wait: float = WAIT) -> Iterator[None]:
-    """Holds a folder, made where there is none: no other process writes into it until the body ends.
+    """Holds a folder, made if there is none: no other process writes into it until the body ends.
 
-    What a killed writer left is completed or removed first. The system's lock goes with the process that has it.
-    Raises BlockingIOError where another process holds the folder longer than `wait` seconds, OSError where it cannot
-    be written to.
+    What a killed writer left is completed or removed first. The system's lock ends with the process that holds it.
+    Raises BlockingIOError if another process holds the folder longer than `wait` seconds, OSError if it cannot be
+    written to.
     """
     from filelock import FileLock, Timeout  # a tenth of a second that only those who write need
 
@@ -109,9 +109,9 @@ def exclusive(folder: Path, wait: float = WAIT) -> Iterator[None]:
 @contextmanager
 def replacing_files(folder: Path, old: Iterable[str] = ()) -> Iterator[Path]:
     """A new folder inside `folder` to write files into; when the body ends all of them take their places at once, and
-    the files that match the patterns `old` go. Where the body fails, or the process dies in it, nothing has changed.
+    files that match the patterns `old` are removed. If the body fails, or the process dies in it, nothing has changed.
 
-    Hold the folder by `exclusive` around it. Readers call `finish_writing` first.
+    Hold the folder with `exclusive` around it. Readers call `finish_writing` first.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
@@ -145,13 +145,13 @@ def replacing_files(folder: Path, old: Iterable[str] = ()) -> Iterator[Path]:
 
 
 def complete(folder: Path) -> None:
-    """Moves files that count to their places, from wherever that was cut off; nothing where there are none."""
+    """Moves committed files to their places, from wherever that was cut off; does nothing if there are none."""
     done = folder / COMMITTED
     if not done.is_dir():
         return
     outermost = STAGED not in folder.parts
     if outermost:
-        sync(folder)  # from here on the new files count
+        sync(folder)  # from here on the new files are committed
     new = sorted((path.name for path in done.iterdir() if path.name != GOES), key=lambda name: (name == FIRST, name))
     goes = json.loads((done / GOES).read_text("utf-8")) if (done / GOES).exists() else []
     for name in [FIRST, *goes] if FIRST in new else goes:
@@ -167,9 +167,9 @@ def complete(folder: Path) -> None:
 
 
 def finish_writing(folder: Path) -> None:
-    """What a reader of a folder does first: complete what a killed writer had decided, or wait for a living one.
+    """What a reader of a folder does first: complete what a killed writer had committed, or wait for a live one.
 
-    Raises OSError where that cannot be done, as in a folder that is read-only.
+    Raises OSError if that cannot be done, as in a read-only folder.
     """
     until = monotonic() + 10 * WAIT
     while (folder / COMMITTED).is_dir():

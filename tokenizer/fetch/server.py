@@ -1,4 +1,4 @@
-"""Asking a server for a file: where it may send on to, who sees the token, how long a busy one is waited for."""
+"""Asking a server for a file: where it may redirect to, who sees the token, how long to wait for a busy one."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-BUSY = (408, 429)  # and all from 500 on: to ask again may help
+BUSY = (408, 429)  # and all from 500 on: asking again may help
 LONGEST_PAUSE = 60.0  # seconds that a server's Retry-After may ask for
 
 
@@ -28,7 +28,7 @@ def ask(url: str, headers: Mapping[str, str], start: int, timeout: float) -> HTT
 
 
 class Redirects(HTTPRedirectHandler):
-    """Follows redirects that `check_redirect` allows; without end they are an HTTPError of the standard library's."""
+    """Follows redirects that `check_redirect` allows; endless ones are an HTTPError of the standard library."""
 
     def http_error_302(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
@@ -37,7 +37,7 @@ class Redirects(HTTPRedirectHandler):
         try:
             return super().http_error_302(req, io.BytesIO(), code, msg, headers)
         except ValueError as error:
-            raise OSError(f"{req.full_url}: redirects to what is no address ({error})") from None
+            raise OSError(f"{req.full_url}: redirects to an invalid address ({error})") from None
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
@@ -53,14 +53,14 @@ class Redirects(HTTPRedirectHandler):
 
 
 def check_redirect(url: str, target: str) -> None:
-    """An OSError where a server sends on to anything but http or https, or from https down to http."""
+    """An OSError if a server redirects to anything but http or https, or from https down to http."""
     schemes = urlsplit(url).scheme, origin(target)[0]
     if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
         raise OSError(f"{url}: redirects to {target[:200]!r}, which is not followed: use another mirror (HF_ENDPOINT)")
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what a token is given for. An OSError where the port is none.
+    """Scheme, host and port: what a token is given for. An OSError if the port is invalid.
 
     >>> origin("https://huggingface.co/gpt2") == origin("HTTPS://HuggingFace.co:443/gpt2")
     True
@@ -73,7 +73,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def retry_after(headers: Mapping[str, str] | Message | None) -> float:
-    """The seconds that a busy server asks one to wait, by its header Retry-After (RFC 9110, section 10.2.3), or 0.
+    """The seconds that a busy server asks the client to wait, from its Retry-After (RFC 9110, section 10.2.3), or 0.
 
     >>> retry_after({"Retry-After": "7"}), retry_after({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})
     (7.0, 0.0)
@@ -89,7 +89,7 @@ def retry_after(headers: Mapping[str, str] | Message | None) -> float:
 
 
 def wait(url: str, pause: float, headers: Mapping[str, str] | Message | None = None) -> None:
-    """Waits `pause` seconds, or as long as the server asks for; an OSError where that is longer than a minute."""
+    """Waits `pause` seconds, or as long as the server asks for; an OSError if that is longer than a minute."""
     host, asked = urlsplit(url).netloc, retry_after(headers)
     if asked > LONGEST_PAUSE:
         raise OSError(f"{host} is busy and asks to come back in {asked:,.0f} seconds: try again then, or use a mirror")
@@ -112,5 +112,5 @@ def in_one_line(error: Exception) -> str:
 
 
 def say(line: str) -> None:
-    """One line on stderr for whoever waits."""
+    """One line on stderr for those who wait."""
     print(f"minigpt: {line}", file=sys.stderr, flush=True)

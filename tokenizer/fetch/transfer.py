@@ -1,7 +1,7 @@
 """Fetching a file so that its name appears only when its bytes are right: beside, verified, renamed.
 
-The bytes do not come by huggingface_hub: its download (2.4) begins a file anew in every run, gives up at a busy server
-and compares no checksum, so that wrong bytes would get a name.
+The bytes do not come through huggingface_hub: its download (2.4) restarts a file in every run, gives up on a busy
+server and compares no checksum, so that wrong bytes would get a name.
 """
 
 import re
@@ -26,9 +26,9 @@ CHUNK = 1 << 18
 TRIES = 3
 TIMEOUT = 20.0  # seconds, for each answer
 PAUSE = 1.0  # seconds before the second try, twice that before the third
-SLOWEST = 1000  # bytes a second, on the average of
-WINDOW = 20.0  # seconds; who is slower is given up
-UNPROMISED = 1 << 30  # bytes that are taken where nobody said how many come
+SLOWEST = 1000  # bytes per second, averaged over the window
+WINDOW = 20.0  # seconds; a slower server is given up on
+UNPROMISED = 1 << 30  # bytes that are accepted if nobody said how many will come
 
 
 def fetch(
@@ -40,7 +40,7 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     lock: Path | None = None,
 ) -> Path:
-    """The file at `url` under `destination`, which is left alone if it is there and right; resumes what broke off.
+    """The file at `url`, in `destination`, which is left alone if it is there and right; resumes partial downloads.
 
     `checksum` is a SHA-256 or Git's SHA-1, `size` the bytes that may come; `headers` go to the named server only, not
     where it redirects to. Of several processes one fetches and the others wait (`tokenizer.fetch.lock`). An OSError
@@ -60,7 +60,7 @@ def fetch(
         return destination
     destination.parent.mkdir(parents=True, exist_ok=True)
     with exclusively(destination, lock):
-        if right(destination, checksum, size):  # another process brought it meanwhile
+        if right(destination, checksum, size):  # another process has fetched it meanwhile
             return destination
         with replacing(destination, resumable=True) as part:
             for again in (part.exists(), False):
@@ -83,7 +83,7 @@ def _fetch(
     on_progress: Progress | None,
     headers: Mapping[str, str],
 ) -> None:
-    """All bytes into `part`, in several tries where to try again may help."""
+    """All bytes into `part`, in several tries if trying again may help."""
     for attempt in range(1, TRIES + 1):
         if checksum is None:  # nothing would tell if the rest came from another version of the file
             part.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _continue(url: str, part: Path, size: int | None, on_progress: Progress | No
     try:
         answer = ask(url, headers, have, TIMEOUT)
     except HTTPError as error:
-        if error.code == 416:  # the server's file is not longer than the part: begin anew
+        if error.code == 416:  # the server's file is not longer than the part: start again
             part.unlink(missing_ok=True)
         raise
     with answer:
@@ -131,7 +131,7 @@ def _continue(url: str, part: Path, size: int | None, on_progress: Progress | No
 
 
 def _promised(url: str, answer: HTTPResponse, part: Path, have: int, size: int | None) -> int | None:
-    """How many bytes the file has in all, by what was promised and what the answer says; an error where they differ."""
+    """How many bytes the file has in all, by what was promised and what the answer says; an error if they differ."""
     coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
         raise OSError(f"{url}: comes encoded as {coding[:20]!r} though nobody asked for it: use another source")
@@ -139,7 +139,7 @@ def _promised(url: str, answer: HTTPResponse, part: Path, have: int, size: int |
     if span and (int(span[1]) != have or (size is not None and span[2] not in ("*", str(size)))):
         part.unlink(missing_ok=True)
         raise URLError(f"asked for the bytes from {have} on, got {span[0]}")
-    length = getattr(answer, "length", None)  # None where it comes in chunks, or from a file
+    length = getattr(answer, "length", None)  # None if it comes in chunks, or from a file
     if length is None:
         return size
     if size is not None and have + length > size:
@@ -150,7 +150,7 @@ def _promised(url: str, answer: HTTPResponse, part: Path, have: int, size: int |
 def _receive(
     url: str, answer: HTTPResponse, file: IO[bytes], have: int, total: int | None, on_progress: Progress | None
 ) -> int:
-    """Writes what comes, never more than was promised, and counts it; an OSError where it comes too slowly."""
+    """Writes what comes, never more than was promised, and counts it; an OSError if it comes too slowly."""
     most = (UNPROMISED if total is None else total) - have
     got, mark, since = 0, 0, time.monotonic()
     while chunk := answer.read1(CHUNK):

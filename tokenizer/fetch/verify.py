@@ -45,7 +45,7 @@ def git_sha1_of(path: Path) -> str:
 
 
 def verify(path: str | Path, checksum: str | None = None, size: int | None = None) -> None:
-    """A ValueError unless the file has this checksum and this size in bytes, and is no stand-in for the file.
+    """A ValueError unless the file has this checksum and this size in bytes, and is not a stand-in for the file.
 
     `checksum` is a SHA-256 (64 hexadecimal digits) or Git's SHA-1 (40).
 

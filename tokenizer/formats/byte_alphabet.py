@@ -10,7 +10,7 @@ BYTES = _PRINTABLE + bytes(b for b in range(256) if b not in _PRINTABLE)  # BYTE
 CHARS = "".join(map(chr, [*_PRINTABLE, *range(256, 256 + 256 - len(_PRINTABLE))]))
 
 _TO_CHARS = dict(zip(BYTES, CHARS, strict=True))
-_NONE = dict.fromkeys(range(256), "\uffff")  # stands for no byte, which Latin-1 then says
+_NONE = dict.fromkeys(range(256), "\uffff")  # for characters that stand for no byte: encoding to Latin-1 then fails
 _TO_LATIN_1 = _NONE | {ord(char): chr(byte) for char, byte in zip(CHARS, BYTES, strict=True)}
 
 
@@ -24,7 +24,7 @@ def bytes_to_unicode(token: bytes) -> str:
 
 
 def unicode_to_bytes(text: str) -> bytes:
-    """The bytes of a token written by `bytes_to_unicode`; a ValueError where a character stands for no byte.
+    """The bytes of a token written by `bytes_to_unicode`; a ValueError if a character stands for no byte.
 
     >>> unicode_to_bytes("ĠtheĊ")
     b' the\\n'

@@ -1,8 +1,8 @@
-"""The official vocabularies in a form that loads much sooner: the bytes of all tokens, in the order of their ids.
+"""The official vocabularies in a form that loads much faster: the bytes of all tokens, in the order of their ids.
 
-To read their own files, and to check the merges in these against the ids, takes longer than all else that `minigpt
-tokens` does. So what came of it is kept beside them, under a digest of itself and of what they must be: damaged, or
-made from other files, it is not read but made anew. Patterns are not in it: they stand in `tokenizer/patterns.py`.
+Reading their own files, and checking the merges in these against the ids, takes longer than everything else that
+`minigpt tokens` does. So the result is kept beside them, with a digest of itself and of what they must be: if damaged,
+or made from other files, it is not read but made again. It does not hold the patterns of `tokenizer/patterns.py`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tokenizer.fetch.official import VOCABULARIES
 from tokenizer.vocabulary import Vocabulary
 
 FILE = "compact"  # its first 32 bytes are the digest
-VERSION = 1  # of the form, to be raised when it changes
+VERSION = 1  # of the form, to be increased when it changes
 PATTERNS = {"gpt2": "GPT2_PATTERN", "cl100k_base": "CL100K_PATTERN"}
 
 
@@ -33,13 +33,13 @@ def load(name: str, folder: Path, make: Callable[[], Vocabulary]) -> Vocabulary:
     vocabulary = make()
     body = pack(vocabulary)
     if unpack(name, body) == vocabulary:
-        with suppress(OSError), replacing(file) as part:  # a cache that cannot be written to is none
+        with suppress(OSError), replacing(file) as part:  # a cache that cannot be written to is no cache
             part.write_bytes(digest(name, body) + body)
     return vocabulary
 
 
 def digest(name: str, body: bytes) -> bytes:
-    """What stands before the form `body` of a vocabulary's official files.
+    """What precedes `body`, the compact form of a vocabulary's official files.
 
     >>> digest("gpt2", b"") == digest("cl100k_base", b"")
     False
@@ -59,7 +59,7 @@ def pack(vocabulary: Vocabulary) -> bytes:
 
 
 def unpack(name: str, body: bytes) -> Vocabulary:
-    """The vocabulary of this name; what `pack` was given where its ids go from 0 on and it has nothing unusual.
+    """The vocabulary of this name: what `pack` was given, if its ids count up from 0 and it has nothing unusual.
 
     >>> unpack("gpt2", b"\\x02\\x00\\x00\\x00\\x01\\x02aab7 <x>").ranks
     {b'a': 0, b'ab': 1}

@@ -1,4 +1,4 @@
-"""What the files beside a vocabulary say of it: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+"""What the files beside a vocabulary say about it: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
 
 As transformers 5 reads them: `from_pretrained` in `tokenization_utils_base.py`, `TokenizersBackend.__init__`.
 """
@@ -21,7 +21,7 @@ MODELS = {"gpt2": "GPT2Tokenizer", "qwen2": "Qwen2Tokenizer", "qwen3": "Qwen2Tok
 
 
 class Companions(NamedTuple):
-    """What was said, and by which folder.
+    """What the files said, and in which folder.
 
     >>> Companions(Path("x"), {}, {}, {}, []).kind
     'GPT2Tokenizer'
@@ -40,7 +40,7 @@ class Companions(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The class of the tokenizer where the vocabulary's own files do not say how it cuts; else a ValueError."""
+        """The tokenizer's class, which decides how it cuts if the vocabulary's files do not; else a ValueError."""
         kind = self.config.get("tokenizer_class")
         if kind is None:
             path = self.folder / "config.json"
@@ -53,7 +53,7 @@ class Companions(NamedTuple):
         return str(kind)
 
     def flag(self, key: str) -> bool | None:
-        """True, false, or None where the file does not say.
+        """True, false, or None if the file does not say.
 
         >>> Companions(Path("x"), {"add_bos_token": True}, {}, {}, []).flag("add_bos_token")
         True
@@ -65,7 +65,7 @@ class Companions(NamedTuple):
 
 
 def read_companions(folder: Path) -> Companions:
-    """What the files in a folder say; a ValueError names the file that says it wrongly."""
+    """What the files in a folder say; a ValueError names the file that is wrong."""
     path = folder / "tokenizer_config.json"
     config = read_json(path) if path.exists() else {}
     if config.get("added_tokens_decoder") is not None:
@@ -101,8 +101,8 @@ def named(config: Mapping[str, Any], path: Path) -> list[str]:
 
 
 def obey(vocabulary: Vocabulary, said: Companions, has_ends: bool) -> Vocabulary:
-    """The vocabulary with what the files beside it say; a ValueError where both contradict each other. With `has_ends`
-    it says itself what every text stands between, as a tokenizer.json does by its post_processor."""
+    """The vocabulary with what the files beside it say; a ValueError if they contradict it. With `has_ends`
+    the vocabulary itself says which ids surround every text, as a tokenizer.json does with its post_processor."""
     special, flags = dict(vocabulary.special_tokens), dict(vocabulary.flags)
     for name, i in said.ids.items():
         if special.setdefault(name, i) != i:
@@ -136,7 +136,7 @@ def obey(vocabulary: Vocabulary, said: Companions, has_ends: bool) -> Vocabulary
 
 
 def around(token: str, flag: str, special: Mapping[str, int], said: Companions) -> tuple[int, ...]:
-    """The id that a configuration puts at one side of every text.
+    """The id that a configuration puts at one end of every text.
 
     >>> said = Companions(Path("x"), {"add_bos_token": True, "bos_token": "<s>"}, {}, {}, [])
     >>> around("bos_token", "add_bos_token", {"<s>": 5}, said)

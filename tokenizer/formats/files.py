@@ -1,6 +1,6 @@
 """Vocabularies on disk: where a name leads, which format a file or folder is in, and saving.
 
-The rarer formats are imported when they are met: a short command takes little longer than its imports.
+The rarer formats are imported only when needed: a short command takes little longer than its imports.
 """
 
 import json
@@ -18,7 +18,7 @@ from tokenizer.vocabulary import Vocabulary
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file or folder of a name or path; a name goes before a folder of that name, "./gpt2" is the folder.
+    """The file or folder of a name or path; a name takes precedence over a folder of that name, "./gpt2" is the folder.
 
     >>> find("gpt5")
     Traceback (most recent call last):
@@ -44,7 +44,7 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def load(name_or_path: str | Path, pattern: str | None = None) -> Vocabulary:
-    """The vocabulary of a name or path; official ones come from their compact form, where they have been read before.
+    """The vocabulary of a name or path; official ones come from their compact form once they have been read.
 
     >>> load("storyteller").n_vocab
     4096
@@ -58,7 +58,7 @@ def load(name_or_path: str | Path, pattern: str | None = None) -> Vocabulary:
 
 
 def read(path: Path, pattern: str | None = None) -> Vocabulary:
-    """The vocabulary in a folder or file; `pattern` for formats that do not say theirs.
+    """The vocabulary in a folder or file; `pattern` is for formats that do not store one.
 
     >>> read(Path("/nowhere"))
     Traceback (most recent call last):
@@ -90,7 +90,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
 def save(vocabulary: Vocabulary, folder: Path) -> None:
     """Writes vocab.json, merges.txt and tokenizer.json, which transformers and `tokenizers` read too: all or none.
 
-    Raises ValueError where other files of the folder, such as added_tokens.json, would change what is read there.
+    Raises ValueError if other files in the folder, such as added_tokens.json, would change what is read from it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The vocabulary inside a GGUF file, read from its header: the weights behind it are never touched.
+"""The vocabulary inside a GGUF file, read from its header: the weights after it are never touched.
 
 What the keys mean: `docs/gguf.md` of the ggml project, and llama.cpp's own reader, src/llama-vocab.cpp.
 """
@@ -15,7 +15,7 @@ from tokenizer.formats.template import write_template
 from tokenizer.formats.tokenizer_json import from_json
 from tokenizer.vocabulary import Vocabulary
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = range(1, 6)  # kinds of tokens; 6 is a byte's, of SentencePiece
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = range(1, 6)  # kinds of tokens; 6 is for SentencePiece's bytes
 NONE = (1 << 32) - 1  # -1 as an unsigned number: how some files say that there is no such token
 CHANGES_IDS = (  # what would change a text before it is split, or add to its ids
     *("add_space_prefix", "remove_extra_whitespaces", "add_sep_token", "precompiled_charsmap"),
@@ -24,7 +24,7 @@ CHANGES_IDS = (  # what would change a text before it is split, or add to its id
 
 
 def read(path: Path) -> Vocabulary:
-    """The vocabulary in a GGUF file; a ValueError where it is not byte-pair encoding or of an unknown pattern.
+    """The vocabulary in a GGUF file; a ValueError if it is not byte-pair encoding or has an unknown pattern.
 
     >>> import os
     >>> read(Path(os.devnull))  # doctest: +ELLIPSIS
@@ -44,7 +44,7 @@ def read(path: Path) -> Vocabulary:
 
 
 def as_tokenizer_json(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The tokenizer.json that says what a header's values say; a ValueError where they are not byte-pair encoding."""
+    """The tokenizer.json that is equivalent to a header's values; a ValueError if they are not byte-pair encoding."""
     if data.get("tokenizer.ggml.model") != "gpt2":
         raise ValueError(f"the tokenizer is {data.get('tokenizer.ggml.model')!r:.80}, not byte-pair encoding")
     pre = data.get("tokenizer.ggml.pre")
@@ -101,7 +101,7 @@ def around(data: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def token_id(data: Mapping[str, Any], role: str) -> int | None:
-    """The id of the token with this role, "bos", "eos", "eot" and so on; None where the file has none.
+    """The id of the token with this role, "bos", "eos", "eot" and so on; None if the file has none.
 
     >>> token_id({"tokenizer.ggml.eos_token_id": 12, "tokenizer.ggml.tokens": ["a"]}, "eos")
     Traceback (most recent call last):
@@ -122,7 +122,7 @@ def token_id(data: Mapping[str, Any], role: str) -> int | None:
 
 
 def texts(data: Mapping[str, Any], key: str) -> list[str]:
-    """A list of texts in the header; a ValueError where it is missing or something else.
+    """A list of texts in the header; a ValueError if it is missing or something else.
 
     >>> texts({}, "merges")
     Traceback (most recent call last):

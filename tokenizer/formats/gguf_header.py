@@ -1,4 +1,4 @@
-"""The header of a GGUF file, read by hand: named values; behind it come a table of tensors and their numbers.
+"""The header of a GGUF file, read by hand: named values; after it come a table of tensors and their numbers.
 
 Source: `docs/gguf.md` of the ggml project. A file begins with magic, version, the numbers of tensors and of
 key-value pairs; then the pairs, each a key, a type and a value; all numbers little-endian.
@@ -10,18 +10,18 @@ from typing import Any, BinaryIO
 
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
-LENGTH = struct.Struct("<Q")  # of a text; made once, for there are hundreds of thousands
+LENGTH = struct.Struct("<Q")  # of a text; made once, since there are hundreds of thousands
 DAMAGE = (struct.error, KeyError, UnicodeDecodeError, MemoryError, OverflowError)
 LARGEST_HEADER = 1 << 26  # bytes; the header of a vocabulary of 262,144 tokens takes 20 million
 MOST_VALUES = 1 << 21  # in all lists together; that vocabulary has 1.3 million
-OLD_MAGICS = (b"lmgg", b"tjgg", b"fmgg", b"algg")  # ggml, ggjt, ggmf, ggla as they stand in a file
+OLD_MAGICS = (b"lmgg", b"tjgg", b"fmgg", b"algg")  # ggml, ggjt, ggmf, ggla as they appear in a file
 ANEW = "convert the model to GGUF anew"
 
 
 def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
-    """The named values of a GGUF file and the number of its tensors; `file` then stands at the table of these.
+    """The named values of a GGUF file and the number of its tensors; `file` is then at the table of tensors.
 
-    A ValueError with `path` where the header is no such one, damaged or cut short.
+    A ValueError with `path` if the header is not one of GGUF, is damaged or is cut short.
 
     >>> import io
     >>> pair = struct.pack("<Q3sI", 3, b"key", 4) + struct.pack("<I", 7)
@@ -48,7 +48,7 @@ def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
 
 
 def check_version(magic: bytes, version: int, path: Path) -> None:
-    """A ValueError for a file that is no GGUF file, or one of a kind that is not read here.
+    """A ValueError for a file that is not a GGUF file, or is of a kind that is not read here.
 
     >>> check_version(b"GGUF", 1, Path("x.gguf"))
     Traceback (most recent call last):
@@ -58,14 +58,14 @@ def check_version(magic: bytes, version: int, path: Path) -> None:
         raise ValueError(f"{path} is not a GGUF file but a GGML file, the format before it: {ANEW}")
     if magic != b"GGUF":
         raise ValueError(f"{path} is not a GGUF file of version 2 or 3")
-    if version & 0xFFFF == 0 and version:  # a small number, its bytes the other way round
+    if version & 0xFFFF == 0 and version:  # a small number with its bytes reversed
         raise ValueError(f"{path} is a big-endian GGUF file, read are little-endian ones: {ANEW}")
     if version not in (2, 3):
         raise ValueError(f"{path} is a GGUF file of version {version}, read are 2 and 3: {ANEW}")
 
 
 def unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    """The next numbers, by their letters in Python's struct; a struct.error where the file ends before.
+    """The next numbers, by their letters in Python's struct; a struct.error if the file ends first.
 
     >>> import io
     >>> unpack(io.BytesIO(bytes([1, 2, 0])), "BH")
@@ -89,10 +89,10 @@ def string(file: BinaryIO) -> str:
 
 
 def value(file: BinaryIO, kind: int, room: int = MOST_VALUES) -> Any:
-    """The next value of a kind: a number, a text, or a list of up to `room` of either; a KeyError for a kind that is
-    none, an OverflowError for a longer list.
+    """The next value of a kind: a number, a text, or a list of up to `room` of either; a KeyError for an
+    unknown kind, an OverflowError for a longer list.
 
-    Lists of lists are none: the format's own reader has none either.
+    Lists of lists are not read: the format's own reader does not read them either.
 
     >>> import io
     >>> value(io.BytesIO(struct.pack("<IQ3H", 2, 3, 7, 8, 9)), ARRAY)

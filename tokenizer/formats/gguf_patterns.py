@@ -1,6 +1,6 @@
-r"""How a GGUF file's text is cut before merging: it gives a name only (`tokenizer.ggml.pre`), no pattern.
+r"""How a GGUF file's text is cut before merging: it gives only a name (`tokenizer.ggml.pre`), no pattern.
 
-Source: llama.cpp, src/llama-vocab.cpp, which says of each name what it stands for; where that is an approximation
+Source: llama.cpp, src/llama-vocab.cpp, which says what each name stands for; where that is an approximation
 of the model's own pattern, the model's tokenizer.json is the source. What is missing here is refused by name.
 """
 
@@ -24,7 +24,7 @@ EAST_ASIAN = "[一-龥ࠀ-一가-\ud7ff]+"
 
 
 def cased(ending: str, digits: str) -> str:
-    """Words cut where a capital follows a small letter, "camelCase" into two: GPT-4o, Mistral's Tekken."""
+    """Words cut where a capital follows a lower-case letter, "camelCase" into two: GPT-4o, Mistral's Tekken."""
     before = r"[^\r\n\p{L}\p{N}]?"
     words = [f"{before}{UPPER}*{LOWER}+{ending}", f"{before}{UPPER}+{LOWER}*{ending}"]
     return "|".join([*words, digits, r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
@@ -57,5 +57,5 @@ PRE_TOKENIZERS = {
     "deepseek-coder": splits(r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", EAST_ASIAN, r"\p{N}"),
     "deepseek-llm": splits(r"[\r\n]", rf"\s?[{LETTERS}]+", rf"\s?[{PUNCTUATION}]+", r"\s+$", EAST_ASIAN, r"\p{N}+"),
 }
-STARTS_WITH_BOS = (*LLAMA3_NAMES, "tekken")  # the bos token stands before a text where the file does not say
-WHOLE_PIECES = STARTS_WITH_BOS  # a piece that is a token is not made by merging
+STARTS_WITH_BOS = (*LLAMA3_NAMES, "tekken")  # the bos token goes before a text if the file does not say
+WHOLE_PIECES = STARTS_WITH_BOS  # a piece that is a token is looked up whole, not merged

@@ -10,10 +10,10 @@ from tokenizer.vocabulary import Vocabulary
 
 
 def read(vocab_path: Path, merges_path: Path, pattern: str | None = None) -> Vocabulary:
-    """The ids of the tokens from one file, the merges, one a line, from the other.
+    """The ids of the tokens from one file, the merges, one per line, from the other.
 
     Pattern and normalizer are those of the tokenizer_class in a tokenizer_config.json beside them, else GPT-2's. Tokens
-    that no merge makes, and that are no bytes, are the special ones, and those that the files beside them add.
+    that no merge makes and that are not bytes are special, and so are those that the files beside them add.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

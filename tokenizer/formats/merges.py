@@ -20,7 +20,7 @@ class RanksBelow:
         self.ranks, self.limit = ranks, limit
 
     def get(self, token: bytes, default: int, /) -> int:
-        """The rank of a token, or `default` where it is not below the limit.
+        """The rank of a token, or `default` if it is not below the limit.
 
         >>> RanksBelow({b"a": 0, b"b": 1}, 1).get(b"b", 99)
         99
@@ -30,7 +30,7 @@ class RanksBelow:
 
 
 def recover_merges(ranks: Mapping[bytes, int]) -> list[Merge]:
-    """The merges of a vocabulary, in order: for each token the two whose merge gave it.
+    """The merges of a vocabulary, in order: for each token the two that were merged into it.
 
     >>> recover_merges({b"a": 0, b"n": 1, b"an": 2, b"ana": 3})
     [(b'a', b'n'), (b'an', b'a')]
@@ -49,8 +49,8 @@ def check_merges(ranks: dict[bytes, int], merges: Sequence[Merge]) -> set[bytes]
     """The tokens that these merges never make; a ValueError unless merging by lowest rank makes all others by the
     same merges, in the same order.
 
-    A token may have several merges, as Llama 3's have: only one of them finds its halves side by side, since what
-    merged before depends on nothing but the token's own bytes.
+    A token may have several merges, as in Llama 3: only one of them finds its halves side by side, since what
+    merged before depends only on the token's own bytes.
 
     >>> ranks = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4, b"abc": 5}
     >>> check_merges(ranks, [(b"b", b"c"), (b"a", b"b"), (b"a", b"bc"), (b"ab", b"c")])
@@ -89,8 +89,8 @@ def check_merges(ranks: dict[bytes, int], merges: Sequence[Merge]) -> set[bytes]
 
 
 def in_order(ranks: Mapping[bytes, int], merges: Sequence[Merge]) -> dict[bytes, Merge]:
-    """The halves of each token that one merge makes, as far as the merges go on in the order of the ids and all happen;
-    mostly that is to the end, and found out three times as fast as by `check_merges`.
+    """The halves of each token that one merge makes, as long as the merges follow the order of the ids and all happen;
+    usually that is to the end, and takes a third of the time of `check_merges`.
 
     >>> in_order({b"a": 0, b"b": 1, b"ab": 2, b"aab": 3}, [(b"a", b"b"), (b"a", b"ab")])
     {b'ab': (b'a', b'b'), b'aab': (b'a', b'ab')}
@@ -109,9 +109,9 @@ def in_order(ranks: Mapping[bytes, int], merges: Sequence[Merge]) -> dict[bytes,
 
 
 def joins_earlier(a: bytes, b: bytes, ranks: Mapping[bytes, int], halves: Mapping[bytes, Merge]) -> bool:
-    """Whether some merge reaches over the seam between a and b before both of them are complete.
+    """Whether some merge crosses the seam between a and b before both of them are complete.
 
-    Undoes the later of the two again and again, and looks at what then touches at the seam.
+    Undoes the later of the two repeatedly, and looks at what then meets at the seam.
 
     >>> ranks = {b"a": 0, b"b": 1, b"c": 2, b"bc": 3, b"ab": 4}
     >>> joins_earlier(b"ab", b"c", ranks, {b"ab": (b"a", b"b"), b"bc": (b"b", b"c")})

@@ -1,7 +1,7 @@
-r"""The regular expressions of a tokenizer.json, which are Oniguruma's, in the words that Python's share.
+r"""The regular expressions of a tokenizer.json, which are Oniguruma's, in syntax that Python's share.
 
-Some marks mean another thing there: `{1,3}+` repeats a repetition, `$` ends a line, `[a[bc]&&\p{L}]` is an intersection
-of sets. What has a twin is written as that twin; what has none, or none that is known here, is refused by name.
+Some syntax means something else there: `{1,3}+` repeats a repetition, `$` ends a line, `[a[bc]&&\p{L}]` is an
+intersection of sets. What has an equivalent is written as that; what has none, or none known here, is refused by name.
 Source: `doc/RE` of Oniguruma 6.9, syntax ONIG_SYNTAX_ONIGURUMA.
 """
 
@@ -18,7 +18,7 @@ Node = tuple[str, int, int | None]  # the text, the fewest and the most characte
 
 
 class Translator(Sets):
-    """Reads a pattern once from left to right; `translate` is its use.
+    """Reads a pattern once from left to right; `translate` uses it.
 
     >>> Translator("a|b").either()
     ('a|b', 1, 1)
@@ -47,7 +47,7 @@ class Translator(Sets):
         return text, least, longest
 
     def repeated(self, node: Node, source: str) -> Node:
-        """An item with the repetition behind it, if there is one."""
+        """An item with the repetition after it, if there is one."""
         found = TIMES.match(self.text, self.at)
         if not found:
             return node
@@ -92,7 +92,7 @@ class Translator(Sets):
         return ("\\" + char if char in "]}" else char), 1, 1
 
     def group(self) -> Node:
-        """Parentheses; what they capture is never asked for."""
+        """Parentheses; what they capture is never used."""
         opened = OPEN.match(self.text, self.at)
         if not opened:
             raise self.refuse(f"the group {self.text[self.at : self.at + 4]!r}")
@@ -125,7 +125,7 @@ class Translator(Sets):
 
 
 def translate(pattern: str) -> str:
-    r"""The pattern with the same matches in Python; what is written so is left as it is by a second translation.
+    r"""The pattern with the same matches in Python; a second translation leaves it unchanged.
 
     >>> translate(r"\p{N}{1,3}+|[\p{L}&&[^\p{Han}]]+$")
     '(?:\\p{N}{1,3})+|(?:(?=[\\p{L}])(?:[^\\p{Han}]))+(?!.)'

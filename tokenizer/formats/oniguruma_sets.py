@@ -10,7 +10,7 @@ Georgian Bengali Tamil Telugu Khmer Lao Myanmar Tibetan Ethiopic Mongolian Bopom
 """
 PROPERTIES = frozenset(NAMES.split())
 WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}"  # \w in a set
-WORDS = WORD + "²³¹¼½¾"  # alone it has these too
+WORDS = WORD + "²³¹¼½¾"  # outside a set it has these too
 POSIX = {
     "alpha": r"\p{Alphabetic}",
     "alnum": r"\p{Alphabetic}\p{Nd}",
@@ -27,7 +27,7 @@ ANY = r"[\s\S]"
 
 
 class Sets:
-    """A pattern and the place up to which it was read; reads escapes and sets.
+    """A pattern and the place up to which it has been read; reads escapes and sets.
 
     >>> Sets("[a[bc]]").set()
     '(?:(?:[a]|[bc]))'
@@ -37,7 +37,7 @@ class Sets:
         self.text, self.at, self.depth = text, 0, 0
 
     def refuse(self, what: str) -> ValueError:
-        """The error that names a construct and where it stands.
+        """The error that names a construct and where it is.
 
         >>> Sets("a").refuse("x")
         ValueError("not a pattern that runs here as in Oniguruma: 'a' has x at character 1")
@@ -46,7 +46,7 @@ class Sets:
         return ValueError(f"not a pattern that runs here as in Oniguruma: {where}")
 
     def escaped(self, outside: bool = False) -> tuple[str, bool]:
-        r"""A backslash as it stands inside a set, and whether it may stand alone outside of one."""
+        r"""An escape as written inside a set, and whether it may be used alone outside one."""
         found = ESCAPE.match(self.text, self.at)
         if not found:
             raise self.refuse(f"{self.text[self.at : self.at + 2]!r}")
@@ -78,7 +78,7 @@ class Sets:
         return text, True
 
     def set(self) -> str:
-        """A set in brackets: sets in it join, `&&` intersects."""
+        """A set in brackets: sets inside it are joined, `&&` intersects."""
         self.at += 1
         negated = self.text.startswith("^", self.at)
         self.at += negated

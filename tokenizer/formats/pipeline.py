@@ -1,4 +1,4 @@
-"""What stands before the merges in a tokenizer.json, read and written: its normalizer and its pre_tokenizer."""
+"""What comes before the merges in a tokenizer.json, read and written: its normalizer and its pre_tokenizer."""
 
 import re
 from typing import Any
@@ -12,11 +12,11 @@ from tokenizer.steps.unicode16 import DIGITS
 Json = dict[str, Any]
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 ONE_DIGIT = {"type": "Digits", "individual_digits": True}
-KNOWN = (GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN)  # these fit every text, and nothing is left over
+KNOWN = (GPT2_PATTERN, CL100K_PATTERN, QWEN2_PATTERN, SMOLLM2_PATTERN)  # these match every text completely
 
 
 def refuse(name: str, what: str, found: object) -> ValueError:
-    """The error for what is known and cannot be done.
+    """The error for what is known but cannot be done.
 
     >>> refuse("tokenizer.json", "the model", "WordPiece")
     ValueError('tokenizer.json: the model is WordPiece, which this tokenizer cannot represent exactly')
@@ -25,7 +25,7 @@ def refuse(name: str, what: str, found: object) -> ValueError:
 
 
 def steps(part: Any, what: str, several: str, name: str) -> list[Json]:
-    """The steps of a part that is one step or a Sequence of them, also within each other.
+    """The steps of a part that is one step or a Sequence of them, nested or not.
 
     >>> steps({"type": "Sequence", "normalizers": [{"type": "NFC"}]}, "the normalizer", "normalizers", "x")
     [{'type': 'NFC'}]
@@ -73,7 +73,7 @@ def read_normalizer(part: Any, name: str) -> Normalizer:
 
 
 def write_normalizer(normalizer: Normalizer) -> Json | None:
-    """What tokenizer.json says of a normalizer.
+    """A normalizer as tokenizer.json writes it.
 
     >>> write_normalizer((("Replace", "a", "b"),))
     {'type': 'Replace', 'pattern': {'Regex': 'a'}, 'content': 'b'}
@@ -92,7 +92,7 @@ def write_normalizer(normalizer: Normalizer) -> Json | None:
 
 
 def read_pattern(part: Any, what: str, name: str) -> str:
-    """The pattern of a step, given as a regular expression of Oniguruma or as a plain text.
+    """The pattern of a step, given as an Oniguruma regular expression or as plain text.
 
     >>> read_pattern({"String": "a.b"}, "the pattern", "x"), read_pattern({"Regex": "a{2}+"}, "the pattern", "x")
     ('a\\\\.b', '(?:a{2})+')
@@ -171,7 +171,7 @@ def read_cut(step: Json, name: str) -> Cut:
 
 
 def write_cuts(pattern: str, cuts: tuple[Step, ...]) -> Json:
-    """What tokenizer.json says of a pattern and the cuts before it.
+    """A pattern and the cuts before it, as tokenizer.json writes them.
 
     >>> write_cuts(GPT2_PATTERN, ()) == BYTES
     True
@@ -188,7 +188,7 @@ def write_cuts(pattern: str, cuts: tuple[Step, ...]) -> Json:
 
 
 def write_cut(cut: Cut) -> Json:
-    """What tokenizer.json says of one cut.
+    """One cut as tokenizer.json writes it.
 
     >>> write_cut(Cut("a"))
     {'type': 'Split', 'behavior': 'Isolated', 'invert': False, 'pattern': {'Regex': 'a'}}

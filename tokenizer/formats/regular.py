@@ -1,4 +1,4 @@
-"""Only files are read: a pipe in the place of one would be waited for without an end, a device may never end."""
+"""Only regular files are read: a pipe in place of one would be waited for forever, and a device may never end."""
 
 import stat
 from pathlib import Path
@@ -13,7 +13,7 @@ KINDS = {
 
 
 def check_regular(path: Path) -> Path:
-    """The path itself, if a file is there; a ValueError where something else is, an OSError where nothing is.
+    """The path itself, if a file is there; a ValueError if something else is, an OSError if nothing is.
 
     >>> check_regular(Path("/"))
     Traceback (most recent call last):

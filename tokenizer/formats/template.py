@@ -1,4 +1,4 @@
-"""What a tokenizer.json puts before and after every text: its post_processor, which often says <s> or <|im_end|>."""
+"""What a tokenizer.json puts before and after every text: its post_processor, often with <s> or <|im_end|>."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ Around = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def read_template(part: Any, name: str) -> Around:
-    """The ids before and after a single text; a ValueError names what is none of the kinds of post_processor.
+    """The ids before and after a single text; a ValueError names an unknown kind of post_processor.
 
     >>> read_template({"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 2]}, "tokenizer.json")
     ((0,), (2,))
@@ -63,7 +63,7 @@ def _template(part: Json, name: str) -> Around:
 
 
 def write_template(before: tuple[int, ...], after: tuple[int, ...], tokens: Mapping[int, bytes]) -> Json | None:
-    """The post_processor that puts these ids around a text, or None where there are none.
+    """The post_processor that puts these ids around a text, or None if there are none.
 
     >>> write_template((), (), {}) is None
     True

@@ -16,9 +16,9 @@ KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"
 
 
 def read_text(path: Path, encoding: str = "utf-8", limit: int | None = None) -> str:
-    """The text of a file, its line ends as they are, without a byte-order mark.
+    """The text of a file, with its line ends unchanged and without a byte-order mark.
 
-    Raises OSError where it cannot be read, ValueError where its bytes are not in the encoding, naming the place.
+    Raises OSError if it cannot be read, ValueError if its bytes are not in the encoding, naming the place.
 
     >>> import os
     >>> read_text(Path(os.devnull))
@@ -40,7 +40,7 @@ def read_text(path: Path, encoding: str = "utf-8", limit: int | None = None) -> 
 
 
 def check_file(path: Path, limit: int | None = None) -> None:
-    """A ValueError where a path is no file on a disk, which may never end, or a larger one than `limit` bytes.
+    """A ValueError if a path is not a file on a disk, and so may never end, or is larger than `limit` bytes.
 
     >>> check_file(Path("/dev/zero"))
     Traceback (most recent call last):
@@ -54,7 +54,7 @@ def check_file(path: Path, limit: int | None = None) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; a ValueError where there is none.
+    """The object in a JSON file; a ValueError if there is none.
 
     >>> import os
     >>> read_json(Path(os.devnull))  # doctest: +ELLIPSIS
@@ -67,7 +67,7 @@ def read_json(path: Path) -> dict[str, Any]:
         if HALF.search(text):
             json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{path} holds half of a surrogate pair: save it anew") from None
+        raise ValueError(f"{path} holds half of a surrogate pair: save it again") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error})") from None
     if not isinstance(data, dict):
@@ -90,7 +90,7 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def boolean(part: Mapping[str, Any], key: str, name: str) -> bool | None:
-    """True, false, or None where the file does not say; a ValueError for anything else, also 1, which equals True.
+    """True, false, or None if the file does not say; a ValueError for anything else, even 1, which equals True.
 
     >>> boolean({"lstrip": True}, "lstrip", "x"), boolean({}, "lstrip", "x")
     (True, None)
@@ -102,7 +102,7 @@ def boolean(part: Mapping[str, Any], key: str, name: str) -> bool | None:
 
 
 def expect(name: str, what: str, found: Any, kind: type) -> Any:
-    """What was found, if it is of this kind; else a ValueError that names file, part and both.
+    """What was found, if it is of this kind; else a ValueError that names the file, the part and what was expected.
 
     >>> expect("tokenizer.json", "the model", None, dict)
     Traceback (most recent call last):

@@ -30,14 +30,14 @@ CL100K_SPECIAL = {
     "<|fim_suffix|>": 100260,
     "<|endofprompt|>": 100276,
 }
-# The file says neither its pattern nor its special tokens; its name is what is left.
+# The file says neither its pattern nor its special tokens; only its name tells them.
 KNOWN = {
     "r50k_base": (GPT2_PATTERN, {END: 50256}),
     "p50k_base": (GPT2_PATTERN, {END: 50256}),
     "cl100k_base": (CL100K_PATTERN, CL100K_SPECIAL),
     "o200k_base": (O200K_PATTERN, {END: 199999, "<|endofprompt|>": 200018}),
 }
-# Where tiktoken keeps a file that it fetched, under the SHA-1 of its address; and what the file must be.
+# Where tiktoken keeps a file that it fetched, under the SHA-1 of its URL; and the SHA-256 that the file must have.
 CACHED = {
     "o200k_base": (
         "fb374d419588a4632f3f557e76b4b70aebbca790",
@@ -47,7 +47,7 @@ CACHED = {
 
 
 def read(path: Path, pattern: str | None = None) -> Vocabulary:
-    """The vocabulary of a .tiktoken file; pattern and special tokens go by its name.
+    """The vocabulary of a .tiktoken file; pattern and special tokens depend on its name.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def read(path: Path, pattern: str | None = None) -> Vocabulary:
 
 
 def from_cache(name: str) -> Path:
-    """The file of a vocabulary that is not fetched here, out of tiktoken's own cache, linked under its name.
+    """The file of a vocabulary that is not fetched here, from tiktoken's own cache, copied under its name.
 
     >>> from_cache("o200k_base")  # doctest: +SKIP
     PosixPath('/home/me/.cache/minigpt/vocabularies/o200k_base/o200k_base.tiktoken')

@@ -71,8 +71,8 @@ def vocab_of(vocabulary: Vocabulary) -> dict[str, int]:
 
 
 def model_vocab(vocabulary: Vocabulary) -> dict[str, int]:
-    """`vocab_of`, but where whole pieces are looked up without the special tokens at its end: a piece that is spelled
-    like one of them, and is none, as `single_word` or a normalizer may have it, would be found there.
+    """`vocab_of`, but without the special tokens at its end if whole pieces are looked up: a piece spelled like one of
+    them that is not one, as `single_word` or a normalizer can cause, would be found there.
 
     >>> model_vocab(Vocabulary({b"a": 0}, special_tokens={"ab": 2}, unmerged={b"aa": 1}))
     {'a': 0, 'aa': 1}
@@ -97,8 +97,8 @@ def by_id(vocab: Mapping[str, int]) -> list[tuple[str, int]]:
 def from_json(data: Json, name: str) -> Vocabulary:
     """The vocabulary of a tokenizer.json; `name` is for the ValueError that says what cannot be represented.
 
-    All `added_tokens` become special, also one with `"special": false`: `encode` takes its name for plain text
-    unless it is allowed, where `tokenizers` would always give its id. So do tokens that no merge makes.
+    All `added_tokens` become special, even one with `"special": false`: `encode` takes its name as plain text
+    unless it is allowed, while `tokenizers` would always give its id. Tokens that no merge makes become special too.
 
     >>> from_json(to_json(Vocabulary({b"h": 0, b"i": 1, b"hi": 2})), "tokenizer.json").ranks
     {b'h': 0, b'i': 1, b'hi': 2}
@@ -112,7 +112,7 @@ def from_json(data: Json, name: str) -> Vocabulary:
     decoder = steps(data.get("decoder"), "the decoder", "decoders", name)
     if [step.get("type") for step in decoder] != ["ByteLevel"]:
         raise refuse(name, "the decoder", data.get("decoder"))
-    if data.get("truncation") is not None:  # `tokenizers` cuts long texts there, transformers never does
+    if data.get("truncation") is not None:  # `tokenizers` truncates long texts then, transformers never does
         raise ValueError(f'{name}: truncation is {data["truncation"]!s:.80}: write "truncation": null to encode all')
     padding = expect(name, "padding", data.get("padding") or {}, dict)
     if padding and (padding.get("strategy") != "BatchLongest" or padding.get("pad_to_multiple_of")):

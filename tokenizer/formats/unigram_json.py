@@ -21,7 +21,7 @@ SAVE = "load it once with transformers' AutoTokenizer and save_pretrained it"
 
 
 def read(folder: Path) -> Json:
-    """What a `Unigram` is made from, out of a folder or a tokenizer.json; a ValueError where it is another kind."""
+    """The arguments of a `Unigram`, from a folder or a tokenizer.json; a ValueError if it is of another kind."""
     finish_writing(folder)
     path = folder / "tokenizer.json" if folder.is_dir() else folder
     if not path.exists():
@@ -32,7 +32,7 @@ def read(folder: Path) -> Json:
 
 
 def from_json(data: Json, name: str) -> Json:
-    """The same of what a tokenizer.json holds; `name` is for the ValueErrors.
+    """The same from the contents of a tokenizer.json; `name` is for the ValueErrors.
 
     >>> from_json({"model": {"type": "BPE"}}, "tokenizer.json")
     Traceback (most recent call last):
@@ -76,7 +76,7 @@ def save(folder: Path, fields: Json) -> None:
 
 
 def to_json(fields: Json) -> Json:
-    """What tokenizer.json holds for what `from_json` gives.
+    """What tokenizer.json holds for the fields that `from_json` returns.
 
     >>> fields = {"pieces": [("<unk>", 0.0), ("▁a", -1.0)], "unk": 0, "special_tokens": {"</s>": 2}, "normalize": []}
     >>> fields |= {"split_white": True, "prefix": True, "byte_fallback": False, "around": ((), (2,))}
@@ -147,7 +147,7 @@ def read_words(part: Any, name: str) -> tuple[bool, bool]:
 
 
 def read_metaspace(part: Any, name: str) -> bool:
-    """Whether a Metaspace step puts ▁ first; older files say so by add_prefix_space.
+    """Whether a Metaspace step puts ▁ first; older files say so with add_prefix_space.
 
     >>> read_metaspace({"type": "Metaspace", "replacement": "▁", "add_prefix_space": False}, "x")
     False
@@ -161,7 +161,7 @@ def read_metaspace(part: Any, name: str) -> bool:
 
 
 def join_bytes(pieces: list[str]) -> list[str]:
-    """The pieces with those that name bytes, in a row, as the text of these bytes, or U+FFFD for each.
+    """The pieces, with consecutive ones that name bytes replaced by the text of these bytes, or U+FFFD for each.
 
     >>> join_bytes(["a", "<0xC3>", "<0xA9>", "b", "<0xC3>"])
     ['a', 'é', 'b', '\ufffd']

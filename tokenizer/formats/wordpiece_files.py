@@ -1,4 +1,4 @@
-"""BERT's vocabulary files: vocab.txt, a piece a line, or the tokenizer.json of `tokenizers`."""
+"""BERT's vocabulary files: vocab.txt, one piece per line, or the tokenizer.json of `tokenizers`."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ TEMPLATE = {
         *({"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}),
     ],
 }
-EXPECTED: dict[str, Json] = {  # of tokenizer.json, the parts that are done here in one way only
+EXPECTED: dict[str, Json] = {  # the parts of tokenizer.json that are done here in one way only
     "model": {
         "type": "WordPiece",
         "unk_token": "[UNK]",
@@ -34,7 +34,7 @@ EXPECTED: dict[str, Json] = {  # of tokenizer.json, the parts that are done here
 
 
 def read(folder: Path) -> Json:
-    """What a `WordPiece` is made from, out of a folder; a ValueError where it is none, or another kind."""
+    """The arguments of a `WordPiece`, from a folder; a ValueError if it holds none, or another kind."""
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder: give one with tokenizer.json or vocab.txt")
     finish_writing(folder)
@@ -64,7 +64,7 @@ def read(folder: Path) -> Json:
 
 
 def read_vocab(path: Path) -> dict[str, int]:
-    """The pieces of a vocab.txt: the id of each is the number of its line, from 0; a ValueError for one that is there
+    """The pieces of a vocab.txt: the id of each is its line number, from 0; a ValueError for one that occurs
     twice."""
     lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
     vocab = {piece: i for i, piece in enumerate(lines)}
@@ -110,7 +110,7 @@ def refuse(path: Path, what: str, found: object, known: object) -> ValueError:
 
 
 def save(folder: Path, tokens: Mapping[int, str], lower_case: bool, strip_accents: bool) -> None:
-    """Writes vocab.txt and tokenizer_config.json; a ValueError where an id has no piece, or a piece a line end."""
+    """Writes vocab.txt and tokenizer_config.json; a ValueError if an id has no piece, or a piece has a line end."""
     lines = [tokens.get(i, "") for i in range(max(tokens) + 1)]
     if "" in lines or any("\n" in line or "\r" in line for line in lines):
         raise ValueError("vocab.txt has a piece a line, from id 0 on: this vocabulary has gaps, or pieces of two lines")

@@ -1,4 +1,4 @@
-"""Added tokens in a text: where they stand, and what between them goes to the pattern and the merges."""
+"""Added tokens in a text: where they are, and what text between them goes to the pattern and the merges."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from tokenizer.steps.unicode16 import as_unicode_16
 from tokenizer.unicode import WHITE
 
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
-ORDINARY = "ordinary"  # not special, in a tokenizer.json: kept for who writes one
+ORDINARY = "ordinary"  # not special, in a tokenizer.json: kept for writing one
 Flags = Mapping[str, Collection[str]]  # of the tokens that have any
 
 
@@ -26,7 +26,7 @@ def parts(
 ) -> list[str | int]:
     """The ids of the named tokens, and between them the text as the pattern gets it.
 
-    A token with the flag `normalized` is sought, in its own normal form, in the normalized text.
+    A token with the flag `normalized` is looked for in the normalized text, in its own normal form.
 
     >>> parts("A<x> b", ["<x>"], {"<x>": 7}, {"<x>": ["rstrip"]}, "Lowercase", [])
     ['a', 7, 'b']
@@ -47,7 +47,7 @@ def parts(
 
 
 def seek(text: str, names: Mapping[str, str], flags: Flags) -> Iterator[tuple[str, str]]:
-    """The text in order: what is a token, with its name, and what is none, with an empty one.
+    """The text in order: each token with its name, and the text in between with an empty one.
 
     >>> list(seek("a <x>b", {"<x>": "<x>"}, {"<x>": ["lstrip"]}))
     [('a', ''), (' <x>', '<x>'), ('b', '')]

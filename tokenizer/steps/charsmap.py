@@ -1,7 +1,7 @@
-"""The normalization that a file of sentencepiece brings along, compiled: which characters become which text.
+"""The compiled normalization in a sentencepiece file: which characters become which text.
 
 Source: google/sentencepiece, src/normalizer.cc; s-yata/darts-clone, the double array in which the texts are looked up.
-`tokenizers` reads it (normalizers/precompiled.rs) a little otherwise than sentencepiece, and is followed here.
+`tokenizers` reads it (normalizers/precompiled.rs) slightly differently from sentencepiece, and is followed here.
 """
 
 import base64
@@ -16,7 +16,7 @@ SHORT = 6  # bytes; characters with their accents are looked up together below t
 class Charsmap:
     """Replaces characters by the texts of a compiled table, given in base64 as in tokenizer.json.
 
-    The table is the length of a double array in bytes, the array of 32-bit units, and the texts, each up to a zero.
+    The table is the length of a double array in bytes, the array of 32-bit units, and the texts, each ended by a zero.
     """
 
     def __init__(self, code: str) -> None:
@@ -34,7 +34,7 @@ class Charsmap:
         return find
 
     def normalize(self, text: str) -> str:
-        """The text with what the table has of it replaced."""
+        """The text with everything that the table has replaced."""
         found = []
         for cluster in self._clusters(text):  # a character with its accents
             whole = self.look_up(cluster) if len(cluster.encode()) < SHORT else None
@@ -47,14 +47,14 @@ class Charsmap:
         return "".join(found)
 
     def look_up(self, chars: str) -> str | None:
-        """The text for the shortest beginning of these characters that the table has, or None."""
+        """The text for the shortest prefix of these characters that the table has, or None."""
         node = _offset(self.units[0])
         for byte in chars.encode():
             if not byte or node ^ byte >= len(self.units) or self.units[node ^ byte] & 0x800000FF != byte:
                 return None
             unit = self.units[node ^ byte]
             node ^= byte ^ _offset(unit)
-            if unit >> 8 & 1:  # here a key ends, and the value is the next unit's
+            if unit >> 8 & 1:  # a key ends here, and the next unit has the value
                 start = self.units[node] & 0x7FFFFFFF
                 return self.texts[start : self.texts.index(b"\0", start)].decode()
         return None

@@ -1,4 +1,4 @@
-"""Cuts before the pattern's: each cuts the pieces that the one before it left, and sees nothing beyond their ends."""
+"""Cuts made before the pattern's: each cuts the pieces left by the one before, and sees nothing beyond their ends."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ BEHAVIORS = ("Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedW
 
 
 class Cut(NamedTuple):
-    """A pattern, and what becomes of its matches; with `invert` the matches are what lies between.
+    """A pattern, and what becomes of its matches; with `invert` the matches are the text in between.
 
     >>> Cut("-", "MergedWithPrevious")("a-b-")
     ['a-', 'b-']
@@ -21,7 +21,7 @@ class Cut(NamedTuple):
     invert: bool = False
 
     def check(self) -> None:
-        """A ValueError where the cut cannot be made."""
+        """A ValueError if the cut cannot be made."""
         if self.behavior not in BEHAVIORS:
             raise ValueError(f"no behavior {self.behavior!r}: there are {', '.join(BEHAVIORS)}")
         compile_pattern(self.pattern, ascii_only=True)

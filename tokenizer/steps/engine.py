@@ -1,6 +1,6 @@
-"""Patterns that `re` cannot run, or might run for ever, in the `regex` library, with a limit on its time.
+"""Runs patterns that `re` cannot run, or might run forever, in the `regex` library, with a time limit.
 
-One that takes exponential time, as `(a+)+$` does on some texts, is stopped: nothing can tell before that it will.
+One that takes exponential time, as `(a+)+$` does on some texts, is stopped: nothing can tell in advance that it will.
 """
 
 import re
@@ -17,7 +17,7 @@ CALLS = regex.compile(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|(?P<call>\(\?(?:R|[+-]?\d|
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """The pattern, ready to run; a ValueError where it is none, or calls itself.
+    """The compiled pattern; a ValueError if it is invalid, or calls itself.
 
     >>> compile_pattern("(?R)")
     Traceback (most recent call last):
@@ -34,7 +34,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def spans(compiled: "regex.Pattern[str]", text: str) -> Iterator[tuple[int, int]]:
-    """Where the pattern fits; a ValueError where that takes too long.
+    """Where the pattern matches; a ValueError if that takes too long.
 
     >>> list(spans(compile_pattern("a+"), "aab"))
     [(0, 2)]

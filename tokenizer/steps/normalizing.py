@@ -1,4 +1,4 @@
-"""What a tokenizer.json does to a text before all else: Unicode's normal forms, lower case, replacements."""
+"""What a tokenizer.json does to a text before anything else: Unicode's normal forms, lower case, replacements."""
 
 import re
 from functools import lru_cache
@@ -7,14 +7,14 @@ from tokenizer.splitting import spans
 from tokenizer.steps.unicode16 import Form, lower, normal_form
 from tokenizer.unicode import members
 
-Normalizer = str | tuple[tuple[str, ...], ...] | None  # one by its name, or several, each a name and what it needs
+Normalizer = str | tuple[tuple[str, ...], ...] | None  # one by its name, or several, each a name and its arguments
 FORMS: dict[str, Form] = {"NFC": "NFC", "NFD": "NFD", "NFKC": "NFKC", "NFKD": "NFKD"}
 NAMES = (*FORMS, "Lowercase")
 NEEDS = {"Prepend": 1, "Replace": 2, "Strip": 1} | dict.fromkeys(NAMES, 0)
 
 
 def check_normalizer(normalizer: Normalizer) -> None:
-    """A ValueError where there is no such normalizer.
+    """A ValueError if there is no such normalizer.
 
     >>> check_normalizer("NFE")
     Traceback (most recent call last):

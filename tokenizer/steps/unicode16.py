@@ -1,7 +1,7 @@
 """Unicode as tokenizer.json's library knows it: cuts by version 16, normal forms by version 9, lower case by 17.
 
-Python and `regex` bring tables of other versions. What they know and that library does not is hidden from them here:
-every code point keeps its place in the text, so that what was found in the one stands in the other.
+Python and `regex` have tables of other versions. What they know and that library does not is hidden from them here:
+every code point keeps its place in the text, so a match in the changed text has the same place in the original.
 """
 
 import re
@@ -23,7 +23,7 @@ a7f1 ab6c-ab6d fbc3-fbd2 fd90-fd91 fdc8-fdce 107bb-107bf 10940-10959 10ec5-10ec7
 1fa54-1fa57 1fa8a-1fa8e 1fac8 1facc-1facd 1fadd 1faea-1faeb 1faef 1faf9-1fafa 1fbfa 2b73a-2b73f 2b81e 2cea2-2cead
 323b0-33479 3d000-3fc3f
 """
-# What came after Unicode 9 and decomposes, composes or combines.
+# What was added after Unicode 9 and decomposes, composes or combines.
 NOT_NORMALIZED = """
 558 58b-58c 5c8-5c9 7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1af0 1df6-1dfa 209d-209f 32ff a7f1-a7f4 a82c ab69
 105c0-105ff 10781-10785 10787-107b0 107b2-107bf 10d24-10d27 10d69-10d6d 10eab-10eac 10ecb-10ecf 10ef0-10efb 10efd-10eff
@@ -33,7 +33,7 @@ NOT_NORMALIZED = """
 1e6ee-1e6ef 1e6f5 1f16c 1fbf0-1fbf9
 """
 LOWER = {0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7CE: 0xA7CF, 0xA7D2: 0xA7D3, 0xA7D4: 0xA7D5, 0xA7DA: 0xA7DB}
-LOWER |= {0xA7DC: 0x19B, ord("Σ"): ord("σ")}  # the last whatever stands around it
+LOWER |= {0xA7DC: 0x19B, ord("Σ"): ord("σ")}  # the last whatever is around it
 LOWER |= {i: i + 0x20 for i in range(0x10D50, 0x10D66)} | {i: i + 0x1B for i in range(0x16EA0, 0x16EB9)}
 DIGITS = "[\\p{N}\U00011de0-\U00011de9\U00016ff4-\U00016ff6]"  # "numeric" in Rust, whose tables are of version 17
 
@@ -49,7 +49,7 @@ def _not_normalized() -> re.Pattern[str]:
 
 
 def as_unicode_16(text: str) -> str:
-    """The text with unassigned code points for those that are younger: it has the cuts of version 16.
+    """The text with unassigned code points in place of newer ones, so it is cut as in version 16.
 
     >>> as_unicode_16("a\\u088f") == "a\\u0378"
     True

@@ -1,4 +1,4 @@
-"""What `tokenizers` takes for punctuation, accents and control characters in BERT's texts: tables of Unicode 8.
+"""What `tokenizers` takes to be punctuation, accents and control characters for BERT: tables of Unicode 8.
 
 Python's own tables change with every release; a vocabulary should not cut differently after an update. Ranges of code
 points in hexadecimal. Source: what `tokenizers` 0.23 does to every code point (BertNormalizer, BertPreTokenizer).
@@ -50,7 +50,7 @@ CHINESE = "3400-4dbf 4e00-9fff f900-faff 20000-2a6df 2a700-2b81f 2b920-2ceaf 2f8
 
 
 def one_of(ranges: str) -> re.Pattern[str]:
-    """The pattern of one character of these ranges.
+    """A pattern for one character in these ranges.
 
     >>> one_of(PUNCTUATION).findall("a-b, c")
     ['-', ',']

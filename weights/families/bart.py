@@ -11,7 +11,7 @@ from weights.families.family import NEUTRAL, OTHER_HEADS, Family, field, refuse_
 
 OF_BOTH = {name: values for name, values in NEUTRAL.items() if name != "is_encoder_decoder"}
 OF_BOTH |= {"is_encoder_decoder": (True, None), "is_decoder": (False, None)}
-OF_FAIRSEQ = {  # what older files carry over from there, with the values of BART
+OF_FAIRSEQ = {  # what older files carry over from there, with BART's values
     **dict.fromkeys(("normalize_before", "add_final_layer_norm", "static_position_embeddings"), (False, None)),
     "normalize_embedding": (True, None),
     "extra_pos_embeddings": (2, None),
@@ -19,7 +19,7 @@ OF_FAIRSEQ = {  # what older files carry over from there, with the values of BAR
 
 
 def read_config(data: Mapping[str, Any]) -> BartConfig:
-    """The sizes in a BART's config.json, else transformers' own; a ValueError names a field not implemented here.
+    """The sizes in a BART's config.json, else transformers' defaults; a ValueError names a field not implemented here.
 
     >>> read_config({"d_model": 32, "encoder_layers": 2, "decoder_layers": 3}).n_decoder_layer
     3
@@ -47,14 +47,14 @@ def read_config(data: Mapping[str, Any]) -> BartConfig:
 
 
 def few(n_layer: int, name: str) -> int:
-    """The number of layers, which is one that could be built: a ValueError beyond 10,000."""
+    """The number of layers, if that many could be built: a ValueError beyond 10,000."""
     if n_layer > 10_000:
         raise ValueError(f"{name} is {n_layer}; expected at most 10000")
     return n_layer
 
 
 def with_parts(config: BartConfig, names: Collection[str]) -> BartConfig:
-    """The config with a bias of the logits where there is one.
+    """The config with a bias of the logits if there is one.
 
     >>> with_parts(BartConfig(), ["shared.weight"]).has_bias
     False

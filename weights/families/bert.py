@@ -9,7 +9,7 @@ from minigpt.models.bert import Bert, BertConfig
 from weights.families.family import NEUTRAL, OTHER_HEADS, Family, field, refuse_unless, size
 
 RENAMES = (
-    (r"\bgamma$", "weight"),  # as the official files of TensorFlow have it
+    (r"\bgamma$", "weight"),  # as in the official TensorFlow files
     (r"\bbeta$", "bias"),
     (r"^encoder\.", ""),
     (r"^embeddings\.(?!LayerNorm)", ""),
@@ -24,7 +24,7 @@ RENAMES = (
 
 
 def read_config(data: Mapping[str, Any]) -> BertConfig:
-    """The sizes in a BERT's config.json, else transformers' own; a ValueError names a field not implemented here.
+    """The sizes in a BERT's config.json, else transformers' defaults; a ValueError names a field not implemented here.
 
     >>> read_config({"hidden_size": 8, "num_attention_heads": 2, "architectures": ["BertModel"]}).head_dim
     4
@@ -50,7 +50,7 @@ def read_config(data: Mapping[str, Any]) -> BertConfig:
 
 
 def with_parts(config: BertConfig, names: Collection[str]) -> BertConfig:
-    """The config with a pooler and a head where parameters of these names are there.
+    """The config with a pooler and a head if parameters with these names are there.
 
     >>> with_parts(BertConfig(has_pooler=False, has_head=False), ["pooler.weight"]).has_pooler
     True

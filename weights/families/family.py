@@ -18,17 +18,17 @@ class Family:
     build: Callable[[Any], nn.Module]
     read_config: Callable[
         [Mapping[str, Any]], Any
-    ]  # the model's config, of config.json's values; ValueError names field and value
+    ]  # the model's config, from config.json's values; ValueError names field and value
     write_config: Callable[[Any], dict[str, Any]]  # back to config.json's values
     prefixes: tuple[str, ...]  # what transformers puts before the parameters' names
     ignored: re.Pattern[str]  # names of tensors that are no parameters
     transposed: re.Pattern[str]  # names of parameters stored as (in, out)
     embedding: str  # where the output matrix is when the files tie it
-    renames: tuple[tuple[str, str], ...] = ()  # patterns of what other names are called here, in this order
+    renames: tuple[tuple[str, str], ...] = ()  # patterns of other names and what they are called here, in this order
     layers: str = r"(h|layers)\.\d+\."  # how the names of a layer's parameters begin
 
     def parameter(self, key: str) -> str | None:
-        """The parameter that a file's key names, or None for a tensor that is none."""
+        """The parameter that a file's key names, or None for a tensor that is not one."""
         while key.startswith(WRAPPERS):
             key = key.split(".", 1)[1]
         for prefix in self.prefixes:
@@ -39,9 +39,9 @@ class Family:
 
 
 def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any = None) -> Any:
-    """The value of these names, which mean the same; null is as if it were not there.
+    """The value of these names, which mean the same; null counts as missing.
 
-    A ValueError where there is none and no default, where it is of another kind, and where two of them differ.
+    A ValueError if there is none and no default, if it is of another kind, and if two of them differ.
 
     >>> field({"n_ctx": 1024}, "n_positions", "n_ctx")
     1024
@@ -68,7 +68,7 @@ def field(data: Mapping[str, Any], *names: str, kind: type = int, default: Any =
 
 
 def size(data: Mapping[str, Any], *names: str, default: int, optional: bool = False) -> int:
-    """A size, or where it is not there the default, which is transformers' own; null is as good only where `optional`.
+    """A size, or if missing the default, which is transformers' own; null counts as missing only if `optional`.
 
     >>> size({"n_inner": None}, "n_inner", default=0, optional=True)
     0
@@ -96,9 +96,9 @@ def refuse_unless(data: Mapping[str, Any], **expected: tuple[Any, ...]) -> None:
             raise ValueError(f"{name} is {data[name]!r:.80}; only {named} is implemented here")
 
 
-# Fields that change what a model computes, that no family here has, with the values that change nothing. What steers
-# training or saving (dropouts, initializer_range, use_cache, torch_dtype, …) may be ignored; a field that nothing here
-# names is ignored, as it is by transformers.
+# Fields that change what a model computes and that no family here has, with the values that change nothing. What
+# affects training or saving (dropouts, initializer_range, use_cache, torch_dtype, …) may be ignored; a field that
+# nothing here names is ignored, as it is by transformers.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("add_cross_attention", "is_encoder_decoder", "alibi", "multi_query"), (False, None)),
     **dict.fromkeys(("use_qk_norm", "qk_layernorm", "use_parallel_residual", "use_mrope"), (False, None)),

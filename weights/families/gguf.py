@@ -17,7 +17,7 @@ from weights.formats.stored import StoredTensor
 
 @dataclass(frozen=True)
 class GGUFModel:
-    """What a GGUF file holds, its parts if it has several included."""
+    """What a GGUF file holds, including all its parts if it has several."""
 
     files: list[Path]
     values: dict[str, Any]  # the header's

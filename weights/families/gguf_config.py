@@ -1,4 +1,4 @@
-"""The sizes in a GGUF file's header, as the fields of config.json that say the same; what has none is refused by name.
+"""The sizes in a GGUF file's header, as the equivalent fields of config.json; what has none is refused by name.
 
 The keys: docs/gguf.md of the ggml project; what llama.cpp makes of them: its src/llama-model.cpp and src/models/.
 """
@@ -75,7 +75,7 @@ def as_config(values: Values, stored: Mapping[str, StoredTensor]) -> dict[str, A
 
 
 def check_layers(values: Values, stored: Mapping[str, StoredTensor], arch: str) -> None:
-    """A ValueError where the header has another number of layers than the file, before so many are made."""
+    """A ValueError if the header's number of layers differs from the file's, before that many are made."""
     n = len({key.split(".")[1] for key in stored if key.startswith("blk.")})
     if values[f"{arch}.block_count"] != n:
         raise ValueError(f"{arch}.block_count is {values[f'{arch}.block_count']}, the file has {n} blocks")

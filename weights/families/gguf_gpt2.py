@@ -12,7 +12,7 @@ NAMES = {"token_embd": "wte", "position_embd": "wpe", "output_norm": "ln_f", "ou
 
 
 def rename(key: str) -> str:
-    """GPT-2's name for a tensor of llama.cpp's, or the same where there is none.
+    """GPT-2's name for one of llama.cpp's tensors, or the same name if there is none.
 
     >>> rename("blk.3.attn_qkv.bias"), rename("position_embd.weight")
     ('h.3.attn.c_attn.bias', 'wpe.weight')

@@ -24,7 +24,7 @@ NAMES = {"token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head
 
 
 def rename(key: str) -> str:
-    """Llama's name for a tensor of llama.cpp's, or the same where there is none.
+    """Llama's name for one of llama.cpp's tensors, or the same name if there is none.
 
     >>> rename("blk.3.attn_q.weight"), rename("token_embd.weight"), rename("rope_freqs.weight")
     ('layers.3.self_attn.q_proj.weight', 'embed_tokens.weight', 'rope_freqs.weight')

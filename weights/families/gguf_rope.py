@@ -1,7 +1,7 @@
-"""How a GGUF file says that the rotary angles are scaled, as the fields of config.json that say the same.
+"""How a GGUF file scales the rotary angles, as the equivalent fields of config.json.
 
-The keys: docs/gguf.md of the ggml project. Llama 3.1's way has no key: the converter writes what it divides each pair's
-angle by into a tensor, rope_freqs.weight (llama.cpp, convert_hf_to_gguf.py); its four numbers are found from that.
+The keys: docs/gguf.md of the ggml project. Llama 3.1's way has no key: the converter writes the divisor of each pair's
+angle into a tensor, rope_freqs.weight (llama.cpp, convert_hf_to_gguf.py); its four numbers are found from that.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ USUAL = [(original, 1.0, 4.0) for original in (8192, 4096, 2048, 16384, 32768, 1
 def rope_scaling(
     values: Mapping[str, Any], arch: str, config: Mapping[str, Any], factors: list[float] | None = None
 ) -> dict[str, Any] | None:
-    """How the rotary angles are scaled, as config.json says it; llama.cpp takes a factor without a type for linear.
+    """How the rotary angles are scaled, as config.json says it; llama.cpp takes a factor without a type as linear.
 
     `factors` are those of rope_freqs.weight, which divide the angles of each pair of a head's values.
 
@@ -53,7 +53,7 @@ def rope_scaling(
 
 
 def llama3_of(factors: list[float], config: Mapping[str, Any]) -> dict[str, Any]:
-    """The four numbers from which Llama 3.1's formula makes these factors, all of them checked; a ValueError where
+    """The four numbers from which Llama 3.1's formula makes these factors, all of them checked; a ValueError if
     there are none.
 
     >>> config = {"head_dim": 8, "rope_theta": 500000.0}
@@ -80,7 +80,7 @@ def llama3_factors(factor: float, original: int, low: float, high: float, config
 
 
 def fitted(factors: list[float], factor: float, config: Mapping[str, Any]) -> list[tuple[int, float, float]]:
-    """The original length, and the bounds between slow and fast, that two pairs between them are on a line with."""
+    """The original length and the bounds between slow and fast, from the line through two pairs between the bounds."""
     pairs = zip(frequencies(config), factors, strict=True)
     keep = [(f, (1 / divided - 1 / factor) / (1 - 1 / factor)) for f, divided in pairs if divided > 0]
     between = [(f, k) for f, k in keep if 1e-4 < k < 1 - 1e-4]
@@ -97,5 +97,5 @@ def fitted(factors: list[float], factor: float, config: Mapping[str, Any]) -> li
 
 
 def frequencies(config: Mapping[str, Any]) -> list[float]:
-    """By how many radians each pair turns from one position to the next, unscaled."""
+    """How many radians each pair turns from one position to the next, unscaled."""
     return [float(config["rope_theta"]) ** (-2 * i / config["head_dim"]) for i in range(config["head_dim"] // 2)]

@@ -16,13 +16,13 @@ ENDS = (
     *("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>"),
 )
 END_ROLES = ("eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep")
-NOT_LAST = ({"<|return|>", "<|call|>"}, {"<|calls|>", "<|flush|>"})  # where a model has these, <|end|> ends a part only
+NOT_LAST = ({"<|return|>", "<|call|>"}, {"<|calls|>", "<|flush|>"})  # if a model has these, <|end|> ends only a part
 SAMPLING = {"temp": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p": "min_p"}
 NEUTRAL = {"penalty_repeat": 1, "xtc_probability": 0, "mirostat": 0}  # llama.cpp's other samplers, switched off
 
 
 def has_vocabulary(values: Values) -> bool:
-    """Whether a vocabulary is inside, whatever its kind."""
+    """Whether the file holds a vocabulary, of whatever kind."""
     return "tokenizer.ggml.tokens" in values and values.get("tokenizer.ggml.model") not in ("none", "no_vocab")
 
 
@@ -66,7 +66,7 @@ def end_ids(values: Values) -> list[int]:
 
 
 def padding(values: Values) -> int | None:
-    """The id that fills up batches, where the vocabulary has it: nothing here depends on it."""
+    """The id that fills up batches, if the vocabulary has it: nothing here depends on it."""
     try:
         return token_id(values, "padding")
     except ValueError:

@@ -11,7 +11,7 @@ from weights.families.gpt2_variants import with_variants, write_variants
 
 
 def read_config(data: Mapping[str, Any]) -> GPT2Config:
-    """The sizes in a GPT-2's config.json, else transformers' own; a ValueError names a field not implemented here.
+    """The sizes in a GPT-2's config.json, else transformers' defaults; a ValueError names a field not implemented here.
 
     >>> read_config({"vocab_size": 99, "n_positions": 64, "n_embd": 8, "n_layer": 2, "n_head": 2}).n_inner
     32
@@ -44,7 +44,7 @@ GPT2_FAMILY = Family(
     read_config=read_config,
     write_config=write_config,
     prefixes=("transformer.",),
-    ignored=re.compile(rf"h\.\d+\.attn\.(bias|masked_bias)|{OTHER_HEADS}"),  # whole names: attn.c_attn.bias is none
+    ignored=re.compile(rf"h\.\d+\.attn\.(bias|masked_bias)|{OTHER_HEADS}"),  # whole names, so not attn.c_attn.bias
     transposed=re.compile(r"h\.\d+\.(attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)\.weight"),
     embedding="wte.weight",
 )

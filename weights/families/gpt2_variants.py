@@ -1,4 +1,4 @@
-"""In what a config.json of GPT-2 may differ from the GPT-2 of 2019."""
+"""How a config.json of GPT-2 may differ from the GPT-2 of 2019."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,9 +14,9 @@ FIELDS |= {"scale_attn_by_inverse_layer_idx": "scale_by_layer"}
 
 
 def with_variants(plain: GPT2Config, data: Mapping[str, Any]) -> GPT2Config:
-    """The config with what these values vary; the plain one where they vary nothing.
+    """The config with what these values vary; the plain one if they vary nothing.
 
-    reorder_and_upcast_attn only orders the same sums otherwise, and is not looked at.
+    reorder_and_upcast_attn only reorders the same sums, and is ignored.
 
     >>> with_variants(GPT2Config(), {"activation_function": "relu"}).activation
     'relu'
@@ -39,7 +39,7 @@ def write_variants(config: GPT2Config) -> dict[str, Any]:
 
 
 def activation_name(data: Mapping[str, Any], name: str, default: str) -> str:
-    """Our name of the activation in this field; a ValueError where it is none of ours.
+    """Our name for the activation in this field; a ValueError if it is none of ours.
 
     >>> activation_name({"hidden_act": "swish"}, "hidden_act", "silu")
     'silu'

@@ -12,8 +12,8 @@ from weights.formats.folder import read_config
 FAMILIES = {family.name: family for family in (GPT2_FAMILY, LLAMA_FAMILY, MISTRAL_FAMILY, QWEN2_FAMILY, QWEN3_FAMILY)}
 RELATIVES = {  # weights/relatives.py loads these
     "bert": "an encoder, which writes no text",
-    "bart": "an encoder-decoder, which writes what answers a text",
-    "t5": "an encoder-decoder, which writes what answers a text",
+    "bart": "an encoder-decoder, which writes an answer to a text",
+    "t5": "an encoder-decoder, which writes an answer to a text",
 }
 
 
@@ -32,7 +32,7 @@ def check_config(folder: Path, families: Mapping[str, Family] = FAMILIES) -> tup
 
 
 def instead(kind: str, families: Mapping[str, Family] = FAMILIES) -> str:
-    """What a model_type is that is not among these, and who loads it.
+    """What a model_type that is not among these is, and what loads it.
 
     >>> instead("bert")
     ', an encoder, which writes no text: load it with minigpt.load_relative'

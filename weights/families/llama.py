@@ -1,4 +1,4 @@
-"""The dialects of Llama, Mistral, Qwen2 and Qwen3: one model with a few points of difference, named in config.json."""
+"""The dialects of Llama, Mistral, Qwen2 and Qwen3: one model with a few differences, named in config.json."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from weights.families.family import NEUTRAL, OTHER_HEADS, Family, field, refuse_
 from weights.families.gpt2_variants import activation_name
 from weights.families.rope import read_rope, write_rope
 
-# what transformers takes where a config.json lacks a field; 0 stands for "as many as query heads", "n_embd / n_head"
+# transformers' defaults for fields that a config.json lacks; 0 stands for "as many as query heads", "n_embd / n_head"
 NAMES = ("vocab_size", "intermediate_size", "max_position_embeddings", "num_key_value_heads", "head_dim")
 DEFAULTS = {
     "llama": (32000, 11008, 2048, 0, 0),
@@ -22,7 +22,7 @@ DEFAULTS = {
 
 
 def read_config(data: Mapping[str, Any]) -> LlamaConfig:
-    """The sizes in the config.json of one of these families, or transformers' own where a field is not there; a
+    """The sizes in the config.json of one of these families, or transformers' defaults for missing fields; a
     ValueError names a field that is not implemented here."""
     family = data["model_type"]
     usual = dict(zip(NAMES, DEFAULTS[family], strict=True))
@@ -30,7 +30,7 @@ def read_config(data: Mapping[str, Any]) -> LlamaConfig:
     if family != "llama":
         refuse_unless(data, mlp_bias=(False, None))
     n_head, n_layer = size(data, "num_attention_heads", default=32), size(data, "num_hidden_layers", default=32)
-    if n_layer > 10_000:  # before anything is as long as the layers are many
+    if n_layer > 10_000:  # before anything of that length is made
         raise ValueError(f"num_hidden_layers is {n_layer}; expected at most 10000")
     n_ctx = size(data, "max_position_embeddings", default=usual["max_position_embeddings"])
     biased = family in ("llama", "qwen3") and field(data, "attention_bias", kind=bool, default=False)
@@ -61,10 +61,10 @@ def read_config(data: Mapping[str, Any]) -> LlamaConfig:
 
 
 def read_window(data: Mapping[str, Any], family: str, n_layer: int, n_ctx: int) -> tuple[int, tuple[int, ...]]:
-    """How many tokens a token sees in the layers that slide, and which these are; (0, ()) where it sees all.
+    """How many tokens a token sees in the layers with a sliding window, and which these are; (0, ()) if it sees all.
 
-    Mistral's window is every layer's; Qwen's needs use_sliding_window, and is that of the layers from max_window_layers
-    on, or of those that layer_types names. Llama has none.
+    Mistral's window applies to every layer; Qwen's needs use_sliding_window and applies to the layers from
+    max_window_layers on, or to those that layer_types names. Llama has none.
 
     >>> qwen = {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 2}
     >>> read_window(qwen, "qwen2", n_layer=4, n_ctx=64)
@@ -96,7 +96,7 @@ def read_window(data: Mapping[str, Any], family: str, n_layer: int, n_ctx: int) 
 
 
 def read_layer_types(data: Mapping[str, Any], n_layer: int) -> tuple[int, ...]:
-    """Which layers layer_types says to slide."""
+    """Which layers have a sliding window according to layer_types."""
     types = data.get("layer_types")
     if types is None:
         return ()
@@ -113,7 +113,7 @@ def read_layer_types(data: Mapping[str, Any], n_layer: int) -> tuple[int, ...]:
 
 
 def write_config(config: LlamaConfig) -> dict[str, Any]:
-    """The config.json that transformers reads, versions 4 and 5; a ValueError where none of its families is so."""
+    """The config.json that transformers reads, versions 4 and 5; a ValueError if none of its families matches."""
     family = family_of(config)
     names = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
     slides = ["sliding_attention" if i in config.sliding_layers else "full_attention" for i in range(config.n_layer)]
@@ -142,7 +142,7 @@ def write_config(config: LlamaConfig) -> dict[str, Any]:
 
 
 def family_of(config: LlamaConfig) -> str:
-    """The model_type of transformers that computes this."""
+    """The model_type in transformers that computes this."""
     slides = bool(config.sliding_layers)
     if config.qk_norm and config.qkv_bias == config.o_bias and not config.mlp_bias:
         return "qwen3"

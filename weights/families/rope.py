@@ -21,8 +21,8 @@ KNOWN |= {"mscale", "mscale_all_dim", "finetuned"}  # the last says how a model 
 def read_rope(data: Mapping[str, Any], n_ctx: int) -> tuple[float, RopeScaling | None]:
     """The base of the angles and how they are scaled; a ValueError names what is not implemented here.
 
-    As in transformers 5 `rope_scaling`, where it holds anything, goes before `rope_parameters`, and a rope_theta inside
-    before one beside it; the type decides which of the other fields count.
+    As in transformers 5, a non-empty `rope_scaling` takes precedence over `rope_parameters`, and a rope_theta inside it
+    over one beside it; the type decides which of the other fields count.
 
     >>> read_rope({"rope_theta": 1e6}, 8), read_rope({"rope_scaling": {"rope_type": "default", "rope_theta": 5e5}}, 8)
     ((1000000.0, None), (500000.0, None))
@@ -53,14 +53,14 @@ def read_rope(data: Mapping[str, Any], n_ctx: int) -> tuple[float, RopeScaling |
 
 
 def scaling(kind: str, data: Mapping[str, Any], rope: Mapping[str, Any], n_ctx: int) -> RopeScaling:
-    """How the angles are scaled; null stands for a field that is not there."""
+    """How the angles are scaled; null counts as missing."""
 
     def number(name: str, default: float | None = None) -> float:
         return float(field(rope, name, kind=float, default=default))
 
     if kind in ("linear", "dynamic"):
         return RopeScaling(kind, number("factor"), n_ctx)
-    original = field(data, ORIGINAL, default=field(rope, ORIGINAL, default=n_ctx))  # the one beside goes before
+    original = field(data, ORIGINAL, default=field(rope, ORIGINAL, default=n_ctx))  # the one beside takes precedence
     if kind == "llama3":
         low, high = number("low_freq_factor"), number("high_freq_factor")
         return RopeScaling(kind, number("factor"), original, low_freq_factor=low, high_freq_factor=high)
@@ -69,13 +69,13 @@ def scaling(kind: str, data: Mapping[str, Any], rope: Mapping[str, Any], n_ctx: 
     if rope.get("attention_factor") is not None and by <= 0:
         raise ValueError(f"attention_factor must be a finite number above 0, not {by}")
     mscale, all_dim = number("mscale", default=0.0), number("mscale_all_dim", default=0.0)
-    if not by and mscale and all_dim and factor > 1:  # as DeepSeek has it; one of the two alone is nothing
+    if not by and mscale and all_dim and factor > 1:  # as in DeepSeek; one of the two alone has no effect
         by = (0.1 * mscale * log(factor) + 1) / (0.1 * all_dim * log(factor) + 1)
     return RopeScaling(
         kind,
         factor,
         original,
-        beta_fast=number("beta_fast", default=32.0) or 32.0,  # 0 stands for the usual one, as in transformers
+        beta_fast=number("beta_fast", default=32.0) or 32.0,  # 0 means the default, as in transformers
         beta_slow=number("beta_slow", default=1.0) or 1.0,
         truncate=field(rope, "truncate", kind=bool, default=True),
         attention_factor=by,

@@ -1,4 +1,4 @@
-"""What a folder of sentence-transformers says beside the model: how a text's vectors become one, the longest text.
+"""What a sentence-transformers folder says beside the model: how a text's vectors become one, and the longest text.
 
 Source: sentence-transformers, models/Pooling.py and Transformer.py.
 """
@@ -20,11 +20,11 @@ class Sentence(NamedTuple):
     """How a text becomes one vector."""
 
     pooling: str = "mean"  # the mean over its tokens, or "cls", the first token's
-    max_tokens: int | None = None  # of a text with [CLS] and [SEP]; None where only the model's positions are a limit
+    max_tokens: int | None = None  # of a text with [CLS] and [SEP]; None if only the model's positions are a limit
 
 
 def read_sentence(folder: Path, lower_case: bool) -> Sentence:
-    """What the files say; a mean over all tokens where there are none. A ValueError names what is not done here."""
+    """What the files say; a mean over all tokens if there are none. A ValueError names what is not supported here."""
     place = check_modules(folder / "modules.json")
     data = {name: read_json(path) if (path := folder / name).exists() else {} for name in FILES}
     pooling = folder / place / "config.json"
@@ -58,7 +58,7 @@ def read_pooling(data: dict[str, Any]) -> str:
 
 
 def check_modules(path: Path) -> str:
-    """The folder of the pooling's config.json; a ValueError where modules.json names a part that is not done here."""
+    """The folder of the pooling's config.json; a ValueError if modules.json names a part that is not supported here."""
     modules = json.loads(read_text(small(path))) if path.exists() else []
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
         raise ValueError(f"{path}: expected a list of modules: fetch it again")

@@ -24,7 +24,7 @@ RENAMES = (
 
 
 def read_config(data: Mapping[str, Any]) -> T5Config:
-    """The sizes in a T5's config.json, else transformers' own; a ValueError names a field not implemented here.
+    """The sizes in a T5's config.json, else transformers' defaults; a ValueError names a field not implemented here.
 
     >>> config = read_config({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "num_layers": 8})
     >>> config.gated, config.tied, config.n_decoder_layer
@@ -56,7 +56,7 @@ def read_config(data: Mapping[str, Any]) -> T5Config:
 
 
 def with_parts(config: T5Config, _names: Collection[str]) -> T5Config:
-    """The config as it is: no T5 lacks a part."""
+    """The config unchanged: no T5 lacks a part."""
     return config
 
 

@@ -1,1 +1,1 @@
-"""Models by name: where they are, and how they come."""
+"""Models by name: where they are, and how they are fetched."""

@@ -15,10 +15,10 @@ LONGEST_HEADER = 100_000_000  # bytes that the format allows
 
 
 def known_checksum(path: Path) -> tuple[str, int] | None:
-    """The SHA-256 that a file should have, and from which byte on; None where nobody said.
+    """The SHA-256 that a file should have, and from which byte on; None if it is unknown.
 
     It is in a file beside it; or it is the file's own name in the Hugging Face cache (Git's SHA-1, of 40 digits, for a
-    small file); or, in a safetensors file that `save_checkpoint` wrote, it stands in the header and covers the numbers.
+    small file); or, in a safetensors file that `save_checkpoint` wrote, it is in the header and covers the numbers.
     """
     beside = path.with_name(path.name + SUFFIX)
     if beside.exists():
@@ -43,9 +43,9 @@ def note_checksum(path: Path, checksum: str) -> None:
 
 
 def verify(path: Path) -> str:
-    """How the file was verified, in words; a ValueError where it is not what it should be.
+    """How the file was verified, in words; a ValueError if it is not what it should be.
 
-    A file is read through once; that it was right, its size and its time of change are then noted in our cache.
+    A file is read in full once; that it was right, its size and its modification time are then noted in our cache.
     """
     known = known_checksum(path)
     if known is None:
@@ -69,5 +69,5 @@ def verify(path: Path) -> str:
 
 
 def verified(path: Path) -> str:
-    """A file's name, its size and how it was verified, for the report of a load; a ValueError as of `verify`."""
+    """A file's name, its size and how it was verified, for the report of a load; a ValueError as in `verify`."""
     return f"{path.name}, {size_text(path.stat().st_size)}, {verify(path)}"

@@ -1,7 +1,7 @@
 """From the Hub into the Hugging Face cache, verified before a file gets its name.
 
 huggingface_hub lays the cache out, so that other programs find the files: blobs/ by checksum, snapshots/ by name. The
-bytes come by `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's download (2.4) does neither.
+bytes come through `tokenizer.fetch`, which resumes across runs and verifies; huggingface_hub's own (2.4) does neither.
 """
 
 import shutil
@@ -24,7 +24,7 @@ OPTIONAL = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
-OF_KIND = {  # what more there may be, by config.json's model_type
+OF_KIND = {  # what else there may be, by config.json's model_type
     "bert": (
         *("vocab.txt", "modules.json", "1_Pooling/config.json"),
         *("sentence_bert_config.json", "config_sentence_transformers.json"),
@@ -41,7 +41,7 @@ def home(repo: str) -> Path:
 
 
 def cached(repo: str, vocabulary: bool = True) -> Path | None:
-    """The snapshot with all that a load needs, or None: the one that main names, else any.
+    """The snapshot with all that loading needs, or None: the one that main names, else any.
 
     Its vocabulary is needed too, unless the repository is known to have none, or `vocabulary` is False.
     """
@@ -60,10 +60,10 @@ def cached(repo: str, vocabulary: bool = True) -> Path | None:
 
 
 def download(repo: str, check_config: Callable[[Path], object]) -> Path:
-    """Brings what a load needs of a repository's main revision; returns the snapshot's folder.
+    """Fetches what loading needs from a repository's main revision; returns the snapshot's folder.
 
     config.json comes first, and `check_config` may refuse it before anything large follows. An OSError or ValueError
-    says in one line what the server, the disk or the file has.
+    says in one line what is wrong with the server, the disk or the file.
     """
     config = remote_file(repo, "config.json")
     if config is None:
@@ -87,12 +87,12 @@ def download(repo: str, check_config: Callable[[Path], object]) -> Path:
     check_complete(snapshot)
     main = home(repo) / "refs" / "main"
     main.parent.mkdir(parents=True, exist_ok=True)
-    write_text(main, config.commit)  # last: who reads the cache sees the old snapshot until the new one is whole
+    write_text(main, config.commit)  # last: readers of the cache see the old snapshot until the new one is complete
     return snapshot
 
 
 def check_room(repo: str, files: list[tuple[str, RemoteFile]]) -> None:
-    """An OSError, before the first byte comes, where the disk has no room for the files that are not there yet."""
+    """An OSError, before the first byte comes, if the disk has no room for the files that are not there yet."""
     blobs = home(repo) / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     needed = sum(found.size or 0 for _, found in files if not (blobs / found.etag).exists())
@@ -106,7 +106,7 @@ def check_room(repo: str, files: list[tuple[str, RemoteFile]]) -> None:
 
 
 def weights_of(repo: str, commit: str) -> Iterator[tuple[str, RemoteFile]]:
-    """The names and files that hold the weights: one, or the parts that an index names, which is brought first."""
+    """The names and files that hold the weights: one, or the parts that an index names, which is fetched first."""
     for name in FORMS:
         found = remote_file(repo, name, commit)
         if found is not None:
@@ -124,7 +124,7 @@ def weights_of(repo: str, commit: str) -> Iterator[tuple[str, RemoteFile]]:
 
 
 def place(found: RemoteFile, repo: str, name: str) -> Path:
-    """Brings a file into blobs/ unless it is there, and lets huggingface_hub give it its name in the snapshot."""
+    """Fetches a file into blobs/ unless it is there, and lets huggingface_hub give it its name in the snapshot."""
     from huggingface_hub import hf_hub_download
 
     blob = home(repo) / "blobs" / found.etag
@@ -140,7 +140,7 @@ def place(found: RemoteFile, repo: str, name: str) -> Path:
         named.unlink(missing_ok=True)
     try:
         named = Path(hf_hub_download(repo, name, revision=found.commit))
-    except Exception as error:  # of huggingface_hub, or of the client that its version is built on
+    except Exception as error:  # from huggingface_hub, or from the client that its version is built on
         raise OSError(f"{name}: {explain(error, found.url)}") from None
     if not blob.exists() or not named.samefile(blob):  # a copy, or what the Hub sent after changing its mind
         verify(named, found.checksum, found.size)
@@ -150,7 +150,7 @@ def place(found: RemoteFile, repo: str, name: str) -> Path:
 
 
 def progress_bar(name: str) -> Progress:
-    """A bar on stderr, only where someone watches; it is told the bytes so far, and all where known."""
+    """A progress bar on stderr, only on a terminal; it is called with the bytes so far, and in all if known."""
     from tqdm import tqdm
 
     bar = tqdm(desc=name, unit="B", unit_scale=True, disable=None)

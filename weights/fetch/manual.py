@@ -1,4 +1,4 @@
-"""Models brought by hand: what to put where, and files from a folder taken into our cache."""
+"""Models brought by hand: what to put where, and how a folder's files get into our cache."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +64,7 @@ def adopt(entry: Entry, folder: Path, check: Callable[[Path], object]) -> Path:
         *COMPANIONS,
         *OF_KIND.get(entry.family, ()),
         "config.json",
-    ):  # config.json last: with it the folder counts as whole
+    ):  # config.json last: with it the folder counts as complete
         if (path / name).exists():
             copy(path / name, target / name, sha256_of(path / name))
     return target

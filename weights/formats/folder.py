@@ -11,11 +11,11 @@ from weights.formats.wrong_file import check_beginning
 
 FORMS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 MOST = 1 << 26  # bytes of settings or of a template; real ones have a few thousand
-PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")  # of a GGUF file that llama.cpp cut
+PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")  # of a GGUF file that llama.cpp split
 
 
 def expand(path: str | Path) -> Path:
-    """The path with ~ as the home it stands for; a ValueError where nobody has that name."""
+    """The path with ~ expanded to the home folder; a ValueError if there is no such user."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -23,7 +23,7 @@ def expand(path: str | Path) -> Path:
 
 
 def small(path: Path) -> Path:
-    """The path of a small file; a ValueError where it is none: a pipe would be waited for, a giant fill the memory."""
+    """The path of a small file; a ValueError if it is not one: a pipe would block, a huge file fill the memory."""
     if path.exists() and check_regular(path).stat().st_size > MOST:
         raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {MOST:,}: fetch it again")
     return path
@@ -43,7 +43,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The object in config.json; a ValueError where the folder holds an adapter, or weights that are quantized."""
+    """The object in config.json; a ValueError if the folder holds an adapter or quantized weights."""
     refuse_adapter(folder)
     config = read_json(folder / "config.json")
     refuse_quantized_config(config, folder)
@@ -53,7 +53,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's weights: one, or those that an index names; all exist.
 
-    Raises FileNotFoundError where there are none, or a named one is missing.
+    Raises FileNotFoundError if there are none, or a named one is missing.
     """
     for name in FORMS:
         if (folder / name).exists() or (folder / name).is_symlink():
@@ -99,7 +99,7 @@ def shards(index: Path) -> list[str]:
 
 
 def first_parts(files: list[Path]) -> list[Path]:
-    """These GGUF files without the second and further parts of one that was cut, which the first names.
+    """These GGUF files without the second and later parts of a split one, which the first leads to.
 
     >>> [file.name for file in first_parts([Path("a-00001-of-00002.gguf"), Path("a-00002-of-00002.gguf")])]
     ['a-00001-of-00002.gguf']

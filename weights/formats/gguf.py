@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, StoredTensor]]:
 
 
 def alignment_of(values: dict[str, Any], path: Path) -> int:
-    """At which multiples of bytes the tensors begin."""
+    """The number of bytes at whose multiples the tensors begin."""
     alignment = values.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
         raise ValueError(f"{path}: general.alignment is {alignment!r:.60}, expected a multiple of 8: {AGAIN}")
@@ -55,7 +55,7 @@ def alignment_of(values: dict[str, Any], path: Path) -> int:
 
 
 def read_table(file: BinaryIO, path: Path, n_tensors: int, alignment: int) -> list[Entry]:
-    """The tensors that the table names; a ValueError where one lies elsewhere than between the table and the end."""
+    """The tensors that the table names; a ValueError if one is not between the table and the end."""
     found: dict[str, tuple[tuple[int, ...], int, int]] = {}
     try:
         for _ in range(n_tensors):
@@ -93,7 +93,7 @@ def dimensions(file: BinaryIO) -> tuple[int, ...]:
 
 
 def check_disjoint(entries: list[Entry], path: Path) -> None:
-    """A ValueError where two tensors share bytes."""
+    """A ValueError if two tensors share bytes."""
     last = None
     for entry in sorted((e for e in entries if e.end > e.begin), key=lambda e: e.begin):
         if last is not None and entry.begin < last.end:
@@ -131,7 +131,7 @@ def unpacker(pages: mmap.mmap, entry: Entry, path: Path) -> Callable[[], Tensor]
         step = max(1, ROWS // max(1, values.numel() // n_rows))
         blocks = np.frombuffer(pages, np.uint8, entry.end - entry.begin, entry.begin).reshape(n_rows, -1)
         try:
-            with np.errstate(all="ignore"):  # a damaged scale is refused where all numbers are looked at
+            with np.errstate(all="ignore"):  # a damaged scale is refused where all numbers are checked
                 for first, part in zip(range(0, n_rows, step), values.view(n_rows, -1).split(step), strict=True):
                     numbers = dequantize(blocks[first : first + step], GGMLQuantizationType[entry.kind])
                     part.copy_(torch.from_numpy(numbers))

@@ -1,4 +1,4 @@
-"""A GGUF file that llama.cpp's gguf-split cut into parts: NAME-00001-of-00003.gguf and so on; the first has it all."""
+"""A GGUF file that gguf-split cut into parts: NAME-00001-of-00003.gguf and so on; the first has the header values."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ MOST_PARTS = 1000
 
 
 def read_parts(path: Path) -> tuple[list[Path], dict[str, Any], dict[str, StoredTensor]]:
-    """The files, the named values and the tensors of a GGUF file, with all of its parts where it is the first of them.
+    """The files, the named values and the tensors of a GGUF file, with all of its parts if it is the first of them.
 
-    A ValueError where it is not the first part, or the parts do not fit; a FileNotFoundError for a missing one.
+    A ValueError if it is not the first part, or the parts do not match; a FileNotFoundError for a missing one.
     """
     values, stored = gguf.read(path)
     n = values.get("split.count", 0)
@@ -39,7 +39,7 @@ def read_parts(path: Path) -> tuple[list[Path], dict[str, Any], dict[str, Stored
 
 
 def parts_of(path: Path, n: object, number: object) -> list[Path]:
-    """The names of all parts, told by the first one's; a ValueError where this is not the first.
+    """The names of all parts, derived from the first one's; a ValueError if this is not the first.
 
     >>> [file.name for file in parts_of(Path("a-00001-of-00002.gguf"), 2, 0)]
     ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf']

@@ -1,4 +1,4 @@
-"""The types of numbers in GGUF files: what users know each by, and how many bytes its blocks take.
+"""The number types in GGUF files: the name that users know each by, and how many bytes its blocks take.
 
 Source: ggml, include/ggml.h (the numbers) and src/ggml-common.h (the blocks).
 """
@@ -39,7 +39,7 @@ TYPES = {  # the type's number: its name, how many values a block holds, in how 
     40: ("NVFP4", 64, 36),
     41: ("Q1_0", 128, 18),
 }
-NO_LONGER = {  # what ggml itself has given up
+NO_LONGER = {  # what ggml itself no longer supports
     4: "Q4_2",
     5: "Q4_3",
     31: "Q4_0_4_4",

@@ -1,4 +1,4 @@
-"""Folders that hold something else than a model's own weights: adapters, quantized weights, other programs' formats."""
+"""Folders with something other than a model's own weights: adapters, quantized weights, other programs' formats."""
 
 import re
 from collections.abc import Iterable
@@ -32,13 +32,13 @@ OTHERS = {
 
 
 def refuse_adapter(folder: Path) -> None:
-    """A ValueError where an adapter is in a folder: with or without a model beside it, it would change the model."""
+    """A ValueError if an adapter is in a folder: with or without a model beside it, it would change the model."""
     if (folder / "adapter_config.json").exists():
         raise ValueError(f"{folder} holds an adapter (adapter_config.json), no model of its own: {MERGE}")
 
 
 def refuse_quantized_config(config: Json, folder: Path) -> None:
-    """A ValueError where config.json, or a file beside it, says that the weights are quantized."""
+    """A ValueError if config.json, or a file beside it, says that the weights are quantized."""
     for name in QUANTIZERS:
         if config.get(name):
             how = config[name]
@@ -53,7 +53,7 @@ def refuse_quantized_config(config: Json, folder: Path) -> None:
 
 
 def refuse_quantized_tensors(keys: Iterable[str], file: Path) -> None:
-    """A ValueError where the names of a file's tensors are those of quantized weights or of an adapter.
+    """A ValueError if the names of a file's tensors are those of quantized weights or of an adapter.
 
     >>> refuse_quantized_tensors(["model.layers.0.mlp.up_proj.qweight"], Path("x"))
     Traceback (most recent call last):
@@ -69,7 +69,7 @@ use the model's weights in full precision, or a GGUF file of it
 
 
 def what_else(names: list[str]) -> str | None:
-    """What a folder without our weights holds instead, with the way out; None where it is nothing known.
+    """What a folder without our weights holds instead, with the way out; None if it is unknown.
 
     >>> what_else(["config.json", "tf_model.h5"])
     "weights of TensorFlow (Keras) (tf_model.h5); read are PyTorch's: look for them in the model's repository"

@@ -1,7 +1,7 @@
 """What a pickle describes, read without running any of it: a call in it becomes a record of a call.
 
-Python's own documentation of the operations: `pickletools`. Read here are those that a saved dict of tensors consists
-of; nothing is hashed, compared or built, so that no pickle can take more time or memory than its length.
+Python's own documentation of the operations: `pickletools`. Only those that make up a saved dict of tensors are read;
+nothing is hashed, compared or built, so that no pickle can take time or memory out of proportion to its length.
 """
 
 import pickletools
@@ -17,7 +17,7 @@ LITERALS |= {"BINUNICODE", "SHORT_BINUNICODE", "UNICODE", "BINSTRING", "SHORT_BI
 
 
 class NotRead(ValueError):
-    """What no dict of tensors has, in words."""
+    """What no dict of tensors contains, in words."""
 
 
 @dataclass(eq=False, slots=True)
@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """What a function of this name would have made of these arguments, then filled with these items."""
+    """What a function of this name would have made from these arguments, then filled with these items."""
 
     name: str
     args: tuple[Any, ...]
@@ -38,14 +38,14 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Dict:
-    """A dict, as the list of its items: keys may be anything, and may be there twice."""
+    """A dict, as the list of its items: keys may be anything, and may occur twice."""
 
     items: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
 class Outside:
-    """Something that lies outside the pickle, under this id: a tensor's numbers."""
+    """Something stored outside the pickle, under this id: a tensor's numbers."""
 
     id: Any
 
@@ -56,7 +56,7 @@ MARK = object()
 def read_values(file: BytesIO) -> Any:
     """The next pickle's value: texts, numbers, tuples and lists as they are, the rest as the classes above.
 
-    A `NotRead` for an operation that a dict of tensors has no use for; other errors for what is no pickle.
+    A `NotRead` for an operation that a dict of tensors has no use for; other errors for what is not a pickle.
 
     >>> import pickle
     >>> read_values(BytesIO(pickle.dumps({"a": (1, [2])}, protocol=2)))
@@ -96,7 +96,7 @@ def read_values(file: BytesIO) -> Any:
         elif name == "REDUCE":
             called, args = last(stack, 2)
             if not isinstance(called, Named) or not isinstance(args, tuple):
-                raise ValueError("a call of what is no function")
+                raise ValueError("a call of something that is not a function")
             stack.append(Call(called.name, args))
         elif name == "BUILD":  # what state_dict notes of the modules' versions
             last(stack, 1)
@@ -120,7 +120,7 @@ def last(stack: list[Any], n: int) -> list[Any]:
 
 
 def since_mark(stack: list[Any]) -> list[Any]:
-    """The values behind the last mark, taken off the stack with it."""
+    """The values after the last mark, taken off the stack with it."""
     at = next((i for i in range(len(stack) - 1, -1, -1) if stack[i] is MARK), None)
     if at is None:
         raise ValueError("no mark")
@@ -130,7 +130,7 @@ def since_mark(stack: list[Any]) -> list[Any]:
 
 
 def top(stack: list[Any], *kinds: type) -> Any:
-    """The value on top, which stays there and is of one of these kinds."""
+    """The value on top, which stays there and must be of one of these kinds."""
     if not stack or not isinstance(stack[-1], kinds):
         raise ValueError(f"something else than {kinds[0].__name__}")
     return stack[-1]

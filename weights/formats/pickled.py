@@ -1,4 +1,4 @@
-"""PyTorch's older format: pytorch_model.bin, a pickled dict of tensors, of which nothing is run.
+"""PyTorch's older format: pytorch_model.bin, a pickled dict of tensors, read without running any of it.
 
 The format: torch/serialization.py. Since PyTorch 1.6 it is a zip file, with the pickle and each tensor's numbers in a
 part of its own, uncompressed; before, the pickle and the numbers follow one another.
@@ -79,7 +79,7 @@ def read(path: Path) -> dict[str, StoredTensor]:
 
 
 def shown(item: Any) -> str:
-    """A key of a dict, or what stands in a dict's place, in short."""
+    """A key of a dict, or what was found in place of a dict, abbreviated."""
     key = item[0] if isinstance(item, tuple) and len(item) == 2 else item
     short = isinstance(key, (str, float)) or (isinstance(key, int) and abs(key) < 1 << 64)
     return f"{key!r:.60}" if short else f"a {type(key).__name__.lower()}"
@@ -98,13 +98,13 @@ def read_zip(path: Path, pages: Any) -> tuple[Any, dict[str, Place]]:
         if not said[name].strip().isdigit():
             raise ValueError(f"{path}: its {name} is {said[name]!r:.40}, expected a number: {AGAIN}")
     if said.get("byteorder", b"little") != b"little":
-        raise ValueError(f"{path}: its numbers are big-endian, expected little-endian ones: save it anew")
+        raise ValueError(f"{path}: its numbers are big-endian, expected little-endian ones: save it again")
     value = harmless(read_values(BytesIO(pages[pickle.begin : pickle.begin + pickle.n_bytes])))
     return value, {name.removeprefix("data/"): place for name, place in found.items() if name.startswith("data/")}
 
 
 def read_old(pages: Any) -> tuple[Any, dict[str, Place]]:
-    """The same of a file from before PyTorch 1.6: five pickles, then each storage: how many numbers, and these."""
+    """The same for a file from before PyTorch 1.6: five pickles, then each storage: its number count, its numbers."""
     file = BytesIO(pages[:LONGEST])
     magic, protocol, system, state, keys = (read_values(file) for _ in range(5))
     if magic != MAGIC or protocol != PROTOCOL or ("little_endian", True) not in system.items:
@@ -121,7 +121,7 @@ def read_old(pages: Any) -> tuple[Any, dict[str, Place]]:
 
 
 def harmless(value: Any) -> Any:
-    """The value itself, where it names nothing but what tensors are made of; else a NotRead with the name."""
+    """The value itself, if it names nothing but what tensors are made of; else a NotRead with the name."""
     for part in walk(value):
         if isinstance(part, (Named, Call)) and part.name not in HARMLESS:
             raise NotRead(f"Python objects ({part.name})")
@@ -154,7 +154,7 @@ def storages_in(value: Any) -> list[Storage]:
 
 
 def storage(outside: Outside) -> Storage:
-    """Which numbers a storage has: of what dtype, under which key, how many."""
+    """Which numbers a storage has: their dtype, their key and how many."""
     word, kind, key, _, n, *view = outside.id
     name = kind.name.removeprefix("torch.")
     if word != "storage" or not isinstance(key, str) or type(n) is not int or view not in ([], [None]):
@@ -165,7 +165,7 @@ def storage(outside: Outside) -> Storage:
 
 
 def tensor(made: Call, where: Mapping[str, Place], pages: Any) -> StoredTensor:
-    """The tensor that a call would have made; its numbers must lie in its storage, each once."""
+    """The tensor that a call would have made; its numbers must be in its storage, each once."""
     if made.name == PARAMETER:
         made = made.args[0]
     if made.name == SPARSE:
@@ -177,7 +177,7 @@ def tensor(made: Call, where: Mapping[str, Place], pages: Any) -> StoredTensor:
     place = where[found.key]
     numbers = (found.n, offset, *size, *stride)
     if not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers) or len(size) != len(stride) or len(size) > 64:
-        raise NotRead(f"has a shape that is none: {AGAIN}")
+        raise NotRead(f"has an invalid shape: {AGAIN}")
     end = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1 if prod(size) else 0
     if place.n_bytes != found.n * found.dtype.itemsize or end > found.n or prod(size) > found.n:
         raise NotRead(f"reaches beyond its {place.n_bytes:,} bytes: {AGAIN}")

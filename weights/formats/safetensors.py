@@ -21,7 +21,7 @@ from weights.formats.wrong_file import AGAIN, check_beginning, named_once
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 INTEGERS = {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8}
 DTYPES = {**FLOATS, **INTEGERS, "BOOL": torch.bool}
-LONGEST_HEADER = 1 << 24  # bytes: 150,000 tensors; JSON takes much more room once it is read
+LONGEST_HEADER = 1 << 24  # bytes: 150,000 tensors; JSON takes much more memory once it is read
 
 
 def read(path: Path) -> dict[str, StoredTensor]:
@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, StoredTensor]:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The tensors' entries of a header, and where the numbers begin; a ValueError names what is wrong with the file."""
+    """The header's entries of tensors, and where the numbers begin; a ValueError names what is wrong with the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(64)
@@ -61,7 +61,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise ValueError(
                 f"{path}: {name} is of type {kinds[name]!s:.40}, not one of {', '.join(DTYPES)}; {quantized}"
             )
-        fits = len(shapes[name]) <= 64 and max([0, *shapes[name]]) <= size  # else the product may have no end
+        fits = len(shapes[name]) <= 64 and max([0, *shapes[name]]) <= size  # else the product may be enormous
         expected = prod(shapes[name]) * DTYPES[kinds[name]].itemsize if fits else size
         if begin != at or end - begin != expected or min([0, *shapes[name]]) < 0:
             raise ValueError(f"{path}: {name} should be bytes {at} to {at + expected}, not {begin} to {end}: {AGAIN}")

@@ -1,4 +1,4 @@
-"""Writing safetensors files by hand, with the SHA-256 of the numbers in the header's metadata; `safetensors` reads."""
+"""Writing safetensors files by hand, with the SHA-256 of the numbers in the header; `safetensors` reads them."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 def write(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
     """Writes a safetensors file, tensor by tensor, in this dtype or their own."""
-    metadata = {"format": "pt", "sha256": "0" * 64}  # of the numbers, put in when they are all written
+    metadata = {"format": "pt", "sha256": "0" * 64}  # of the numbers, filled in when they are all written
     header: dict[str, Any] = {"__metadata__": metadata}
     at = 0
     for name, tensor in tensors.items():
@@ -39,7 +39,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype | None =
 
 
 def header_bytes(header: Mapping[str, Any]) -> bytes:
-    """A header as it stands in the file: its length, then JSON, with spaces so that the numbers are aligned."""
+    """A header as stored in the file: its length, then JSON, with spaces so that the numbers are aligned."""
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text

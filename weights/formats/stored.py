@@ -1,4 +1,4 @@
-"""A tensor in a file, whatever the format: what is known of it, and how to read it."""
+"""A tensor in a file, whatever the format: what is known about it, and how to read it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a reader of a format gives for each tensor; nothing of its numbers is read before `read` is called."""
+    """What a format's reader returns for each tensor; none of its numbers are read before `read` is called."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype

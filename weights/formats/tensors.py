@@ -8,7 +8,7 @@ from weights.formats.stored import StoredTensor
 
 
 def read_tensors(files: list[Path]) -> dict[str, StoredTensor]:
-    """All tensors of a folder's weights, one file or several; a ValueError for one that is there twice."""
+    """All tensors of a folder's weights, one file or several; a ValueError for one that occurs twice."""
     read = safetensors.read if files[0].suffix == ".safetensors" else pickled.read
     stored: dict[str, StoredTensor] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""The zip file that torch.save writes: which part of it is where. Nothing is unpacked, for nothing is packed."""
+"""The zip file that torch.save writes: where each part of it is. Nothing is unpacked, since nothing is packed."""
 
 import struct
 import zipfile
@@ -19,15 +19,15 @@ class Place(NamedTuple):
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file begins as a zip file."""
+    """Whether a file begins like a zip file."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
 
 
 def places(path: Path) -> dict[str, Place]:
-    """The parts of a file by their names, without the folder that all are in; checked against their checksums.
+    """The parts of a file by their names, without the folder that they are all in; checked against their checksums.
 
-    A ValueError where a part is compressed, lies elsewhere than it should, or is damaged.
+    A ValueError if a part is compressed, is not where it should be, or is damaged.
     """
     check_directory(path)
     size = path.stat().st_size
@@ -40,7 +40,7 @@ def places(path: Path) -> dict[str, Place]:
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, struct.error):
         packed, n_bytes, bad = False, 0, "its directory"
     if packed:
-        raise ValueError(f"{path}: its parts are compressed, which torch.save never does: save it anew")
+        raise ValueError(f"{path}: its parts are compressed, which torch.save never does: save it again")
     if n_bytes > size:
         raise ValueError(f"{path}: its parts have more bytes than the file: {AGAIN}")
     if bad:
@@ -58,7 +58,7 @@ def places(path: Path) -> dict[str, Place]:
 
 
 def check_directory(path: Path) -> None:
-    """A ValueError where the list of parts at the end is longer than any model's: it is read as a whole."""
+    """A ValueError if the list of parts at the end is longer than any model's: it is read as a whole."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - (1 << 16) - 200))
         tail = file.read()

@@ -1,4 +1,4 @@
-"""What commonly stands in the place of weights, said in one line."""
+"""What is often found in place of weights, said in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from tokenizer.fetch.wrong_file import what_it_is
 from tokenizer.formats.text import each_once
 
-AGAIN = "delete it and fetch it again"  # the way out where a file is damaged
+AGAIN = "delete it and fetch it again"  # the way out if a file is damaged
 LOGIN = f"{AGAIN} (a web page came instead: is there a login page on the network?)"
 WAYS_OUT = {
     "an HTML page": LOGIN,
@@ -18,7 +18,7 @@ OTHERS = ((b"PK\x03\x04", "a PyTorch .bin or zip file"), (b"GGUF", "a GGUF file"
 
 
 def check_beginning(path: Path, start: bytes) -> None:
-    """A ValueError where a file's first bytes are a web page's, a pointer's, zeros, or another format's."""
+    """A ValueError if a file's first bytes are a web page's, a pointer's, zeros, or another format's."""
     instead = what_it_is(start)
     if instead:
         raise ValueError(f"{path}: found {instead} in its place: {WAYS_OUT[instead]}")
@@ -28,7 +28,7 @@ def check_beginning(path: Path, start: bytes) -> None:
 
 
 def named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON whose names are those of tensors, for `json.loads`.
+    """A JSON object whose keys are the names of tensors, for `json.loads`.
 
     >>> named_once([("a\\n", 1)])
     Traceback (most recent call last):

@@ -1,6 +1,6 @@
 """Byte-pair encoding with GPT-2's vocabulary, and training one: ours, tiktoken, Hugging Face's tokenizers.
 
-Times are of the processor: one thread, and neighbours on a busy machine disturb it less than the clock.
+Times are CPU times: there is one thread, and other work on a busy machine disturbs them less than wall-clock times.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ ENCODERS = {"ours": ours, "tiktoken": tiktoken, "tokenizers": tokenizers}
 
 
 def encode(name: str, cold: bool = False, file: str = "") -> Run:
-    """Seconds to encode the text; `cold` is with a new encoder each time, its making not counted."""
+    """Seconds to encode the text; `cold` is with a new encoder each time, its construction not counted."""
     text, kept = material.text(file), ENCODERS[name]()
 
     def once() -> Sample:

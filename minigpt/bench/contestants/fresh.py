@@ -20,7 +20,7 @@ FIRST_TOKEN = {
 
 
 def started(arguments: list[str]) -> tuple[float, str]:
-    """Seconds from a Python's start to its end, and what it wrote; a ValueError with its last line where it failed."""
+    """Seconds from a Python's start to its end, and what it wrote; a ValueError with its last line if it failed."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
     seconds = time.perf_counter() - start
@@ -58,7 +58,7 @@ def first_token(name: str, model: str = "storyteller") -> Run:
 
 
 def peak(what: str, *words: str) -> Run:
-    """Bytes of memory at the peak of a task of `peaks`, above what it had when its imports were done."""
+    """Bytes of memory at the peak of a task of `peaks`, above what it held after its imports."""
 
     def once() -> Sample:
         told = json.loads(started(["-m", "minigpt.bench.peaks", what, *words])[1])
@@ -68,12 +68,12 @@ def peak(what: str, *words: str) -> Run:
 
 
 def load(model: str, dtype: str) -> Run:
-    """Of loading a checkpoint that is stored in this dtype, in it."""
+    """Of loading a checkpoint in this dtype, in which it is also stored."""
     return peak("load", str(material.folder(model, dtype)), dtype)
 
 
 def two_tokens(model: str, batch: int, max_new_tokens: int) -> Run:
-    """Of the first two tokens of a batch that may become as long as that."""
+    """Of the first two tokens of a batch that may grow by `max_new_tokens`."""
     return peak("two_tokens", model, str(batch), str(max_new_tokens))
 
 

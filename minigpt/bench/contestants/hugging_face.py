@@ -10,7 +10,7 @@ from minigpt.bench.workers import Run, Sample
 
 
 class Clock:
-    """What transformers calls a streamer. It hears of the prompt first, then of every new token."""
+    """What transformers calls a streamer. It receives the prompt first, then every new token."""
 
     def __init__(self) -> None:
         self.n, self.start, self.seconds = 0, 0.0, 0.0
@@ -47,7 +47,7 @@ def generate(
     if static:
         given["cache_implementation"] = "static"
         given["compile_config"] = CompileConfig(mode="reduce-overhead" if device == "cuda" else "default")
-        given["compile_config"]._compile_all_devices = True  # a CPU too, which transformers leaves out by itself
+        given["compile_config"]._compile_all_devices = True  # a CPU too, which transformers leaves out by default
     ids = torch.tensor(material.prompts(model, prompt, batch), device=device)  # (B, T)
     mask = torch.ones_like(ids)
 

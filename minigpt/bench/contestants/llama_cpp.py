@@ -1,4 +1,4 @@
-"""llama.cpp, by the C functions that llama-cpp-python passes on, so that no Python of its own is in the way."""
+"""llama.cpp, through the C functions that llama-cpp-python exposes, so that none of its Python is in the way."""
 
 import ctypes
 import os
@@ -13,14 +13,14 @@ from minigpt.bench.gguf_file import gguf_file
 from minigpt.bench.workers import Run, Sample
 
 N_CTX = 256
-KEPT: list[object] = []  # what C holds by its address only
+KEPT: list[object] = []  # what C refers to only by its address
 
 
 def context_of(path: Path) -> Any:
     """The model of a GGUF file, ready to decode on as many threads as every contestant has."""
     import llama_cpp as c
 
-    KEPT.append(c.llama_log_callback(lambda *_: None))  # what it tells while it loads
+    KEPT.append(c.llama_log_callback(lambda *_: None))  # drops its messages while it loads
     c.llama_log_set(KEPT[-1], ctypes.c_void_p(0))
     c.llama_backend_init()
     model = c.llama_model_load_from_file(str(path).encode(), c.llama_model_default_params())

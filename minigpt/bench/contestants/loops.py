@@ -1,8 +1,8 @@
 """GPT-2 and its loop as other teaching projects write them: without a cache, and as one compiled step.
 
 The first is the shape of nanoGPT's `generate`: the whole text goes through the model for every token. The second is the
-shape of gpt-fast's: a cache of fixed length, one step without any decision in it, compiled as a whole, with the choice
-of the token inside. Both are written here, by PyTorch's own fused functions, and share the model.
+shape of gpt-fast's: a cache of fixed length, one step without any branch in it, compiled as a whole, with the choice
+of the token inside. Both are written here, with PyTorch's own fused functions, and share the model.
 
 B batch, T new tokens, S cache slots, C channels, H heads, D head size, V vocabulary.
 """
@@ -113,13 +113,13 @@ def compiled(
     stored: str = "float32",
     backend: str = "inductor",
 ) -> Run:
-    """Seconds for a new token of a compiled step over a cache of fixed length."""
+    """Seconds for a new token by a compiled step over a cache of fixed length."""
     made = Model(model, dtype, device, stored)
     caches = made.caches(1, prompt + new)
     step = compiled_step(made, caches, device, backend)
     start_ids = torch.tensor(material.prompts(model, prompt), device=device)  # (1, T)
 
-    @torch.no_grad()  # torch.compile's caches may not be made under inference_mode
+    @torch.no_grad()  # torch.compile's caches must not be made under inference_mode
     def once() -> Sample:
         logits = made.logits(start_ids, torch.arange(prompt, device=device), caches)
         ids = [logits.argmax(-1, keepdim=True)]

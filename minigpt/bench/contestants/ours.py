@@ -21,7 +21,7 @@ def generate(
     whole: bool = False,
     **settings: object,
 ) -> Run:
-    """Seconds for a new token of a batch's rows, greedy if the settings say nothing else, or, where `whole`, for the
+    """Seconds for a new token of a batch's rows, greedy unless the settings say otherwise, or, with `whole`, for the
     call with all that comes before the first token. `stored` is the checkpoint's dtype, `dtype` what it is loaded in.
     """
     lm = minigpt.load(material.folder(model, stored), device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The memory itself: how long reading as many bytes takes as a token's weights have. No decode step can be sooner."""
+"""The memory itself: how long it takes to read as many bytes as a token's weights. No decode step can be faster."""
 
 import time
 from collections.abc import Callable
@@ -21,8 +21,8 @@ def weights_bytes(model: str, dtype: str) -> int:
 def read(model: str, dtype: str = "float32") -> Run:
     """Seconds to read that many bytes with the threads that the contestants have.
 
-    The buffer is written first: pages that never were all stand for one page of zeros, which the cache holds. Read is
-    it by a sum or by a product with a vector, whichever is sooner here.
+    The buffer is written first: pages never written all map to one page of zeros, which the cache holds. It is read
+    by a sum or by a product with a vector, whichever is faster here.
     """
     n = weights_bytes(model, dtype)
     buffer = torch.ones(n // 4)
@@ -46,7 +46,7 @@ def timed(reader: Callable[[], torch.Tensor]) -> float:
 
 
 def at_rate(model: str, dtype: str, bytes_per_second: float) -> Run:
-    """Seconds to read a token's weights at a rate that is known, such as a GPU's."""
+    """Seconds to read a token's weights at a known rate, such as a GPU's."""
     return amount(weights_bytes(model, dtype) / bytes_per_second)
 
 

@@ -123,7 +123,7 @@ def timed(once: Callable[[], float]) -> Steps:
 
 
 def trainer(model: str, precision: str, ids: Tensor) -> Steps:
-    """Hugging Face's Trainer. Only what lies between the first step's beginning and the last one's end counts, not the
+    """Hugging Face's Trainer. Only the time between the first step's beginning and the last one's end counts, not the
     preparations of each `train()`."""
     import tempfile
 

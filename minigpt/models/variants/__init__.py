@@ -1,1 +1,1 @@
-"""What some checkpoints do otherwise: other activations, another scale of the scores, an output matrix of its own."""
+"""What some checkpoints do differently: other activations, another scale of the scores, a separate output matrix."""

@@ -28,7 +28,7 @@ def swish(x: Tensor, beta: float = 1.0) -> Tensor:
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """The function of this name; a ValueError where none has it.
+    """The function of this name; raises ValueError if there is none.
 
     >>> activation("relu")(torch.tensor([-1.0, 2.0])).tolist()
     [0.0, 2.0]

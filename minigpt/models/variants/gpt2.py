@@ -17,7 +17,7 @@ from minigpt.models.variants.activations import activation
 
 @dataclass(frozen=True)
 class GPT2VariantConfig(GPT2Config):
-    """The sizes of a GPT-2, and in what it differs from the one of 2019.
+    """The sizes of a GPT-2, and how it differs from the original of 2019.
 
     >>> GPT2VariantConfig(n_layer=2, n_head=4, n_embd=64, scale_by_layer=True).score_scale(layer=1)
     0.5
@@ -38,7 +38,7 @@ class GPT2VariantConfig(GPT2Config):
 
 
 class ScaledAttention(Attention):
-    """Attention whose scores are multiplied once more."""
+    """Attention whose scores are multiplied by one more factor."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class VariantMLP(MLP):
 
 
 class GPT2Variant(GPT2):
-    """A GPT-2 with these parts in the usual ones' places.
+    """A GPT-2 with these parts in place of the usual ones.
 
     >>> import torch
     >>> config = GPT2VariantConfig(vocab_size=50, n_ctx=16, n_layer=1, n_head=2, n_embd=8, activation="relu")
@@ -88,5 +88,5 @@ class GPT2Variant(GPT2):
 
 
 def build_gpt2(config: GPT2Config) -> nn.Module:
-    """The plain GPT-2, or, where the config has them, one with such parts."""
+    """The plain GPT-2, or one with these parts if the config asks for them."""
     return GPT2Variant(config) if isinstance(config, GPT2VariantConfig) else GPT2(config)

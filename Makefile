@@ -16,9 +16,11 @@ help:  ## show this list
 story: $(VENV)/installed  ## write a story with the embedded model (make story PROMPT="The old king")
 	@$(BIN)/minigpt generate "$(PROMPT)" --max-new-tokens 200 --repetition-penalty 1.15
 
+# slipcover stops watching the lines it has seen once one of them has run 10,000 times; each time it walks all modules
 test: $(VENV)/installed-dev  ## run the whole test suite, and print how much of the code it ran
 	@mkdir -p build
-	OMP_NUM_THREADS=1 $(BIN)/python -m slipcover --source minigpt,tokenizer,weights --out build/coverage.txt \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m slipcover --threshold 10000 \
+		--source minigpt,tokenizer,weights --out build/coverage.txt \
 		-m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 	@sed -n '/^File/p; /^(summary)/s/$$/   of the code ran in this process; file by file in build\/coverage.txt/p' build/coverage.txt
 

@@ -5,7 +5,7 @@
 #
 # You ask a language model what 2 + 2 is. GPT-2 says: *2+2 is the number of times you can use a spell to cast a spell.*
 # A chat model says that it is 4. Both are transformers, both do nothing but guess the next token, and the chat model
-# of this lesson has hardly more numbers than the smallest GPT-2. So what is the difference?
+# of this lesson has hardly more parameters than the smallest GPT-2. So what is the difference?
 #
 # Part of it is in the weights: the chat model was trained further, on conversations. The other part is in the
 # *prompt*, and that part you will write.
@@ -36,7 +36,7 @@ PROMPTS = ("Once upon a time", "What is 2+2?", "Suggest a party theme.")
 
 
 def tell(head: str, text: str) -> None:
-    """Prints a text in lines of at most 96 characters; a line end in it is written \\n."""
+    """Prints a text in lines of at most 96 characters; a line break in it is shown as \\n."""
     print(textwrap.fill(f"{head}: {text!r}", 96, subsequent_indent="    "))
 
 
@@ -44,16 +44,16 @@ for prompt in PROMPTS:
     tell(prompt, lm.generate(prompt, temperature=0, max_new_tokens=24).text)
 
 # %% [markdown]
-# The storyteller takes a question for the beginning of a tale, and goes on with it. It is a **completion model**: it
-# was trained to continue text, and a question can be continued in many ways. By an answer; but also by another
-# question, or by the complaint of a very unfortunate person.
+# The storyteller takes a question for the beginning of a tale, and continues it. It is a **completion model**: it was
+# trained to continue text, and a question can be continued in many ways: with an answer, but also with another
+# question, or with the complaint of a very unfortunate person.
 #
 # ## What it was trained for
 #
 # A **language model** gives a probability to each token that could come next. That is all; the rest is how it is used.
-# It learns this in **pre-training**, from as much text as can be had. Nobody has to label anything: at each place of
-# a text the right answer is the next token, which stands there. (This is often called *unsupervised*. *Self-supervised*
-# says it better: there are right answers, the text brings them itself.)
+# It learns this in **pre-training**, from as much text as can be collected. Nobody has to label anything: at each place
+# in a text the right answer is the next token, which is already there. (This is often called *unsupervised*.
+# *Self-supervised* is more precise: there are right answers, and the text itself provides them.)
 
 # %%
 ids = lm.encode("Once upon a time there was a king")
@@ -61,18 +61,18 @@ for n in range(1, len(ids)):
     print(f"{lm.tokenizer.decode(ids[:n])!r:32} → {lm.tokenizer.decode([ids[n]])!r}")
 
 # %% [markdown]
-# Each line is a lesson for the model: make this token likelier after those. In training all are learnt at once, for
-# attention does not look ahead. What comes out can continue texts of all kinds and is a base for many tasks: a
+# Each line is a lesson for the model: make this token likelier after those. In training all are learnt at once, since
+# attention does not look ahead. The result can continue texts of all kinds and is a base for many tasks: a
 # **foundation model**. GPT-2 is one.
 #
-# **Post-training** makes a chat model of it: ChatGPT was made in this way, from a model of the GPT-3.5 series. We shall
-# do that in miniature below. First see what it gives.
+# **Post-training** turns it into a chat model: ChatGPT was made this way, from a model of the GPT-3.5 series. We shall
+# do that in miniature below. First, see the result.
 #
 # ## A conversation as one text
 #
-# A model is given ids and nothing else: there is no second entrance for "the user said". So a conversation must become
-# *one text*, with marks that say who speaks. This is how the chat model of this lesson, SmolLM2-135M-Instruct, wants it
-# (a format called *ChatML*):
+# A model is given ids and nothing else: it has no second input for "the user said". So a conversation must become
+# *one text*, with marks that say who speaks. This is how the chat model of this lesson, SmolLM2-135M-Instruct, expects
+# it (the format is called *ChatML*):
 #
 # ```text
 # <|im_start|>system
@@ -82,15 +82,15 @@ for n in range(1, len(ids)):
 # <|im_start|>assistant
 # ```
 #
-# The **system message** says how to behave. The user does not see it. And note the last line: the assistant's turn has
-# been *opened*. What is the likeliest text after that? An answer.
+# The **system message** tells the model how to behave. The user does not see it. And note the last line: the
+# assistant's turn has been *opened*. What is the likeliest text after that? An answer.
 #
-# Every mark and every line end must be as in training. The marks of another model would be letters without a meaning
-# to this one. That is why they come with the checkpoint, as its **chat template**.
+# Every mark and every line break must be as in training. To this model, the marks of another would be meaningless
+# characters. That is why the marks come with the checkpoint, as its **chat template**.
 #
 # ## Exercise 1: `chat_prompt`
 #
-# You write that text. The first message may be the system's; if it is not, the template's own comes before it.
+# Write that text. The first message may be a system message; if it is not, the template's own goes before it.
 
 # %% exercise="chat_prompt"
 
@@ -98,7 +98,7 @@ for n in range(1, len(ids)):
 check(chat_prompt)
 
 # %% [markdown]
-# Stuck? `check.hint("chat_prompt")` gives a nudge, again a stronger one; `check.solution("chat_prompt")` shows it all.
+# Stuck? `check.hint("chat_prompt")` gives a stronger hint each time; `check.solution("chat_prompt")` shows it all.
 
 # %%
 CHATML = {
@@ -120,10 +120,10 @@ print(ask("What is 2+2?"))
 # %% [markdown]
 # ## The answer
 #
-# SmolLM2-135M-Instruct is 98 MB, its numbers rounded to about five bits each (lesson 07's take 32). It is fetched by
-# `minigpt download smollm2-135m-instruct`, and then the cells below run it. Where it is not, they show a **recorded
-# run**: what it answered to these very prompts, greedy, 40 tokens at most. The record comes with the project;
-# `python -m minigpt.exercises.recorded` makes it anew.
+# SmolLM2-135M-Instruct is 98 MB, its weights rounded to about five bits each (those in lesson 07 take 32). If you fetch
+# it with `minigpt download smollm2-135m-instruct`, the cells below run it. Otherwise they show a **recorded run**: what
+# it answered to these very prompts, greedy, 40 tokens at most. The record comes with the project;
+# `python -m minigpt.exercises.recorded` makes a new one.
 
 # %%
 SMOLLM = "smollm2-135m-instruct"
@@ -155,8 +155,8 @@ def answer(prompt: str, go_on: bool = False) -> str:
 tell("SmolLM2", answer(ask("What is 2+2?")))
 
 # %% [markdown]
-# The text that your `chat_prompt` has written was its prompt. Now three columns: the storyteller; SmolLM2 with its
-# template; and SmolLM2, the same weights, with the bare question:
+# Its prompt was the text that your `chat_prompt` wrote. Now three columns: the storyteller; SmolLM2 with its template;
+# and SmolLM2, the same weights, with the bare question:
 
 # %%
 for prompt in PROMPTS:
@@ -170,10 +170,10 @@ for prompt in PROMPTS:
 
 # %% [markdown]
 # Look at the two columns on the right. The weights are the same to the last bit. With the marks, *Once upon a time* is
-# what a user says, and is answered; bare, it is the beginning of a story, and is continued. To the bare *What is 2+2?*
-# it says nothing at all: it ends at once.
+# what a user says, and gets an answer; bare, it is the beginning of a story, and is continued. To the bare *What is
+# 2+2?* the model says nothing at all: it ends at once.
 #
-# So a chat model still continues text. Only the text is now a conversation.
+# So a chat model still continues text. But now the text is a conversation.
 #
 # ## What the marks do
 #
@@ -186,11 +186,11 @@ print()
 tell("turn opened", answer(opened, go_on=True))
 
 # %% [markdown]
-# It opens the turn itself, as it stood in the texts of its training. And after the answer it goes on with an empty
-# system message and then with the *user*: what a user might say next. There are not two who talk. One model writes a
-# play with parts, and the program around it stops where the user's part begins: at `<|im_end|>`, which here is the end
-# token, as `<|endoftext|>` is for GPT-2. (The `text` of a completion never has its end token, only its `ids` do; in
-# transformers `skip_special_tokens=True` leaves it out.)
+# It opens the turn itself, as in the texts it was trained on. And after the answer it goes on with an empty system
+# message and then with the *user*: what a user might say next. There are not two speakers. One model writes a play with
+# several parts, and the program around it stops where the user's part begins: at `<|im_end|>`, which here is the end
+# token, as `<|endoftext|>` is for GPT-2. (The `text` of a completion never includes its end token, only its `ids` do;
+# in transformers `skip_special_tokens=True` leaves it out.)
 #
 # Does it remember? Two questions, the second one with and without the first:
 
@@ -203,11 +203,11 @@ tell(
 tell("second alone", answer(ask("And of Italy?")))
 
 # %% [markdown]
-# By itself it remembers nothing. All that a model knows of a conversation is what stands in the prompt, so the whole
-# conversation is given anew for each turn. (The cache of lesson 10 keeps that cheap.) When it gets longer than the
-# context, something must be left out, and then the model has never heard of it.
+# By itself it remembers nothing. All that a model knows of a conversation is in the prompt, so the whole conversation
+# is given again for each turn. (The cache of lesson 10 keeps that cheap.) When it gets longer than the context,
+# something must be left out, and for the model that part does not exist.
 #
-# The system message is no more than text at the beginning, either:
+# The system message, too, is only text at the beginning:
 
 # %%
 tell("its own", answer(ask("Who are you?")))
@@ -216,9 +216,9 @@ tell("a king", answer(ask("Who are you?", system="You are the king of a fairy ta
 # %% [markdown]
 # ## Text and special tokens
 #
-# Marks must be more than text. If `<|im_end|>` were letters, a user could type it, end his own message with it, and
-# go on as the system. So each mark is a **special token**: one id, which no letters can make. `<|endoftext|>` is one in
-# GPT-2, and in the storyteller:
+# Marks must be more than text. If `<|im_end|>` were ordinary characters, a user could type it to end their message, and
+# go on as the system. So each mark is a **special token**: one id, which no characters can produce. `<|endoftext|>` is
+# one in GPT-2, and in the storyteller:
 
 # %%
 as_text, as_token = lm.encode("<|endoftext|>"), lm.encode("<|endoftext|>", allow_special="all")
@@ -231,10 +231,10 @@ text_cuts(
 )
 
 # %% [markdown]
-# Who decides? Whoever calls. A text is read as plain text, unless `allow_special` names the tokens. In the project's
-# chat the template's marks become special tokens, and what a user types never does. (Your `chat_prompt` is open to the
+# Who decides? The caller. A text is read as plain text, unless `allow_special` names the tokens. In the project's chat
+# the template's marks become special tokens, and what a user types never does. (Your `chat_prompt` is open to the
 # trick: it makes one text, and a cell above read all marks in it as special.) Here is a small template in Jinja, the
-# language in which checkpoints bring theirs, and a user who tries:
+# language that checkpoints use for theirs, and a user who tries the trick:
 
 # %%
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}assistant:"
@@ -250,11 +250,11 @@ print(
 )
 
 # %% [markdown]
-# As a prompt, alone, `<|endoftext|>` has a use of its own. It stands between the texts of training, so what follows it
-# is the beginning of a text: an **unconditional sample**. An empty prompt starts from it, too, since a model must be
-# given at least one token. (It is called the *end* of text, and it is as much the beginning of the next.) Its letters,
-# read as text, are an odd word in the middle of some sentence. `generate` makes one exception: a prompt that is this
-# name and nothing else is the token.
+# As a prompt by itself, `<|endoftext|>` has another use. It separates the training texts, so what follows it is the
+# beginning of a text: an **unconditional sample**. An empty prompt starts from it, too, since a model must be given at
+# least one token. (It is called the *end* of text, but it is just as much the beginning of the next.) Read as plain
+# characters, it is an odd word in the middle of some sentence. `generate` makes one exception: a prompt that is this
+# name and nothing else is read as the token.
 
 # %%
 start = lm.generate("<|endoftext|>", num_return_sequences=3, max_new_tokens=20, seed=5)
@@ -270,8 +270,8 @@ print(
 # %% [markdown]
 # ## Texts of different lengths: padding
 #
-# A tensor has rows of one length, texts have not. To compute two at once, the short one is filled up with some token:
-# **padding**. Nothing is learnt from it, and nobody must look at it. On which side?
+# The rows of a tensor have one length; texts do not. To compute two at once, the short one is filled up with some
+# token: **padding**. Nothing is learnt from it, and no other token may look at it. On which side should it go?
 
 # %%
 short, long = lm.encode("The old king"), lm.encode("Once upon a time there was a little")
@@ -285,14 +285,14 @@ for name, logits in (("alone", alone), ("padded on the right", right), ("padded 
     print(f"{name:20} next {lm.tokenizer.decode([int(logits.argmax())])!r:6} the same logits: {same}")
 
 # %% [markdown]
-# On the right it does no harm: the causal mask lets no token look at what comes later. (One has to read the logits at
-# the last real token, not at the end of the row.) On the left, the tokens look at the padding, and stand at the wrong
+# On the right it does no harm: the causal mask lets no token look at what comes later. (You have to read the logits at
+# the last real token, not at the end of the row.) On the left, the real tokens look at the padding, and get the wrong
 # positions. Libraries that pad on the left, since all rows then grow at the same end, need an **attention mask**: 1 for
 # each token that may be looked at, 0 for padding, and positions that count the ones.
 #
-# For a single text that mask is all ones, `[[1, 1, 1, 1, 1]]`, and says nothing. Libraries may warn that it is not set,
-# and that the padding token equals the end token (GPT-2 has no other). With one text, or several of one length, ignore
-# it. Ours pads on the right and knows the lengths, so there is no mask to forget:
+# For a single text that mask is all ones, `[[1, 1, 1, 1, 1]]`, and changes nothing. Libraries may warn that it is not
+# set, and that the padding token equals the end token (GPT-2 has no other). With one text, or several of the same
+# length, ignore the warning. This project pads on the right and knows the lengths, so there is no mask to forget:
 
 # %%
 both = lm.generate(
@@ -308,10 +308,10 @@ except TypeError as error:
 # %% [markdown]
 # ## Post-training in miniature
 #
-# How does a model come to know the marks? By **fine-tuning**: training goes on, with other texts. Let us do it. Twelve
-# conversations, for a model that has read nothing but tales; who asks and who answers is marked by the words *User:*
-# and *Assistant:*, and each answer ends with `<|endoftext|>`. Only the tokens of the answers count for the loss (−100
-# marks what does not). What the loop does, lesson 14 explains. It takes a few seconds.
+# How does a model learn the marks? By **fine-tuning**: training continues, with other texts. Let us do it. Twelve
+# conversations, for a model that has read nothing but tales; the words *User:* and *Assistant:* mark who asks and who
+# answers, and each answer ends with `<|endoftext|>`. Only the tokens of the answers count for the loss (−100 marks
+# those that do not). Lesson 14 explains what the loop does. It takes a few seconds.
 
 # %%
 TALKS = """Who lives in the castle? The king lives in the castle.
@@ -351,7 +351,7 @@ for step in range(12):
         print(f"step {step:2}: loss {loss.item():.2f}")
 
 # %% [markdown]
-# The same questions before and after. Only the first stood in the conversations:
+# The same questions, before and after. Only the first was in the conversations:
 
 # %%
 QUESTIONS = (
@@ -368,15 +368,15 @@ for question in QUESTIONS:
     )
 
 # %% [markdown]
-# Twelve examples, twelve steps: now it answers in one sentence, and ends by itself (`eos`). Three of the questions
-# it has never seen, and each answer has the form that its question wants. But it had read that the witch lives in the
-# wood, and the king in the castle; the rose, the palace and the bread it has from other answers. It has learnt *how one
-# answers*, and nothing about witches or dogs.
+# Twelve examples, twelve steps: now it answers in one sentence, and stops by itself (`eos`). Three of the questions
+# are new to it, and each answer has the form that its question asks for. But it had read that the witch lives in the
+# wood, and the king in the castle; it took the rose, the palace and the bread from other answers. It has learnt *how
+# to answer*, and nothing about witches or dogs.
 #
-# Nothing was added to the model: the same parts, the same loss, other text. You may read that fine-tuning adds an
-# output layer. That is so where a model is to do something other than write, such as say whether a review is friendly.
+# Nothing was added to the model: the same parts, the same loss, different text. You may read that fine-tuning adds an
+# output layer. That is so when a model is to do something other than write, such as say whether a review is friendly.
 # (And that summaries are a task for encoders alone. But a summary must be written, so it needs a model that writes.)
-# For a chat no new layer is needed. Other texts make other specialists: program code, and the model writes code.
+# For a chat no new layer is needed. Other texts make other specialists: trained on program code, it writes code.
 #
 # It also has its price:
 
@@ -387,14 +387,14 @@ for name, one in (("before", lm), ("after", tuned)):
 
 # %% [markdown]
 # One sentence, and the text is over: it has forgotten how to tell tales. Real post-training takes many thousands of
-# conversations of all kinds, small steps, and often some of the old text among the new.
+# conversations of all kinds, small steps, and often some of the old text mixed in with the new.
 #
 # ## The storyteller's sister
 #
-# A step in that direction: `storyteller-chat` is the storyteller, tuned on 22,000 small dialogues. No person wrote them.
-# A program took passages of the tales and made questions with their answers by rule (`minigpt/train/questions.py`): who
-# is in it, where it happens, who says something, what somebody is called, what happened next. The rest was as above,
-# with the loss on the answers alone; `weights/storyteller-chat/README.md` has the commands.
+# A step in that direction: `storyteller-chat` is the storyteller, fine-tuned on 22,000 small dialogues. No person wrote
+# them. A program took passages from the tales and made questions and answers by rule (`minigpt/train/questions.py`):
+# who is in it, where it happens, who says something, what somebody is called, what happened next. The rest was as
+# above, with the loss on the answers alone; `weights/storyteller-chat/README.md` has the commands.
 
 # %%
 sister = minigpt.load("storyteller-chat", device="cpu")
@@ -415,11 +415,11 @@ for question in (
     print(f"{question}\n    storyteller {before.text[:60]!r} …\n    sister      {found.text!r}")
 
 # %% [markdown]
-# The same size, the same tales: the one goes on with the text, the other answers it and ends. She has learnt what is
-# asked for: a place, a speaker, a name. To find the right one in the passage is harder for a model of 5.9 million
-# numbers. What the witch is called, the passage does not say; she answers all the same, with the girl's name. And what
-# happened next makes no sense. Of questions with one right answer, about tales that she had never read, she answered
-# about three in five rightly.
+# The same size, the same tales: one continues the text, the other answers and stops. She has learnt what is asked for:
+# a place, a speaker, a name. Finding the right one in the passage is harder for a model of 5.9 million parameters. The
+# passage does not say what the witch is called; she answers all the same, with the girl's name. And her answer to what
+# happened next makes no sense. Of questions with one right answer, about tales that she had never read, she got about
+# three in five right.
 #
 # ## What people prefer
 #
@@ -429,12 +429,12 @@ for question in (
 # 1. A **reward model** learns to predict their choice: it gives each answer a number r, so that answer a is chosen over
 #    b with probability σ(r(a) − r(b)), where σ(x) = 1 / (1 + e^(−x)).
 # 2. The language model is changed so that its answers get more reward.
-# 3. But not far from where it was, or it would find nonsense that the reward model happens to like. The best
-#    compromise is known: each old probability times e^(r/β), all then divided by their sum. A small β means more
-# reward, a large one more of the old.
+# 3. But it must stay close to what it was, or it would find nonsense that the reward model happens to like. The best
+#    compromise is known: each old probability times e^(r/β), all then divided by their sum. A small β favours the
+#    reward, a large one the old probabilities.
 #
-# In miniature, the "answers" being single words after *The old woman was very*. The probabilities are the
-# storyteller's, the preferences ours. (How `rewards` finds its numbers is lesson 14's matter, too.)
+# In miniature, the "answers" are single words after *The old woman was very*. The probabilities are the storyteller's,
+# the preferences ours. (Lesson 14 also explains how `rewards` finds its numbers.)
 
 # %%
 WORDS = [" sad", " angry", " happy", " tired", " glad", " sorry"]
@@ -453,7 +453,7 @@ with torch.no_grad():
 
 
 def rewards(pairs: list[tuple[str, str]]) -> Tensor:
-    """The rewards of WORDS under which these choices, (better, worse), are likely; small ones, if they are as good."""
+    """The rewards of WORDS under which these choices, (better, worse), are likely, kept small by a penalty."""
     r = torch.zeros(len(WORDS), requires_grad=True)
     better, worse = ([WORDS.index(pair[n]) for pair in pairs] for n in (0, 1))
     for _ in range(300):
@@ -470,9 +470,9 @@ for n, word in enumerate(WORDS):
     print(f"{word:8} {r[n]:7.2f}", "  ".join(f"{probs[n]:6.1%}" for probs in columns))
 
 # %% [markdown]
-# *Happy* and *glad* were never compared with each other; from the other choices both are found to be liked. For a real
-# model, all texts cannot be listed, so step 2 is done by reinforcement learning: write, get the reward, make what was
-# rewarded likelier.
+# *Happy* and *glad* were never compared with each other; the other choices show that both are liked. A real model's
+# texts are too many to list, so step 2 is done by reinforcement learning: write, get the reward, make what was rewarded
+# likelier.
 #
 # People are slow and expensive, and they do not agree. **Constitutional AI** (Bai et al. 2022) writes down principles,
 # the *constitution*, and lets a model judge by them. First it criticizes and rewrites its own answers, and is
@@ -488,9 +488,9 @@ print("  ".join(f"{word.strip()} {p:.0%}" for word, p in zip(WORDS, new, strict=
 # %% [markdown]
 # ## Examples in the prompt
 #
-# There is a way to a new task without any training: put examples into the prompt. With some it is called **few-shot**,
-# with none **zero-shot**, and the model is said to learn **in context**. It is sometimes listed among the ways to
-# fine-tune; but no weight changes. The model only continues a pattern:
+# A model can also take on a new task without any training: put examples into the prompt. With some, this is called
+# **few-shot**, with none **zero-shot**, and the model is said to learn **in context**. It is sometimes listed among the
+# ways to fine-tune, but no weight changes. The model only continues a pattern:
 
 # %%
 for prompt in ("up ->", "hot -> cold\nbig -> small\nday -> night\nup ->"):
@@ -499,7 +499,7 @@ for prompt in ("France:", "Germany: Berlin\nItaly: Rome\nFrance:"):
     tell(repr(prompt), answer(prompt)[:40])
 
 # %% [markdown]
-# Two or three examples, and the first word is right. To see how far a model uses what stands before, tell it a thing
+# Two or three examples, and the first word is right. To see how much a model uses the text so far, tell it something
 # that it cannot know, three times. How surprised is SmolLM2 by each token?
 
 # %%
@@ -522,28 +522,28 @@ token_strip(
 lm.show.surprise(LINE)
 
 # %% [markdown]
-# SmolLM2 is surprised once by each word. What it has just read, it expects. (The second *Old* is a surprise, too:
-# nothing said that the line would come again.) The storyteller comes to expect the beginnings of the two
-# names, but *lives* and *ick* surprise it nearly as much each time: it has hardly learnt to look up what stands before.
+# SmolLM2 is surprised by each word once. What it has just read, it expects. (The second *Old* is a surprise, too:
+# nothing said that the sentence would come again.) The storyteller comes to expect the beginnings of the two names, but
+# *lives* and *ick* surprise it nearly as much each time: it has hardly learnt to look up what came before.
 #
 # ## Where to stop
 #
-# A model without a template can be asked, too, if the prompt looks like a text in which questions are answered. Here is
-# SmolLM2 without its own, with marks that we have made up:
+# A model can be asked without a template, too, if the prompt looks like a text in which questions are answered. Here is
+# SmolLM2 without its template, with marks that we made up:
 
 # %%
 tell("bare", answer("User: What is 2+2?\nAssistant:"))
 
 # %% [markdown]
-# Right, and then it goes astray: no end mark tells it that the answer is over. **Stop strings** help. The program looks
+# Right, but then it rambles: no end mark says that the answer is over. **Stop strings** help. The program looks
 # for `\n\n`, or for `User:`, and ends the text there.
 #
-# There is a difficulty. A text is shown as it grows, and a stop string may come in several tokens: `\n`, then `\n`
-# again; or ` Us`, `er`, `:`. What may be the *beginning* of a stop string must be held back until it is decided.
+# There is a difficulty. A text is shown as it grows, and a stop string may be spread over several tokens: `\n`, then
+# `\n` again; or ` Us`, `er`, `:`. What may be the *beginning* of a stop string must be held back until that is clear.
 #
 # ## Exercise 2: `stop`
 #
-# `tokens` are the texts of the tokens so far. You return what may be shown of them, and whether the text has ended.
+# `tokens` holds the texts of the tokens so far. Return what may be shown of them, and whether the text has ended.
 
 # %% exercise="stop"
 
@@ -551,7 +551,7 @@ tell("bare", answer("User: What is 2+2?\nAssistant:"))
 check(stop)
 
 # %% [markdown]
-# Yours, while SmolLM2 writes: each line is one more token, and what may be shown of all so far. The stop string is
+# Yours, while SmolLM2 writes: each line shows the newest token, and what may be shown so far. The stop string is
 # chosen to make it hard:
 
 # %%
@@ -567,7 +567,7 @@ for n in range(1, len(tokens) + 1):
 #
 # | a chat model is said to … | what we saw |
 # |---|---|
-# | read the prompt as a request | with its template; bare, the same weights continue |
+# | read the prompt as a request | with its template; bare, the same weights continue it |
 # | stay in the dialogue | the program stops it; left alone, it writes the user's part as well |
 # | be the same person | it changes with the system message; the king did not quite succeed |
 # | refuse what it should not do | it must have been trained for that; see below |
@@ -584,8 +584,8 @@ for question in (
     tell(question, answer(ask(question)))
 
 # %% [markdown]
-# Polite, fluent, in the right form. And 17 + 25 is 42; Goethe wrote Faust. A model of 135 million rounded numbers knows
-# little, and post-training has taught it to answer all the same. Nor does it refuse: larger models are trained to.
+# Polite, fluent, in the right form. But 17 + 25 is 42, and Goethe wrote Faust. A model of 135 million rounded weights
+# knows little, and post-training has taught it to answer anyway. Nor does it refuse: larger models are trained to.
 #
 # | | completion model | instruction-tuned model |
 # |---|---|---|
@@ -598,9 +598,9 @@ for question in (
 #
 # ## The same in the project
 #
-# `lm.chat(messages)` renders the checkpoint's own template, `minigpt chat -m smollm2-135m-instruct` talks, and
+# `lm.chat(messages)` renders the checkpoint's own template, `minigpt chat -m smollm2-135m-instruct` opens a chat, and
 # `minigpt compare` shows the three columns for the three prompts, the first one greedy, the second with top-k 50, the
-# third with top-p 0.9; with GPT-2 and Qwen1.5-1.8B-Chat, if both are here. Where no chat model has been downloaded,
+# third with top-p 0.9; with GPT-2 and Qwen1.5-1.8B-Chat, if both are here. If no chat model has been downloaded,
 # the storyteller's sister takes its place. A model without a template says so:
 
 # %%
@@ -611,8 +611,8 @@ except ValueError as error:
 source(StopStrings.push)
 
 # %% [markdown]
-# That is your `stop`, for pieces that come one by one. The official GPT-2, if it is here, greedy, beside the beginnings
-# of the texts that one of the course notebooks printed with which this project began:
+# That is your `stop`, for pieces that arrive one by one. Now the official GPT-2, if it is here, greedy, next to the
+# beginnings of the texts printed in one of the course notebooks that this project began with:
 
 # %%
 PUBLISHED = (
@@ -661,7 +661,7 @@ quiz(
         "an error message",
     ],
     "the user's next message" if "<|im_start|>user" in after else "nothing, it waits for the user",
-    "it continues a conversation, and there the user's turn comes next; stopping is the program's task",
+    "it continues a conversation, in which the user's turn comes next; stopping is the program's task",
 )
 
 # %%
@@ -679,7 +679,7 @@ quiz(
     "At which token does the program end SmolLM2's answer?",
     marks,
     next(mark for mark in marks if after.removeprefix(answer(opened)).startswith(mark)),
-    "it stands after each message of the conversations that the model has read, so it writes it after its own, too",
+    "it ends each message in the conversations that the model was trained on, so the model ends its own with it, too",
 )
 
 # %%

@@ -3,11 +3,11 @@
 #
 # *Thirty-five minutes. You need lesson 09; with lesson 11 you get more out of it.*
 #
-# Until now you have called a model by code. Most people never do: they have a box to type into, a slider, and a
-# button. How does one make such a thing? And why does the notebook so often freeze while the model writes?
+# Until now you have called a model from code. Most people never do: they have a box to type into, a slider, and a
+# button. How do you make such a thing? And why does the notebook so often freeze while the model writes?
 #
 # You will build a **playground** from the parts of ipywidgets, a package for Jupyter: a prompt, a choice of models and
-# of strategies for decoding, a temperature, a button, and a text that comes piece by piece while you can go on working.
+# of strategies for decoding, a temperature, a button, and a text that appears piece by piece while you go on working.
 
 # %%
 import html
@@ -34,34 +34,34 @@ lm = minigpt.load("storyteller", device="cpu")
 
 
 def show(box, picture):
-    """The widgets themselves; their picture where this file is built, since it keeps no widgets."""
+    """The widgets themselves, or their picture when this file is built, since it keeps no widgets."""
     return Image(Path("pictures") / picture) if os.environ.get("MINIGPT_PNG") else box
 
 
 # %% [markdown]
 # ## Widgets
 #
-# A **widget** is a thing on the page that has a value. The package `ipywidgets` has several dozen kinds; these do for
-# us:
+# A **widget** is an element of the page that has a value. The package `ipywidgets` has several dozen kinds; these are
+# enough for us:
 #
 # | widget | what it is | its value |
 # |---|---|---|
 # | `Textarea` | a field for text of several lines | `value`, a string |
-# | `Dropdown` | a list of which one is chosen | `value`, one of its `options` |
+# | `Dropdown` | a list from which one item is chosen | `value`, one of its `options` |
 # | `FloatSlider` | a slider | `value`, a number from `min` to `max` |
 # | `Button` | something to click on | none: it calls a function |
-# | `Output` | a place for what a cell would show below itself | `outputs`, a tuple |
+# | `Output` | a place for output that a cell would show below itself | `outputs`, a tuple |
 # | `HTML` | a place for text with tags | `value`, a string |
-# | `VBox`, `HBox` | boxes: what is in them stands one below the other, or side by side | `children` |
+# | `VBox`, `HBox` | boxes: their contents stand one below the other, or side by side | `children` |
 #
-# A widget that stands on the last line of a cell is shown below it. Each one lives twice: as an object of Python in
-# the **kernel**, the process that runs your cells, and as something drawn on the **page**. Messages keep the two alike:
+# A widget on the last line of a cell is shown below it. Each exists twice: as a Python object in the **kernel**, the
+# process that runs your cells, and as something drawn on the **page**. Messages keep the two in step:
 #
 #     page                                kernel
 #      you move the slider  ──▶  slider.value becomes 1.2
 #      the slider moves     ◀──  slider.value = 1.5
 #
-# So one can read a value and set one, as with any object. A slider keeps within its bounds:
+# So you can read a value and set it, as with any object. A slider stays within its bounds:
 
 # %%
 slider = widgets.FloatSlider(value=0.8, min=0.1, max=2.0, step=0.1, description="Temp.")
@@ -77,8 +77,8 @@ print(slider.value)
 # ## A click is a call
 #
 # `button.on_click(f)` binds a function to a button: whenever it is clicked, the kernel calls `f(button)`. The function
-# is handed over, not called: `on_click(f)`, not `on_click(f())`. The same function bound twice is called once; but a
-# cell that is run again makes a *new* function of its `def`, and a button from another cell then calls both.
+# is passed, not called: `on_click(f)`, not `on_click(f())`. If you bind the same function twice, it is called once; but
+# if you run a cell again, its `def` makes a *new* function, and a button from another cell then calls both.
 # `button.click()` does what a click does:
 
 # %%
@@ -96,12 +96,12 @@ button.click()
 
 # %% [markdown]
 # The second line has the new temperature, because the function reads `slider.value` *when it is called*. Had we written
-# `temperature = slider.value` above the `def` and printed that, both lines would say 2.0: a frequent mistake.
+# `temperature = slider.value` above the `def` and printed that, both lines would say 2.0: a common mistake.
 #
 # ## A model that writes
 #
-# What does the playground need of a model? Something that takes prompt, strategy and temperature, and gives a text
-# piece by piece. `lm.stream` does that. The strategies of lesson 09 are settings of it:
+# What does the playground need from a model? Something that takes prompt, strategy and temperature, and yields a text
+# piece by piece. `lm.stream` does that. The strategies of lesson 09 are settings for it:
 
 # %%
 SETTINGS = {
@@ -129,9 +129,9 @@ for strategy in SETTINGS:
     print(f"{strategy:7}", list(short("Once upon a time", strategy, 1.0)))
 
 # %% [markdown]
-# Two things are worth a look. `stream` is a generator: nothing is loaded and nothing computed before somebody asks for
-# the first piece. And a model is loaded when it is first used, once, since `cache` keeps it: what nobody chooses costs
-# nothing.
+# Two things are worth noting. `stream` is a generator: nothing is loaded or computed before somebody asks for the first
+# piece. And a model is loaded when it is first used, and only once, since `cache` keeps it: a model that nobody chooses
+# costs nothing.
 #
 # ## Why a notebook freezes
 #
@@ -151,12 +151,12 @@ blocking.click()
 print(len(pieces), "pieces when the click returns")
 
 # %% [markdown]
-# It works, and many playgrounds in notebooks do just this. But the kernel does one thing at a time. As long as it is
-# in `write_it_all`, no cell runs, and no other click is seen, not even one on *Stop*. With twelve tokens
-# nobody minds. With a large model and three hundred, one waits for minutes. (JupyterLab from 4.4 on, with some versions
-# of ipykernel 7, runs clicks in a thread beside the cells': then cells run on, but further clicks wait all the same.)
+# It works, and many playgrounds in notebooks do just this. But the kernel does one thing at a time. While it is in
+# `write_it_all`, no cell runs, and no other click is noticed, not even one on *Stop*. With twelve tokens nobody minds.
+# With a large model and three hundred, you wait for minutes. (JupyterLab from 4.4 on, with some versions of ipykernel
+# 7, runs clicks in a separate thread: then cells still run, but further clicks have to wait.)
 #
-# The way out is a **thread**: a second line of work in the same process. The click only starts it and returns. (An
+# The way out is a **thread**: a second line of execution in the same process. The click only starts it and returns. (An
 # `Event`, below, is a flag that one thread sets and another sees.)
 
 # %%
@@ -183,26 +183,26 @@ threads[-1].join()
 print(len(pieces), "pieces when the thread is done:", "".join(pieces))
 
 # %% [markdown]
-# Mind the difference between `Thread(target=write, args=(stream,))`, which hands the function over, and
+# Mind the difference between `Thread(target=write, args=(stream,))`, which passes the function, and
 # `Thread(target=write(stream))`, which calls it here and now, and blocks.
 #
 # (The storyteller knows no facts about space: it has read fairy tales. GPT-2 has read about space, and still does not
-# tell you facts on request. Lesson 11 says why.)
+# tell you facts on request. Lesson 11 explains why.)
 #
 # ## How a thread shows its text
 #
-# Values of widgets may be set from any thread; the message goes to the page at once. For an `Output`, that is
+# The values of widgets may be set from any thread; the message goes to the page at once. For an `Output`, that is
 # `text.append_stdout(piece)`, and `text.outputs = ()` empties it. Two things that work in a click do *not* work in a
-# thread, which takes many an hour to find out:
+# thread, and many people lose an hour finding that out:
 #
 # - **`print`**, within `with text:` or without. An `Output` catches what is printed *while the kernel works on the
-#   click*. The thread prints when that is over, and the page does not know any more where this belongs.
+#   click*. The thread prints after that, when the page no longer knows where the text belongs.
 # - **`text.clear_output()`** in the click, before the thread starts. It asks the *page* to empty the box, and the
-#   answer comes back later; the first pieces that the thread has put there meanwhile are thrown away with the old ones.
+#   answer comes back later; the pieces that the thread has added by then are thrown away with the old ones.
 #
 # An `Output` breaks long lines anywhere, even within a word. An `HTML` breaks them between words, and
-# `text.value += …` adds a piece. But then the text is HTML: a `<` begins a tag, several blanks become one, and line
-# ends count for nothing. `html.escape` and the style `white-space: pre-wrap` help. The same holds of
+# `text.value += …` adds a piece. But then the text is HTML: a `<` begins a tag, several spaces become one, and line
+# breaks are ignored. `html.escape` and the style `white-space: pre-wrap` help. The same goes for
 # `IPython.display.Markdown`, in which a model that writes `* * *` draws a line:
 
 # %%
@@ -213,12 +213,12 @@ print(html.escape(text))
 # ## Exercise: `playground`
 #
 # Now put it together. You get a dict `models`; `models["storyteller"]` is a function such as `short` above. Return the
-# box. (The types in the first line are for programs that read it; you may leave them out.) How the box looks is up to
-# you: an `HBox` in the `VBox`, `layout=widgets.Layout(width="100%")` for a field as wide as the page. (Four widgets
-# side by side are cut off on a phone.)
+# box. (The types in the first line are for programs that read the code; you may leave them out.) How the box looks is
+# up to you: an `HBox` in the `VBox`, `layout=widgets.Layout(width="100%")` for a field as wide as the page. (Four
+# widgets side by side are cut off on a phone.)
 #
-# `check` needs no page: it finds your widgets by what they are, types, chooses and clicks as a user would, with
-# stand-ins for the models, and looks at what your box shows after the first piece and in the end.
+# `check` needs no page: it finds your widgets by kind, then types, chooses and clicks as a user would, with
+# stand-ins for the models, and looks at what your box shows after the first piece and at the end.
 
 # %% exercise="playground"
 
@@ -228,8 +228,8 @@ check(playground)
 # %% [markdown]
 # ## Yours at work
 #
-# With the models that are on this machine. Those of the other lessons are offered where you have them. (The picture was
-# taken after a click, with top-p.)
+# Here it is with the models that are on this machine. Those of the other lessons are offered if you have them. (The
+# picture was taken after a click, with top-p.)
 
 # %%
 known = ("storyteller", "gpt2", "qwen1.5-1.8b-chat", "smollm2-135m-instruct")
@@ -240,45 +240,44 @@ show(playground({name: writer(name) for name in names}), "12_yours.png")
 # %% [markdown]
 # 1. Type a prompt of your own.
 # 2. Choose a model and a strategy.
-# 3. Set the temperature. Low does not mean precise, nor high creative: low makes the likeliest tokens likelier still
-#    (lesson 09). With *greedy* it has no effect.
+# 3. Set the temperature. Low does not mean precise, and high does not mean creative: low makes the likeliest tokens
+#    likelier still (lesson 09). With *greedy* it has no effect.
 # 4. Press *Generate*, and run another cell while the text comes.
 #
 # If you have a model that was tuned to answer, such as Qwen or SmolLM2, see what becomes of "Tell me a fun fact about
 # space." with it and with one that was not. Here each gets the bare text, without the chat template (lesson 11). An
-# empty text is no fault: then the first token ended it.
+# empty text is not a bug: the first token was the one that ends the text.
 #
 # ## What is still missing
 #
-# - **Two clicks.** Click *Generate* twice, quickly: two threads write into one box, and two texts get mixed.
-# - **Stop.** Python has no safe way to end a thread from outside. It has to look by itself, after each token, whether
-#   it should stop.
-# - **Chat.** What a model that answers was trained on is a template, not a bare prompt.
-# - **Errors.** What goes wrong in a thread ends in a log that nobody reads; the box just stays empty.
-# - **Cost.** A model of three gigabytes is loaded without a word.
+# - **Two clicks.** Click *Generate* twice, quickly: two threads write into one box, and the two texts get mixed.
+# - **Stop.** Python has no safe way to end a thread from outside. The thread itself must check, after each token,
+#   whether it should stop.
+# - **Chat.** A model tuned to answer was trained with a template, not with bare prompts.
+# - **Errors.** An error in a thread ends up in a log that nobody reads; the box stays empty.
+# - **Cost.** A model of three gigabytes is loaded without a warning.
 #
-# The project's own playground takes care of all five. `minigpt.widgets.playground()` offers what is on the machine, and
-# what you hand over:
+# The project's own playground takes care of all five. `minigpt.widgets.playground()` offers the models on the machine,
+# and those that you pass to it:
 
 # %%
 show(minigpt.widgets.playground(lm), "12_playground.png")
 
 # %% [markdown]
-# It has the same parts as yours. This is its click; a second one does nothing, for as long as the button is grey:
+# It has the same parts as yours. This handles its click; a second click does nothing while the button is grey:
 
 # %%
 source(Playground.begin)
 
 # %% [markdown]
-# And this is its thread. `growing` gives the text after every token, and in between it looks whether *Stop* was
-# pressed, by an `Event`. Whatever goes wrong becomes one red line, and `finally` makes the button usable again, also
-# after an error:
+# And this is its thread. `growing` yields the text after each token; in between, an `Event` tells the thread whether
+# *Stop* was pressed. Any error becomes one red line, and `finally` makes the button usable again, even after an error:
 
 # %%
 source(Playground.write)
 
 # %% [markdown]
-# With beam search the text does not only grow: the best beam of this round may be dropped in the next one (lesson 09).
+# With beam search, text already shown can change: the best beam in one round may be dropped in the next (lesson 09).
 # The playground shows the best so far. Here it changes its mind:
 
 # %%
@@ -301,9 +300,9 @@ print("in the end it is the text of generate:", before == at_once)
 # | the playground | `minigpt/widgets.py` |
 # | texts that grow and can be stopped | `minigpt/playground/texts.py` |
 # | `lm.stream`, a text in whole characters | `minigpt/language_model.py`, `minigpt/generation/completion.py` |
-# | the user who checked yours | `minigpt/exercises/widget_user.py` |
+# | the simulated user who checked yours | `minigpt/exercises/widget_user.py` |
 #
-# Widgets are not saved with a notebook here: a file on GitHub shows none, and so this one has pictures of them.
+# Widgets are not saved with a notebook here: GitHub would not show them, so this notebook has pictures of them.
 #
 # ## Five questions
 #
@@ -313,7 +312,7 @@ print("in the end it is the text of generate:", before == at_once)
 slider = widgets.FloatSlider(value=0.8, min=0.1, max=2.0)
 slider.value = 5
 quiz(
-    "A slider goes from 0.1 to 2.0 and stands at 0.8. Then slider.value = 5. What is slider.value?",
+    "A slider goes from 0.1 to 2.0 and is set to 0.8. Then slider.value = 5. What is slider.value?",
     [0.8, 5.0, 2.0, 0.1],
     slider.value,
     "it is kept within its bounds",
@@ -336,7 +335,7 @@ quiz(
     "Two cells bind the same function to a button by on_click. How often does one click call it?",
     [0, 1, 2, 4],
     count,
-    "what is bound already is not bound again; another function would be, and both be called",
+    "a function that is already bound is not bound again; a different one would be, and both would be called",
 )
 
 # %%
@@ -387,8 +386,8 @@ quiz(
         "it is shorter by the last piece",
         "not at all",
         "each run draws other tokens",
-        "blanks may be missing in it",
+        "spaces may be missing from it",
     ],
     "not at all" if streamed == at_once else "each run draws other tokens",
-    "it is the same loop, and you only look at it earlier",
+    "it is the same loop; you only see its text earlier",
 )

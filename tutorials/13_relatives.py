@@ -4,11 +4,11 @@
 # *Fifty-five minutes. You need lessons 05, 06 and 07; 10 helps.*
 #
 # GPT-2 has three famous relatives. They are made of the parts that you know: tables, attention, norms, MLPs. What makes
-# them another kind of model is mostly one thing: **who may look at whom**. BERT took the causal mask away, and lost the
-# ability to write. BART and T5 gave it back by a second stack, and a third kind of attention between the two.
+# them a different kind of model is mostly one thing: **who may look at whom**. BERT removed the causal mask, and lost
+# the ability to write. BART and T5 regained it with a second stack, and a third kind of attention between the two.
 #
-# You will write BERT's layer, the attention that looks across, and T5's way of telling places. And you will train a
-# model without a mask for a few seconds, to see exactly what goes wrong.
+# You will write BERT's layer, cross-attention, and T5's relative positions. And you will train a model without a mask
+# for a few seconds, to see exactly what goes wrong.
 
 # %%
 import copy
@@ -45,9 +45,9 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## Four trees
 #
-# All four, at the sizes of their best-known files: `gpt2`, `bert-base-uncased`, `facebook/bart-base`, `t5-small`. As in
-# lesson 07 the device "meta" gives tensors that have shapes and no numbers. `tree` prints the parts that hold numbers;
-# of the layers of a stack, which are built alike, only one.
+# All four, at the sizes of their best-known checkpoints: `gpt2`, `bert-base-uncased`, `facebook/bart-base`, `t5-small`.
+# As in lesson 07 the device "meta" gives tensors that have shapes but no numbers. `tree` prints the parts that hold
+# numbers; of the layers of a stack, which are all alike, it prints only one.
 
 
 # %%
@@ -80,24 +80,24 @@ side_by_side(["GPT-2", *tree(gpt2)], ["BERT", *tree(bert)], 50)
 # |---|---|---|
 # | `token_type_embeddings` | the same | a row for the first of two texts, one for the second: below |
 # | `embeddings_norm` | `(embeddings) … (LayerNorm)` | the sum of the three rows is normalized, eps 1e-12 |
-# | `query`, `key`, `value`, `output` | `(self)`, then `(output) (dense)` | as `c_attn` and `c_proj`, apart |
+# | `query`, `key`, `value`, `output` | `(self)`, then `(output) (dense)` | like `c_attn` and `c_proj`, but separate |
 # | `attention_norm`, `output_norm` | two more `(LayerNorm)` | **after** each part: post-norm |
 # | no `ln_f` | none | the last layer ends with a norm anyway |
 # | `pooler` | `(pooler) (dense)` | a vector for the whole text, made of its first token's |
-# | `transform`, `transform_norm` | `cls`, in models with this head, such as `BertForMaskedLM` | names a hidden token |
+# | `transform`, `transform_norm` | `cls`, in models with it, such as `BertForMaskedLM` | predicts a hidden token |
 
 # %%
 side_by_side(["BART", *tree(bart)], ["T5", *tree(t5)], 56)
 
 # %% [markdown]
-# Two stacks each. The **encoder** reads a text; what it gives is called the **memory**. The **decoder** writes another
-# text. Its layers have a third part, `encoder_attn` or `cross_attn`, by which they look at the memory.
+# Two stacks each. The **encoder** reads a text; its output is called the **memory**. The **decoder** writes another
+# text. Its layers have a third part, `encoder_attn` or `cross_attn`, with which they look at the memory.
 #
-# BART is BERT and GPT-2 joined: it kept learned positions, post-norm and the biases. (Its table has two rows more than
-# places, which nobody uses: its authors counted from 2.) T5 changed more: no table of positions, a norm without mean
-# and bias, no bias anywhere, nothing divided by √D. transformers calls the same parts `SelfAttention`,
+# BART is BERT and GPT-2 joined: it kept learned positions, post-norm and the biases. (Its table has two more rows than
+# positions, which are never used: its authors counted from 2.) T5 changed more: no position table, a norm without mean
+# and bias, no bias anywhere, no division by √D. transformers calls the same parts `SelfAttention`,
 # `EncDecAttention`, `DenseReluDense`, and prints `relative_attention_bias` in the first block, where we have
-# `encoder_bias` outside, since all blocks share it.
+# `encoder_bias` outside the blocks, since all of them share it.
 #
 # ## Where are the numbers?
 
@@ -124,18 +124,18 @@ totals = {name: sum(c.values()) for name, c in counts.items()}
 print(f"{'all':24}" + "".join(f"{total:14,}" for total in totals.values()))
 
 # %% [markdown]
-# The figures that are usually given, 110, 140 and 60 million, are these, rounded. At the same width BART's two stacks
-# of six layers need about as many numbers as one stack of twelve: a third attention in six layers is all that is new.
-# T5's 512 numbers for places are no misprint; the last exercise is about them. Two of the heads' parts are bare
-# vectors, which `tree` does not print: BERT's `predictions_bias` and BART's `final_logits_bias`, a number for each
-# token of the vocabulary.
+# The figures usually given, 110, 140 and 60 million, are these, rounded. At the same width BART's two stacks of six
+# layers need about as many numbers as one stack of twelve: a third attention in six layers is all that is new. T5's 512
+# numbers for positions are no misprint; the last exercise is about them. Two of the heads' parts are bare vectors,
+# which `tree` does not print: BERT's `predictions_bias` and BART's `final_logits_bias`, one number for each token of
+# the vocabulary.
 #
 # ## Who sees whom? Try it
 #
-# No need to believe a drawing. We make a small random model of each kind, change token 5, and see whether the output
-# at position 3 changes (places count from 0: token 5 is the last of six). Random numbers will do: what cannot be seen
-# cannot be seen whatever the weights are. `hidden` gives the vectors after the last layer, `encode` the memory,
-# `decode` the vectors of a decoder that has one.
+# You need not trust a diagram. We make a small random model of each kind, change token 5, and see whether the
+# output at position 3 changes (positions count from 0: token 5 is the last of six). Random numbers will do: what cannot
+# be seen cannot be seen whatever the weights are. `hidden` gives the vectors after the last layer, `encode` the memory,
+# `decode` the vectors of a decoder that reads a memory.
 
 # %%
 torch.manual_seed(0)
@@ -146,7 +146,7 @@ small_t5 = T5(T5Config(n_decoder_layer=2, head_dim=8, n_buckets=8, max_distance=
 for model in (small_gpt2, small_bert, small_bart, small_t5):
     model.double().eval().requires_grad_(False)
 
-other = torch.tensor([[7, 21, 3, 48, 11, 30]])  # the text of the other side, which stays as it is
+other = torch.tensor([[7, 21, 3, 48, 11, 30]])  # the text of the other stack, which stays the same
 runs = {
     "GPT-2": small_gpt2.hidden,
     "BERT": small_bert.hidden,
@@ -172,16 +172,16 @@ for name, run in runs.items():
     print(f"{name:34} position 3 {'changes' if by > 1e-9 else 'stays the same'}")
 
 # %% [markdown]
-# The same for every pair of places gives the masks, measured. GPT-2's is **causal**: each token sees itself and the
-# past. BERT has none at all: it is **bidirectional**. A decoder with a memory has both: its own text it sees causally,
-# the text it reads as a whole. The encoders of BART and T5 come out like BERT. (The words are only labels, as if BART
-# were translating into German; the ids are random.)
+# The same for every pair of positions gives the masks, measured. GPT-2's is **causal**: each token sees itself and the
+# past. BERT has none at all: it is **bidirectional**. A decoder with a memory has both: it sees its own text causally,
+# and the text it reads as a whole. The encoders of BART and T5 come out like BERT. (The words are only labels, as if
+# BART were translating into German; the ids are random.)
 
 # %%
 words = ["the", "old", "king", "had", "three", "sons"]
 written = ["der", "alte", "König", "hatte", "drei", "Söhne"]
 NOTES = {
-    "GPT-2": ("What comes later cannot change what stands before,", "so the text can be written on."),
+    "GPT-2": ("What comes later cannot change what came before,", "so the text can be continued."),
     "BERT": ("Everything depends on everything: a text must be", "there, whole, before one reads it."),
     "BART's decoder, its own text": ("It is written as GPT-2 writes,", "token by token."),
     "BART's decoder, the text it reads": ("Rows: what is written.", "Columns: what is read."),
@@ -196,12 +196,12 @@ masks = [
     Mask(name, kind, NOTES[name], rows, columns, measured[name])
     for name, kind, rows, columns in zip(NOTES, KINDS, ROWS, COLUMNS, strict=True)
 ]
-mask_panels(masks, "Whose change is felt where, in three random models")
+mask_panels(masks, "Which change reaches which output, in three random models")
 
 # %% [markdown]
-# One often reads that attention finds out whether "bank" is at a river or full of money. GPT-2's can do so only by what
-# stands **before** the word. Here is the storyteller's vector of *bank* in two texts that go on differently, and that
-# of a (random) BERT:
+# One often reads that attention finds out whether "bank" is at a river or full of money. GPT-2's can do so only from
+# what comes **before** the word. Here is the storyteller's vector of *bank* in two texts that continue differently, and
+# that of a (random) BERT:
 
 # %%
 river = lm.encode("He went to the bank of the river.")
@@ -220,11 +220,11 @@ for name, model in (("the storyteller", lm.model), ("a random BERT", random_bert
 #
 # GPT-2's block with three changes:
 #
-# 1. **No causal mask.** What stays is the padding's: texts of a batch are filled up to one length with `[PAD]`, and
-#    nobody may look there. `mask` is True where a token stands, (B, 1, 1, T), so that it holds for all heads and all
-#    queries. (Lesson 05's `future` was True where one may *not* look; here that is `~mask`.)
+# 1. **No causal mask.** Only the padding mask remains: the texts of a batch are filled up to one length with `[PAD]`,
+#    and nothing may look there. `mask` is True where there is a token, (B, 1, 1, T), so that it holds for all heads and
+#    all queries. (Lesson 05's `future` was True where one may *not* look; here that is `~mask`.)
 # 2. **Post-norm.** GPT-2 computes `x + part(norm(x))`, BERT `norm(x + part(x))`, as the first transformer did: the sum
-#    is normalized, and the normalized sum goes on.
+#    is normalized, and the normalized sum is passed on.
 # 3. **The exact GELU**, `nn.functional.gelu`; GPT-2's tanh form is an approximation of it. The two differ by very
 #    little:
 
@@ -234,7 +234,7 @@ print(f"the two GELUs differ by at most {(gelu(x) - exact_gelu(x)).abs().max():.
 
 # %% [markdown]
 # `attention` holds four linear layers, `self.attention["query"]` and so on; `split_heads(t, D)` and `merge_heads` are
-# step 2 and step 4 of lesson 05.
+# steps 2 and 4 of lesson 05.
 
 # %% exercise="BertLayer"
 
@@ -242,8 +242,8 @@ print(f"the two GELUs differ by at most {(gelu(x) - exact_gelu(x)).abs().max():.
 check(BertLayer)
 
 # %% [markdown]
-# Its parameters have the names of the project's, so a BERT takes your layers as its own. The small one from above, with
-# yours in it and the same numbers:
+# Its parameters have the same names as the project's, so a BERT can take your layers as its own. Here is the small one
+# from above, with your layers in it and the same numbers:
 
 # %%
 mine = Bert(small_bert.config).double().eval()
@@ -254,8 +254,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # What does post-norm do to the residual stream? After each layer every vector has been normalized. (Lesson 06: in GPT-2
-# nothing is, and the stream can grow.) The mean length of the vectors after each layer, in the storyteller and in a
-# random stack of six of your layers:
+# the stream is not, so it can grow.) Here is the mean length of the vectors after each layer, in the storyteller and in
+# a random stack of six of your layers:
 
 # %%
 torch.manual_seed(0)
@@ -277,7 +277,7 @@ print(f"√C is {256**0.5:.1f}: 256 channels with mean 0 and variance 1 have jus
 print("a trained BERT's weights and biases change it")
 
 # %% [markdown]
-# And padding. A text alone, the same beside a longer one, with the mask and without:
+# Now padding: a text alone, then the same text beside a longer one, with the mask and without:
 
 # %%
 alone = torch.tensor([[4, 8, 15]])
@@ -291,9 +291,9 @@ for name, mask in (("with the mask", real), ("without", None)):
 # %% [markdown]
 # ## Why BERT cannot write
 #
-# GPT-2 learns to name the next token, at every place at once. What if a model without the causal mask learns the same?
-# Two models of one of your layers each, and the letters of a fairy tale instead of tokens. They differ in the mask and
-# in nothing else. (How training works is lesson 14. Here it is enough that `learned` looks 200 times at 16 pieces of
+# GPT-2 learns to predict the next token, at every position at once. What if a model without the causal mask learns the
+# same? Take two models with one of your layers each, and the letters of a fairy tale instead of tokens. They differ in
+# nothing but the mask. (Lesson 14 explains training. Here it is enough that `learned` looks 200 times at 16 pieces of
 # the tale, and moves all numbers a little so that the **loss** falls: how wrong the predictions are, as in lesson 07.)
 
 # %%
@@ -351,10 +351,10 @@ for name, (_, _, loss) in trained.items():
     print(f"{name:12} loss in training {loss:.2f}")
 
 # %% [markdown]
-# Without a mask the loss is far better! Now let both write: the next letter, again and again, where the future does not
-# exist yet. And their loss on the letter after 4, 8, 12 and 15 letters of the tale, with nothing behind them. Each
-# letter is written from the last 12. This window is shorter than the T = 16 of training: place 16 never saw its next
-# letter, so there even the model without a mask had to learn honestly.
+# Without a mask the loss is far better! Now let both write: the next letter, again and again, when the future does not
+# exist yet. We also measure their loss on the letter after 4, 8, 12 and 15 letters of the tale, with nothing after
+# them. Each letter is written from the last 12. This window is shorter than the T = 16 of training: the last position
+# never saw its next letter, so there even the model without a mask had to learn honestly.
 
 # %%
 for name, (mask, model, _) in trained.items():
@@ -369,23 +369,23 @@ for name, (mask, model, _) in trained.items():
         n = window.shape[1]
         text += letters[model(window, mask[:n, :n])[0, -1].argmax()]
     print(f"{name:12} loss when it writes {sum(losses) / 4:.2f}   {text!r}")
-print(f"to know nothing is a loss of ln {len(letters)} = {math.log(len(letters)):.2f}")
+print(f"knowing nothing gives a loss of ln {len(letters)} = {math.log(len(letters)):.2f}")
 
 # %% [markdown]
-# It learned to **copy**: the next letter stands there, one place to the right, and it looked. Is that so? Random
-# letters are no tale, nothing in them can be foretold. Whoever gets them right has looked:
+# It learned to **copy**: the next letter is right there, one place to the right, and the model looked. Is that so?
+# Random letters are no tale, and nothing in them can be predicted. A model that gets them right has looked:
 
 # %%
 noise = torch.randint(0, len(letters), (500, T + 1), generator=torch.Generator().manual_seed(1))
 for name, (mask, model, _) in trained.items():
     named = model(noise[:, :-1], mask).argmax(dim=-1)[:, :-1]  # the last place sees no next letter
-    print(f"{name:12} {(named == noise[:, 1:-1]).double().mean():4.0%} of random letters foretold")
+    print(f"{name:12} {(named == noise[:, 1:-1]).double().mean():4.0%} of random letters predicted")
 print(f"by chance    {1 / len(letters):4.0%}")
 
 # %% [markdown]
-# When it writes, there is nothing to copy, and it is worse than one that knows nothing. This is why a model that reads
-# both sides needs another task, and here the four differ once more. What each gets to read in training, and what it has
-# to say:
+# When it writes, there is nothing to copy, and it is worse than a model that knows nothing. This is why a model that
+# reads both sides needs another task, and here the four differ once more. This is what each gets to read in training,
+# and what it has to say:
 
 # %%
 print(
@@ -402,18 +402,18 @@ print(
 
 # %% [markdown]
 # (Devlin et al. 2019, section 3.1; Lewis et al. 2020, section 2.2; Raffel et al. 2020, section 3.1.4. Of the tokens
-# that BERT must name, a tenth is left as it is and a tenth replaced by a random one, since no `[MASK]` ever comes in
-# use.)
+# that BERT must predict, a tenth are left as they are and a tenth are replaced by random ones, since `[MASK]` never
+# appears in use.)
 #
-# A BERT in miniature comes with the project: your kind of layer, three of them, trained for a few minutes on fairy tales.
-# Of the hidden words of tales that it has not seen its first guess is right for a quarter; always *the* would be right
-# for a tenth. What it says for a gap, and how sure it is:
+# A BERT in miniature comes with the project: three of your kind of layer, trained for a few minutes on fairy tales. Of
+# the hidden words in tales that it has not seen, its first guess is right for a quarter; always guessing *the* would be
+# right for a tenth. This is what it says for a gap, and how sure it is:
 
 # %%
 mini = minigpt.load_relative("mini-bert", device="cpu")
 trained_layers = nn.ModuleList(BertLayer(mini.model.config) for _ in mini.model.layer)
 trained_layers.load_state_dict(mini.model.layer.state_dict())
-mini.model.layer = trained_layers  # it is yours that reads
+mini.model.layer = trained_layers  # your layers do the reading
 for text in (
     "Once upon a [MASK] there was a king.",
     "Once upon a [MASK].",
@@ -424,24 +424,24 @@ for text in (
     print(f"{text:38}{best}")
 
 # %% [markdown]
-# Before the gap the texts of each pair are the same; what comes **after** it changes the answer. GPT-2 could not do that.
+# In each pair the text before the gap is the same; what comes **after** it changes the answer. GPT-2 could not do that.
 #
-# BERT can be made to fill in one mask after another, which is slow and writes badly; it knows no next token. What it is
-# good at is reading: each vector knows the whole text.
+# BERT can be made to fill in one mask after another, which is slow and gives poor text; it never learned to predict the
+# next token. What it is good at is reading: each vector depends on the whole text.
 #
 # ## Two texts in one
 #
-# To ask whether one sentence answers another, BERT gets both in one input, and a third table: a row for the tokens of
-# the first, one for those of the second (**segments**). All three are added, in `hidden`:
+# To ask whether one sentence answers another, BERT gets both in one input, and a third table: one row for the tokens of
+# the first, one for those of the second (**segments**). The rows of all three tables are added, in `hidden`:
 
 # %%
 source(Bert.hidden)
 
 # %% [markdown]
-# Which token belongs to which text the tokenizer says. BERT's tokens are **WordPieces**. They are trained by merging
-# pairs as in lesson 02, but the pair is chosen that stands together most often *measured against how often its parts
-# occur*: a rare "daught" comes before a frequent "the". Cutting needs no merges: always the longest piece of the
-# vocabulary, from the left; `##` marks what continues a word.
+# The tokenizer says which token belongs to which text. BERT's tokens are **WordPieces**. They are trained by merging
+# pairs as in lesson 02, but the pair chosen is the one that occurs most often *relative to how often its parts occur*:
+# a rare "daught" comes before a frequent "the". Cutting needs no merges: it always takes the longest piece of the
+# vocabulary, from the left; `##` marks a piece that continues a word.
 
 # %%
 print(split_words("The King's child, ÉLODIE!"))  # lower case, no accents, punctuation apart
@@ -455,14 +455,14 @@ for row in ([wordpiece.tokens[id] for id in ids], segments):
 
 # %% [markdown]
 # Lesson 02 asked why merges are replayed by rank and not by length. BERT does cut by length, and that works, too: what
-# counts is that texts are cut in use as they were in training.
+# matters is that texts are cut in use as they were in training.
 #
 # ## Exercise 2: `CrossAttention`
 #
-# Now the part between two stacks. It is attention as you know it; only, the one who asks and the one who answers are
-# not the same text. The decoder's x, (B, T, C), makes the **queries**; the memory, (B, S, C), makes **keys and
-# values**. So the scores are (B, H, T, S), and there is no future in a text that has been read: no causal mask. Names
-# and scale are BART's; T5 does not scale.
+# Now the part between the two stacks. It is attention as you know it, except that queries and keys come from different
+# texts. The decoder's x, (B, T, C), makes the **queries**; the memory, (B, S, C), makes the **keys and values**. So the
+# scores are (B, H, T, S), and there is no future in a text that has already been read: no causal mask. Names and scale
+# are BART's; T5 does not scale.
 
 # %% exercise="CrossAttention"
 
@@ -470,8 +470,8 @@ for row in ([wordpiece.tokens[id] for id in ids], segments):
 check(CrossAttention)
 
 # %% [markdown]
-# This is where it stands, in each layer of BART's decoder: after self-attention, before the MLP. Its keys and values
-# come from outside, for they are the same for each token that is written: computed once, as in the cache of lesson 10.
+# This is where it belongs, in each layer of BART's decoder: after self-attention, before the MLP. Its keys and values
+# come from outside, since they are the same for every token written: computed once, as in the cache of lesson 10.
 
 # %%
 source(BartLayer)
@@ -479,8 +479,8 @@ source(BartLayer)
 # %% [markdown]
 # ## Two that read and write
 #
-# A T5 and a BART in miniature come with the project as well, trained like the BERT above. T5 writes, for each numbered
-# gap, what it misses there, and nothing else:
+# A T5 and a BART in miniature come with the project as well, trained like the BERT above. For each numbered gap, T5
+# writes what is missing there, and nothing else:
 
 # %%
 mini_t5 = minigpt.load_relative("mini-t5", device="cpu")
@@ -493,8 +493,8 @@ for text in (
     print(text, "\n   ->", " ".join(mini_t5.tokenizer.tokens[id] for id in written))
 
 # %% [markdown]
-# BART writes the whole text once more. What if it could not look at the memory? In a copy of it cross-attention adds
-# nothing:
+# BART writes the whole text again. What if it could not look at the memory? Here is a copy of it whose cross-attention
+# adds nothing:
 
 # %%
 mini_bart = minigpt.load_relative("mini-bart", device="cpu")
@@ -507,11 +507,11 @@ for text in ("Once upon a <mask> there was a king.", "He did not know what <mask
         print(f"{name}  {model.generate(text, max_new_tokens=16).text}")
 
 # %% [markdown]
-# A decoder that cannot look is a small GPT-2: it tells something, but nothing of what it was given.
+# A decoder that cannot look is a small GPT-2: it writes a text, but not about what it was given.
 #
-# Where does BART look while it writes? Your `CrossAttention` with the trained numbers, and what its queries and keys
-# make of the second text. A row for each token that is written next, a column for each that was read; the mean of
-# the four heads:
+# Where does BART look while it writes? Here is your `CrossAttention` with the trained numbers, and the attention that
+# its queries and keys give for the second text. There is a row for each token that is written next, a column for each
+# that was read; the weights are the mean of the four heads:
 
 # %%
 cross = mini_bart.model.decoder.layers[0].encoder_attn
@@ -537,12 +537,12 @@ attention_head(
 )
 
 # %% [markdown]
-# It has learned to run a finger along the line: nobody told it that the two texts have anything to do with each other.
-# In translation, for which cross-attention was invented (Bahdanau et al. 2014), the same picture shows which word became
-# which.
+# It has learned to follow the text it reads, token by token: nobody told it that the two texts have anything to do with
+# each other. In translation, for which cross-attention was invented (Bahdanau et al. 2014), such a picture shows which
+# word became which.
 #
-# It is often said that such models are expensive because they run two full stacks for every task. Count. While BART
-# writes ten tokens, how often does each stack run?
+# It is often said that such models are expensive because they run two full stacks for every task. Let us count: while
+# BART writes ten tokens, how often does each stack run?
 
 
 # %%
@@ -574,9 +574,9 @@ def calls(text: Tensor, n_new: int) -> dict[str, int]:  # how often each stack r
 print(calls(six, n_new=10))
 
 # %% [markdown]
-# And a token costs, with a cache, one product with each matrix of the stack that writes, and one with the table for the
-# logits. The matrices that make keys and values of the memory are needed once per token that is read, so they count
-# there. In millions of multiplications, at the official sizes, attention's own sums left out:
+# And what does a token cost? With a cache, one product with each matrix of the stack that writes, and one with the
+# table for the logits. The matrices that make keys and values of the memory are needed once per token that is read, so
+# they count as reading. In millions of multiplications, at the official sizes, without attention's own sums:
 
 
 # %%
@@ -600,18 +600,18 @@ for name, reads, writes, table in (
     print(f"{name:6} to read a token {read / 1e6:5.1f}   to write one {write}")
 
 # %% [markdown]
-# At the same width BART writes a token for less than GPT-2, since only its six decoder layers run. What is true: it is
-# two stacks to train and to keep in memory.
+# At the same width BART writes a token for less than GPT-2, since only its six decoder layers run. What is true is that
+# there are two stacks to train and to keep in memory.
 #
 # ## Exercise 3: `relative_bias`
 #
-# Attention knows no order (lesson 05). GPT-2, BERT and BART add a vector for each place, from a table that ends: no
-# text can be longer. T5 adds nothing to the tokens. It adds a number to each **score**, which depends only on the
-# distance between the two places, and on the head. So a head can learn "the one before" once, for all places.
+# Attention knows no order (lesson 05). GPT-2, BERT and BART add a vector for each position, from a table of fixed
+# length: no text can be longer. T5 adds nothing to the tokens. It adds a number to each **score**, which depends only
+# on the distance between two positions and on the head. So a head can learn "the one before" once, for all positions.
 #
-# One number for each distance would be many, so distances are sorted into buckets: near ones have one each, far ones
-# share, wider and wider. In an encoder half of the buckets are for keys up to the query, half for keys after it. The
-# official sizes are 32 buckets and 128 as the largest distance:
+# One number for each distance would be too many, so distances are sorted into buckets: near ones have one each, far
+# ones share, in wider and wider buckets. In an encoder half of the buckets are for keys up to the query, half for keys
+# after it. The official sizes are 32 buckets and 128 as the largest distance:
 
 # %%
 distances = torch.arange(-40, 41)
@@ -626,12 +626,12 @@ named = {"bucket of a key so many places before the query": before}
 curves(places, named, "T5's buckets grow like the logarithm")
 
 # %% [markdown]
-# Your function gets the table (n_buckets, H) of learned numbers and gives the bias for T places, (H, T, T). `(T, T)`
-# distances first: `place - place[:, None]`, the key's place less the query's.
+# Your function gets the table (n_buckets, H) of learned numbers and returns the bias for T positions, (H, T, T). First
+# compute the (T, T) distances: `place - place[:, None]`, the key's position minus the query's.
 #
 # With `half` buckets on a side and `near = half // 2`: a distance n < near is its own bucket; from there on it is
 # near + floor((half - near) · log(n / near) / log(max_distance / near)), at most half - 1. Keys after the query get
-# `half` more. (At the official sizes the last begins at 91; bucket 16, "after, distance 0", is never used.)
+# `half` more. (At the official sizes the last bucket begins at 91; bucket 16, "after, distance 0", is never used.)
 
 # %% exercise="relative_bias"
 
@@ -639,10 +639,10 @@ curves(places, named, "T5's buckets grow like the logarithm")
 check(relative_bias)
 
 # %% [markdown]
-# Where it goes: `softmax(q kᵀ + bias)`, before the softmax, and the same bias in every block of a stack. The table of
-# T5-small has 32 · 8 numbers on each side: all that an encoder knows of order (a decoder's causal mask tells it
-# something, too). Without it a text is a bag of words to the encoder: mix the tokens, and the vectors come out mixed in
-# the same way. With it they change. And no text is too long:
+# This is where it goes: `softmax(q kᵀ + bias)`, before the softmax, and the same bias in every block of a stack.
+# T5-small's table has 32 · 8 numbers for each stack: all that an encoder knows of order (a decoder's causal mask tells
+# it something, too). Without it the encoder sees a bag of words: shuffle the tokens, and the vectors come out shuffled
+# in the same way. With it they change. And no text is too long:
 
 # %%
 table = small_t5.encoder_bias.weight
@@ -667,7 +667,7 @@ except ValueError as error:
 # %% [markdown]
 # T5's tokenizer is a third kind, **Unigram** (Kudo 2018): each piece has a probability, and of all ways to cut a word
 # the most probable one is taken; no merges, no longest match. The numbers are logarithms, so they add up. `▁` stands
-# for a space (lesson 02); `longest` is the longest piece, `unknown` the score of a character that is none:
+# for a space (lesson 02); `longest` is the longest piece's length, `unknown` the score of a character that is no piece:
 
 # %%
 scores = {"▁hug": -2.0, "▁hu": -1.5, "gs": -1.0, "s": -0.8, "▁": -4.0, "h": -3.0, "u": -3.0, "g": -3.0}
@@ -678,9 +678,9 @@ for cut in (["▁hu", "gs"], ["▁hug", "s"], ["▁", "h", "u", "gs"]):
 # %% [markdown]
 # ## What a reader is good for
 #
-# A BERT of our own code with real weights: all-MiniLM-L6-v2, six layers, trained on top of BERT's task so that texts
-# with like meaning get like vectors (Reimers & Gurevych 2019). The vector of a text is the mean of its tokens' vectors,
-# not the pooler's. How alike two texts are is the cosine of the angle between their vectors: 1 for the same direction.
+# A BERT in our own code with real weights: all-MiniLM-L6-v2, six layers, trained on top of BERT's task so that texts
+# with similar meanings get similar vectors (Reimers & Gurevych 2019). The vector of a text is the mean of its tokens'
+# vectors, not the pooler's. Similarity is the cosine of the angle between two vectors: 1 for the same direction.
 
 # %%
 SENTENCES = [
@@ -703,7 +703,7 @@ if local("all-minilm-l6-v2"):
     reader = minigpt.load_relative("all-minilm-l6-v2", device="cpu")
     layers = nn.ModuleList(BertLayer(reader.model.config) for _ in reader.model.layer)
     layers.load_state_dict(reader.model.layer.state_dict())
-    reader.model.layer = layers  # it is yours that reads
+    reader.model.layer = layers  # your layers do the reading
     print(reader)
     nearest = []
     for question in QUESTIONS:
@@ -717,7 +717,7 @@ for question, (first, cosine, second, less) in zip(QUESTIONS, nearest, strict=Tr
     print(f"\n{question}\n  {cosine:.2f}  {SENTENCES[first]}\n  {less:.2f}  {SENTENCES[second]}")
 
 # %% [markdown]
-# No word of "A monarch dwelt in a fortress" but *a* and *in* stands in "The king lived in a castle."
+# Apart from *a* and *in*, no word of "A monarch dwelt in a fortress" occurs in "The king lived in a castle."
 #
 # ## Which one for what?
 #
@@ -726,15 +726,15 @@ for question, (first, cosine, second, less) in zip(QUESTIONS, nearest, strict=Tr
 # | kind | decoder-only | encoder-only | encoder-decoder |
 # | stacks | one, reads and writes | one, reads | two: one reads, one writes |
 # | attention | masked self-attention | unmasked self-attention | unmasked; masked and cross |
-# | good for | writing on | comparing, sorting, finding texts; gaps | one text into another: translation, summary |
+# | good for | continuing text | comparing, sorting, finding; gaps | one text into another: translation, summary |
 # | against it | tokens know only what is before them | cannot write | two stacks to train and to keep |
-# | slow at | writing: one token at a time | nothing: one pass | writing, just as GPT-2 |
+# | slow at | writing: one token at a time | nothing: one pass | writing, like GPT-2 |
 #
-# Two things have changed since such tables were first drawn. Text is now written by decoder-only models nearly
-# everywhere, translations too: the task goes into the prompt (lesson 11). And GPT-2 itself is no longer the best at
-# anything. Readers live on where vectors are wanted: in search.
+# Two things have changed since such tables were first drawn. Decoder-only models now write text nearly everywhere,
+# translations too: the task goes into the prompt (lesson 11). And GPT-2 itself is no longer the best at anything.
+# Encoders live on where vectors are wanted: in search.
 #
-# And in short, what each is made of:
+# In short, what each is made of:
 
 # %%
 rows = {
@@ -755,17 +755,17 @@ for name, row in {"": relatives, **rows}.items():
 # %% [markdown]
 # ## The same in the project
 #
-# `minigpt/models/bert.py`, `bart.py` and `t5.py`, each whole and in the order of `gpt2.py`; what they share with it is
-# `layers.py` and `attention.py`. The layer that you wrote:
+# `minigpt/models/bert.py`, `bart.py` and `t5.py` are each complete, and in the order of `gpt2.py`; what they share with
+# it is in `layers.py` and `attention.py`. The layer that you wrote:
 
 # %%
 source(minigpt.models.bert.BertLayer)
 
 # %% [markdown]
-# `minigpt/models/relative.py` has the buckets; `tokenizer/wordpiece.py` and `tokenizer/unigram.py` the tokenizers;
+# `minigpt/models/relative.py` has the buckets; `tokenizer/wordpiece.py` and `tokenizer/unigram.py` have the tokenizers;
 # `weights/relatives.py` loads official files, and `minigpt.load_relative` makes them ready to use: `embed`, `similar`
-# and `fill_mask` of a BERT, `generate` of a BART or T5. `tests/parity` compares all of them with transformers, layer by
-# layer.
+# and `fill_mask` for a BERT, `generate` for a BART or T5. `tests/parity` compares all of them with transformers, layer
+# by layer.
 #
 # ## Five questions
 #
@@ -815,7 +815,7 @@ quiz(
     "BART reads a text of 12 tokens and writes 5. How often does each stack run?",
     ["encoder 1, decoder 5", "encoder 12, decoder 5", "encoder 5, decoder 5", "encoder 1, decoder 17"],
     f"encoder {n_calls['encoder']}, decoder {n_calls['decoder']}",
-    "what is read does not change while one writes; only the decoder runs for each new token",
+    "the text that is read does not change during writing; only the decoder runs for each new token",
 )
 
 # %%

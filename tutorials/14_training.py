@@ -39,9 +39,9 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## How wrong is a guess?
 #
-# A model gives each token a probability. Then the next token of the text comes, and of all those probabilities one
-# counts: *p*, what the model had given that token. The **loss** is −ln *p*. Certain and right costs nothing; the
-# smaller *p* was, the more it costs:
+# A model gives each token a probability. Then the next token of the text comes, and only one of those probabilities
+# counts: *p*, the one that the model gave that token. The **loss** is −ln *p*. Being certain and right costs nothing;
+# the smaller *p* was, the more it costs:
 
 # %%
 for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
@@ -49,12 +49,12 @@ for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
 
 # %% [markdown]
 # The loss of a text is the mean over its tokens. It is measured in *nats*, since the logarithm is the natural one, and
-# is also called **cross-entropy**; lesson 08's perplexity is e to the power of it.
+# is also called **cross-entropy**; lesson 08's perplexity is e to the power of the loss.
 #
 # ## Exercise 1: `loss`
 #
-# `ids` (B, T) are B texts, `logits` (B, T, V) what the model said after each of their tokens. The likeliest mistake is
-# not to shift: the logits at place *t* are about the token at *t* + 1. So T tokens make T − 1 predictions.
+# `ids` (B, T) are B texts, `logits` (B, T, V) the scores that the model gave after each of their tokens. The likeliest
+# mistake is not to shift: the logits at place *t* are about the token at *t* + 1. So T tokens make T − 1 predictions.
 #
 # The result stays a tensor. Training needs its *gradient* (below), and `check` looks at that, too.
 
@@ -64,12 +64,12 @@ for p in (1.0, 0.9, 0.5, 0.1, 0.01, 0.0001):
 check(loss)
 
 # %% [markdown]
-# Stuck? `check.hint("loss")` gives a nudge, again a stronger one; `check.solution("loss")` shows it all.
+# Stuck? `check.hint("loss")` gives a stronger hint each time; `check.solution("loss")` shows the solution.
 #
 # ## Knowing nothing costs ln V
 #
 # A model that knows nothing gives each of its V tokens the same probability, 1/V. Its loss is −ln(1/V) = ln V,
-# whatever the text. Yours, for equal logits:
+# whatever the text. This is what yours gives for equal logits:
 
 # %%
 some_ids = torch.tensor([[3, 1, 4, 1, 5]])
@@ -79,7 +79,7 @@ for name, V in (("26 letters", 26), ("the storyteller", 4096), ("GPT-2", 50257))
     )
 
 # %% [markdown]
-# That is about where every training begins. Here is a model of the storyteller's size with fresh random numbers, and
+# That is about where all training begins. Here is a model of the storyteller's size with fresh random numbers, and
 # the storyteller itself, on a sentence of the kind that it has read:
 
 # %%
@@ -104,7 +104,7 @@ with torch.no_grad():
 #
 # ## Downhill, with one number
 #
-# How does one find better numbers? Take the smallest model there is. It knows two words, *cat* and *dog*, and has one
+# How do you find better numbers? Take the smallest model possible. It knows two words, *cat* and *dog*, and has one
 # number, *w*: the logit of *cat*, while that of *dog* is 0. It has four words to learn from: *cat, cat, dog, cat*. For
 # each *w* it has a loss:
 
@@ -120,11 +120,10 @@ curves(ws.tolist(), {"loss": loss_of(ws).tolist()}, "The loss for each w")
 
 # %% [markdown]
 # A valley. We stand at *w* = 0 and see nothing of it, but we can feel the slope under our feet: nudge *w* a little, and
-# look how much the loss changes. That slope is the **gradient**: by how much the loss grows for each 1 by which *w*
-# grows.
+# see how much the loss changes. That slope is the **gradient**: how much the loss grows per unit of *w*.
 #
 # torch finds it without a nudge. It remembers what was computed from *w*, and `backward` goes through that from the end
-# to the beginning, by the chain rule of school mathematics. Then the gradient stands in `w.grad`.
+# to the beginning, by the chain rule of school mathematics. The gradient is then in `w.grad`.
 
 # %%
 
@@ -141,8 +140,8 @@ print(f"by a nudge  {(loss_of(w + nudge) - loss_of(w)) / nudge:.3f}")
 print(f"by backward {slope(0.0):.3f}")
 
 # %% [markdown]
-# It is negative: to the right it goes down. So *w* moves against its gradient, by the gradient times a factor that is
-# called the **learning rate**; and again, and again. This is **gradient descent**:
+# It is negative: the loss falls to the right. So *w* moves against its gradient, by the gradient times a factor called
+# the **learning rate**; and again, and again. This is **gradient descent**:
 
 # %%
 w, rate = 0.0, 1.0
@@ -156,8 +155,8 @@ for step in range(31):
 
 # %% [markdown]
 # Look at what it has learnt. You may read that a model learns to choose the most likely next token. It does not: that
-# would be p(cat) = 1. It learns how *often* each comes: 0.75, three of four. Therefore one can draw from it (lesson
-# 09). And the loss cannot reach 0, for the text itself is not certain.
+# would be p(cat) = 1. It learns how *often* each comes: 0.75, three times out of four. That is why you can draw from it
+# (lesson 09). And the loss cannot reach 0, since the text itself is not certain.
 #
 # How large a step? The same walk with three learning rates:
 
@@ -171,12 +170,12 @@ for rate in (0.3, 3.0, 12.0):
 curves(list(range(16)), paths, "w, step by step: the lowest loss is at 1.10")
 
 # %% [markdown]
-# With the smallest it takes long. With the largest each step jumps over the lowest point and lands on the other side;
-# it never arrives.
+# With the smallest it takes a long time. With the largest, each step jumps over the lowest point and lands on the other
+# side; it never arrives.
 #
 # ## From one number to 55,808
 #
-# A real model has more numbers, each with its own slope, and its valley has many hollows. Here is a small GPT-2 and a
+# A real model has more numbers, each with its own slope, and its loss has many valleys. Here is a small GPT-2 and a
 # text for it, a nursery rhyme that grows by a line in each verse:
 
 # %%
@@ -200,8 +199,8 @@ print(f"{len(rhyme):,} characters")
 
 # %% [markdown]
 # Its tokens are single characters, as in lesson 01; a vocabulary of subwords would need more text. One block, 64
-# channels, and a context of 32 characters. The first numbers are random, the matrices with a standard deviation of 0.1.
-# (GPT-2, which is wider, has 0.02. And all is in float64, so that every computer writes the same letters.)
+# channels, and a context of 32 characters. The initial weights are random, the matrices with a standard deviation of
+# 0.1. (GPT-2, which is wider, has 0.02. And everything is in float64, so that every computer writes the same letters.)
 
 # %%
 ALPHABET = "\n ,.?" + string.ascii_letters
@@ -221,8 +220,8 @@ untrained = copy.deepcopy(model)
 print(f"{sum(p.numel() for p in model.parameters()):,} numbers; ln V = {math.log(len(ALPHABET)):.2f}")
 
 # %% [markdown]
-# One of them, somewhere in the MLP: the loss with it as it is, and with a nudge. Then `backward`, which finds the slope
-# of this number and of all others in one go. By nudges it would take a forward pass for each.
+# Take one of them, somewhere in the MLP: the loss with it as it is, and with a nudge. Then `backward`, which finds the
+# slope of this number and of all others in one go. With nudges, each number would take a forward pass.
 
 # %%
 first = ids_of(rhyme[:T])[None]  # (1, T)
@@ -240,11 +239,11 @@ print(f"slopes found by backward: {sum(p.grad.numel() for p in model.parameters(
 # %% [markdown]
 # ## Exercise 2: `batch`
 #
-# A long text does not fit into a context, and the slope over all of it would cost too much. So each step takes a few
-# **windows** of it, `n` pieces of `length` ids that begin anywhere, drawn at random, and follows their slope: noisy,
-# but cheap. `data` is the whole text as one row of ids.
+# A long text does not fit into a context, and computing the slope over all of it would cost too much. So each step
+# takes a few **windows**, `n` pieces of `length` ids that begin at random places, and follows their slope: noisy, but
+# cheap. `data` is the whole text as one row of ids.
 #
-# Beside each window in `x` stands its target in `y`: the same text one place later, so that `y[b, t]` is what came
+# Each window in `x` has its target in `y`: the same text one place later, so that `y[b, t]` is what came
 # after `x[b, t]`. Because of the causal mask (lesson 05) a window of T tokens is T guesses at once: what comes after
 # one token, after two, after three …
 
@@ -267,11 +266,11 @@ for inputs, targets in zip(*batch(data, 3, 12), strict=True):
 # ## Exercise 3: `train_step`
 #
 # Now the step, in four moves: the logits of `x`; their loss against `y`; `backward`; and each weight goes down its
-# gradient, times the learning rate. Not your `loss`: it would shift a second time, and `batch` has shifted already.
-# `F.cross_entropy(logits, targets)` is the same without the shift. It wants the logits as (B · T, V) and the targets as
-# (B · T): `flatten(0, 1)` makes one dimension of the first two.
+# gradient, times the learning rate. Do not use your `loss`: it would shift a second time, and `batch` has already
+# shifted. `F.cross_entropy(logits, targets)` is the same without the shift. It expects the logits as (B · T, V) and the
+# targets as (B · T): `flatten(0, 1)` makes one dimension of the first two.
 #
-# Two traps. `backward` *adds* to the gradients that are there, so those of the last step must go first:
+# Two traps. `backward` *adds* to the gradients that are there, so clear those of the last step first with
 # `model.zero_grad()`. And the weights are changed within `torch.no_grad()`, in place: `p = p - …` would give the name
 # *p* a new tensor, and leave the model as it was.
 
@@ -283,9 +282,9 @@ check(train_step)
 # %% [markdown]
 # ## It learns
 #
-# Your `batch` and `train_step`, on the rhyme, and your `loss` on another: 400 steps of 8 windows each. At
-# five moments the model writes on after "This is". Every ten steps the loss is measured on that other rhyme, which is
-# never trained on; more of that below.
+# Your `batch` and `train_step` on the rhyme, and your `loss` on another: 400 steps of 8 windows each. At five moments
+# the model continues "This is". Every ten steps the loss is measured on that other rhyme, which it is never trained on;
+# more on that below.
 
 # %%
 other = """This is the key of the kingdom.
@@ -331,7 +330,7 @@ for step in range(1, 401):
 print(f"after {step} steps: {write(model, 'This is', 60)!r}")
 
 # %% [markdown]
-# First noise; then frequent letters, and *the*; then spaces and pieces of words; then whole words; at last which word
+# First noise; then frequent letters, and *the*; then spaces and pieces of words; then whole words; at last, which word
 # follows which. Nobody told it what a word is. It only had to guess the next character.
 
 # %%
@@ -339,12 +338,12 @@ training_curve(log, "A small GPT-2 learns a rhyme", len(ALPHABET))
 
 # %% [markdown]
 # The thin line jumps, since each step sees other windows; but it goes down. Near step 325 it goes wrong for a while,
-# and recovers. It begins a little above ln V, the dashed line: a model with such large random numbers has opinions,
-# and they are wrong. The fresh storyteller, with its small ones, began at ln V.
+# and recovers. It begins a little above ln V, the dashed line: a model with such large random weights makes confident
+# guesses, and they are wrong. The fresh storyteller, with its small ones, began at ln V.
 #
 # ## Learning rates, again
 #
-# The same model from the same first numbers, 40 steps each:
+# The same model from the same initial weights, 40 steps each:
 
 # %%
 for rate in (0.002, 0.2, 2.0):
@@ -358,12 +357,12 @@ for rate in (0.002, 0.2, 2.0):
 print("with the last:", "  ".join(f"{value:.1f}" if value < 100 else "more" for value in losses[:8]))
 
 # %% [markdown]
-# With one number, too large a rate made it jump to and fro. Here it makes things worse: the numbers run away. When you
-# train a model of your own, look at the first hundred steps. If the loss rises, take a tenth of the rate.
+# With one number, too large a rate made it jump back and forth. Here it does worse: the numbers diverge. When you train
+# a model of your own, watch the first hundred steps. If the loss rises, divide the rate by ten.
 #
 # ## Learnt, or learnt by heart?
 #
-# Now to the thick line. It is the loss on the other rhyme, the **validation text**, which the model never trained on.
+# Now the thick line. It is the loss on the other rhyme, the **validation text**, which the model never trained on.
 
 # %%
 measured = {entry["step"]: entry["validation"] for entry in log if "validation" in entry}
@@ -375,23 +374,23 @@ for step in (10, best, 100, 200, 400):
 # %% [markdown]
 # At first it falls, too: what is learnt then, letters and spaces and *the*, is good for every rhyme. Then it rises, and
 # at the end it is higher than ln V, which is 4.04: worse than knowing nothing. By then the model has learnt the first
-# rhyme by heart, and in the other one it is sure of itself where it is wrong. This is **overfitting**. With 55,808
-# numbers for 1,925 characters it is no wonder.
+# rhyme by heart, and on the other one it is confident where it is wrong. This is **overfitting**. With 55,808 numbers
+# for 1,925 characters it is no wonder.
 #
-# So one keeps a part of the text aside, watches the loss on it, and keeps the model for which that was lowest: the
-# frame in the picture. What is kept aside must be new, though. The rhyme's own last verse would be no test, since it
-# is nearly all in the verse before.
+# So part of the text is held out: you watch the loss on it, and keep the model for which that was lowest, the frame in
+# the picture. But the held-out text must be new. The rhyme's own last verse would be no test, since nearly all of it is
+# in the verse before.
 #
-# What helps against overfitting is more text. The storyteller first read 4.4 MB of tales, nine times. Its loss on the
-# tales that it read was 3.65 then, on those kept aside 4.10. Then it read on in 34 MB, once or twice in each tale: the
-# two are 3.49 and 3.57 now, and the latter was still falling (`weights/storyteller/README.md`).
+# What helps against overfitting is more text. The storyteller first read 4.4 MB of tales, nine times. Its loss was then
+# 3.65 on the tales that it read, 4.10 on those held out. Then it read on in 34 MB, once or twice in each tale: the two
+# are now 3.49 and 3.57, and the latter was still falling (`weights/storyteller/README.md`).
 #
 # ## Training goes on: fine-tuning
 #
-# What we did is **pre-training**: a text, any text, and the next token. Nobody had to label anything, for the text is
-# its own answer: *self-supervised*, one says, or less exactly *unsupervised*. To make an assistant of such a model, one
-# goes on training it, with the same step, on examples of what it should do: **fine-tuning**. In miniature: questions
-# about the rhyme, with their answers.
+# What we did is **pre-training**: a text, any text, and the next token. Nobody had to label anything, since the text is
+# its own answer: this is called *self-supervised* or, less precisely, *unsupervised*. To turn such a model into an
+# assistant, you continue training it, with the same step, on examples of what it should do: **fine-tuning**. In
+# miniature: questions about the rhyme, with their answers.
 
 # %%
 ANSWERS = {
@@ -432,33 +431,33 @@ for name, one in (("before", model), ("after", tuned)):
         print(f"{name:6} {question.strip():20} {write(one, question, 12)!r}")
 
 # %% [markdown]
-# Most of the answers are right, and it has the form: *The*, a word, a full stop. But the question that was kept aside
-# is answered wrongly, though the rhyme tells it. It has learnt these answers, not how to answer: eight examples are
-# few, and the model is small. And it paid: it knows less of the rhyme than before. That is called *forgetting*,
-# and is one reason to fine-tune by small learning rates and few steps.
+# Most of the answers are right, and have the right form: *The*, a word, a full stop. But it gets the held-out question
+# wrong, though the rhyme has the answer. It has learnt these answers, not how to answer: eight examples are few, and
+# the model is small. And there was a price: it knows less of the rhyme than before. That is called *forgetting*, and is
+# one reason to fine-tune with small learning rates and few steps.
 #
 # Large models go through several such stages:
 #
 # | stage | what it learns from | what changes |
 # |---|---|---|
 # | **pre-training** | texts of all kinds | the weights, from random ones: a *base* or *foundation model* |
-# | **supervised fine-tuning** | conversations as they should be | the weights, by the same loss |
+# | **supervised fine-tuning** | conversations as they should be | the weights, with the same loss |
 # | **RLHF** | what people think of its answers | the weights, towards answers that they like |
 # | **constitutional AI** | what a model thinks of its answers | the same |
 #
-# (*Few-shot*, examples in the prompt, is no such stage: no number moves. Lesson 11 has it.)
+# (*Few-shot*, examples in the prompt, is no such stage: no weight changes. See lesson 11.)
 #
 # RLHF is *reinforcement learning from human feedback*: people rank several answers to a prompt, a second model, the
-# *reward model*, learns their ranking, and the first one is trained to get a high reward (Ouyang et al. 2022). In
-# constitutional AI a model judges and mends the answers, by principles that are written down (Bai et al. 2022). The
-# second to fourth are together called **post-training**. You may read that fine-tuning adds a new head to the
-# model. It does so where the task is another one, such as sorting texts into classes; an assistant goes on predicting
-# the next token, with the head that it has.
+# *reward model*, learns their ranking, and the first model is trained to get a high reward (Ouyang et al. 2022). In
+# constitutional AI a model judges and revises the answers, by written principles (Bai et al. 2022). The second to
+# fourth stages are together called **post-training**. You may read that fine-tuning adds a new head to the model. It
+# does when the task is a different one, such as sorting texts into classes; an assistant still predicts the next token,
+# with the head that it has.
 #
 # ## The same in the project
 #
-# `minigpt train --text my.txt` trains a tokenizer and a model on your text. Its batch, its loss and its step; the whole of
-# training is one page, `minigpt/train/simple.py`, with AdamW and the rest by hand in `optimizer.py` beside it:
+# `minigpt train --text my.txt` trains a tokenizer and a model on your text. Below are its batch, its loss and its step;
+# all of training is one page, `minigpt/train/simple.py`, with AdamW and the rest written by hand in `optimizer.py`:
 
 # %%
 source(draw_batch)
@@ -468,20 +467,20 @@ print()
 source(train_step)
 
 # %% [markdown]
-# The three parts are yours, and what is new makes training faster and safer:
+# The three parts are yours; what is new makes training faster and safer:
 #
 # | what | why |
 # |---|---|
 # | `AdamW` for p −= lr · gradient | gives each number a step of its own size, by two running means of its gradient |
-# | weight decay, the W in its name | draws matrices towards 0, so that no number becomes large for nothing |
+# | weight decay, the W in its name | pulls matrices towards 0, so that no number becomes large without need |
 # | `settings.rate(step)` | the learning rate rises in equal steps at first, *warm-up*, then falls along a cosine |
-# | `clip_by` | a gradient that is too long is shortened, so that one odd batch spoils nothing |
-# | dropout, by `train()` | drops numbers at random, against learning by heart; `eval()` ends it |
+# | `clip_by` | a gradient that is too long is shortened, so that one odd batch cannot spoil the training |
+# | dropout, by `train()` | drops numbers at random, against overfitting; `eval()` turns it off |
 # | `n_parts` | the batch is computed in parts, one after the other, with the memory of one |
-# | `loss_of`, `clip_by` given | forms that are faster, and give the same (`minigpt/fast/training.py`) |
-# | a seed for each step | a run that was interrupted goes on as if it had not been (`minigpt/train/run.py`) |
+# | `loss_of`, `clip_by` given | faster forms that give the same (`minigpt/fast/training.py`) |
+# | a seed for each step | an interrupted run goes on as if it had not been (`minigpt/train/run.py`) |
 #
-# A quarter of our steps on the rhyme with it, from the same first numbers:
+# A quarter of our steps on the rhyme with it, from the same initial weights:
 
 # %%
 torch.manual_seed(0)
@@ -505,10 +504,10 @@ print(f"numbers that AdamW keeps: {sum(kept):,}")
 # | word | what it is |
 # |---|---|
 # | loss | the mean of −ln *p* over the next tokens; ln V for a model that knows nothing |
-# | gradient | for each number, how much the loss grows when the number does |
+# | gradient | for each number, how much the loss grows per unit of that number |
 # | learning rate | how far to go down the gradient; too large, and it jumps over the valley |
 # | batch | windows drawn at random, with targets one token later |
-# | validation | the loss on text that is kept aside; where it rises, a model learns by heart |
+# | validation | the loss on held-out text; where it rises, the model overfits |
 #
 # ## Five questions
 #
@@ -561,7 +560,7 @@ optimizer.step()
 kept = sum(t.numel() for t in optimizer.state[small.weight].values() if t.numel() > 1)
 n_weights = small.weight.numel()
 quiz(
-    "Training with AdamW: how many numbers are in memory for each weight, that itself included?",
+    "Training with AdamW: how many numbers are in memory for each weight, including the weight itself?",
     ["one", "two", "three", "four"],
     ["one", "two", "three", "four"][(n_weights + small.weight.grad.numel() + kept) // n_weights - 1],
     "the weight, its gradient, and AdamW's two running means: so training needs four times the memory of the weights",

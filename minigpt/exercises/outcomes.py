@@ -181,11 +181,12 @@ def distance(a: Tensor, b: Tensor) -> float:
         return math.inf
     if not a.is_floating_point():
         return 0.0 if torch.equal(a.long(), b.long()) else math.inf
-    a, b = a.double(), b.double()
-    equal = (a == b) | (a.isnan() & b.isnan())
-    gap = (a - b).abs().masked_fill(equal, 0.0).nan_to_num(nan=math.inf, posinf=math.inf)
-    if not gap.numel():
+    if not a.numel():
         return 0.0
-    finite = b[b.isfinite()]
-    largest = finite.abs().amax().item() if finite.numel() else 1.0
-    return gap.amax().item() / max(largest, 1e-30)
+    a, b = a.double(), b.double()
+    gap, largest = (a - b).abs().amax().item(), b.abs().amax().item()
+    if math.isinf(largest) or math.isnan(gap):  # equal where both are, else infinitely far from each other
+        equal, finite = (a == b) | (a.isnan() & b.isnan()), b[b.isfinite()]
+        gap = (a - b).abs().masked_fill(equal, 0.0).nan_to_num(math.inf, math.inf).amax().item()
+        largest = finite.abs().amax().item() if finite.numel() else 1.0
+    return gap / max(largest, 1e-30)

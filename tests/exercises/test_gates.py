@@ -420,7 +420,7 @@ def test_what_has_no_source_gets_the_solution_alone_and_a_word(capsys: pytest.Ca
     for part, name in ((space["merge"], None), (space["merge"], "gelu"), (len, "merge")):
         check.solution(part, name)
         told, _, rest = capsys.readouterr().out.partition("\n")
-        assert told.startswith("# your own code is not to be found")
+        assert told.startswith("# your own code could not be found")
         assert rest == exercise(name or "merge").solution()
 
 

@@ -42,6 +42,7 @@ def chat_lm(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=numbers) * 0.3)
+        model.ln_f.bias += 1.2 * model.wte.weight[tok.special_tokens["<|im_end|>"]]  # so that some answers end soon
     folder = tmp_path_factory.mktemp("chat")
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
     return LanguageModel(model, tok, {"temperature": 0.9, "do_sample": True}, TEMPLATE, "tiny-chat", path=folder)

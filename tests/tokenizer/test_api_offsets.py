@@ -57,7 +57,7 @@ def test_a_million_bytes_that_are_no_text():
 
 @pytest.mark.parametrize("bad", ["text", None, 5, [1, 2]])
 def test_what_is_no_bytes_is_named(bad):
-    with pytest.raises(ValueError, match=r"^data .* no bytes: give bytes, or a text to encode$"):
+    with pytest.raises(ValueError, match=r"^data .* not bytes: give bytes, or a text to encode$"):
         TOK.encode_bytes(bad)
 
 

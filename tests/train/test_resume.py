@@ -235,7 +235,7 @@ CONFIG = {"hidden_size": 1, "n_embd": 1, "n_head": 1, "num_attention_heads": 1, 
 )
 def test_files_of_others_are_refused_in_one_line(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "training.pt").write_bytes(data)
-    with pytest.raises(ValueError, match="damaged or no run of ours") as refused:
+    with pytest.raises(ValueError, match="damaged or not a minigpt run") as refused:
         resume(tmp_path)
     assert "\n" not in str(refused.value)
 
@@ -245,7 +245,7 @@ def test_a_pickle_of_another_protocol_is_refused_without_a_warning(
 ) -> None:
     state = torch.load(begun / "run" / "training.pt", weights_only=True)
     torch.save(state, tmp_path / "training.pt", pickle_protocol=5)
-    with pytest.raises(ValueError, match="damaged or no run of ours"):
+    with pytest.raises(ValueError, match="damaged or not a minigpt run"):
         resume(tmp_path)
     assert not recwarn.list
 
@@ -256,7 +256,7 @@ def test_no_code_of_a_file_runs(tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "ran"),)
 
     (tmp_path / "training.pt").write_bytes(saved(model=Evil()))
-    with pytest.raises(ValueError, match="damaged or no run of ours"):
+    with pytest.raises(ValueError, match="damaged or not a minigpt run"):
         resume(tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -470,7 +470,7 @@ def test_a_disk_without_room_is_said_before_the_first_step(
         (bytes(range(256)) * 20, [], "is not UTF-8 text"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", [], "is not UTF-8 text"),
         (b"a\0b" * 500, [], "holds NUL characters"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0", [], "with NUL bytes in it this is no text but a binary file"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", [], "it contains NUL bytes, so it is a binary file"),
         (b"", [], "is empty, there is no text to train on"),
         (b" \n" * 3, [], "is empty"),
         (b"<|endoftext|>" * 50, [], "is empty"),

@@ -69,7 +69,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError as error:
-        raise OSError(f"{url[:200]!r} is no address ({error})") from None
+        raise OSError(f"{url[:200]!r} is not a valid address ({error})") from None
 
 
 def retry_after(headers: Mapping[str, str] | Message | None) -> float:

@@ -29,7 +29,7 @@ lm = minigpt.load("storyteller", device="cpu")
 # %% [markdown]
 # ## What a language model is
 #
-# A **language model** is a function. A text goes in; out comes, for each thing that could stand next, how likely it
+# A **language model** is a function. A text goes in; out comes, for each piece that could come next, how likely it
 # is. That is all it does.
 #
 # `lm` is a small one that comes with this project, the *storyteller*. It has read fairy tales. What does it expect
@@ -76,7 +76,7 @@ print(f"{n_parameters:,} in the storyteller; the smallest GPT-2 has 124 million"
 # | **post-training** | questions with good answers; which of several answers people prefer | to answer; to decline |
 #
 # *Pre-training* needs no one to write down the right answers: the next word of the text **is** the right answer.
-# This is why it can use so much text. (It is often called unsupervised; self-supervised says it better.) What comes
+# This is why it can use so much text. (It is often called unsupervised; self-supervised is more accurate.) What comes
 # out is a *base model* or *foundation model*, such as GPT-2. Lesson 14 trains one.
 #
 # *Post-training* continues from there with far fewer, selected examples. A first step, **fine-tuning**, is the same
@@ -293,7 +293,7 @@ text_cuts(
 # Length matters for two reasons. A model reads a limited number of tokens at once, its **context**: 512 for the
 # storyteller, 1,024 for GPT-2. And each token looks at itself and at all those before it (lesson 05). That makes
 # 1 + 2 + … + n looks for n tokens, which is n · (n + 1) / 2, and about four times as many for twice as many tokens:
-# compare the last two lines below. Whoever pays for a model by the token pays for length, too.
+# compare the last two lines below. If you pay for a model by the token, you pay for length, too.
 
 # %%
 text = "The future of artificial intelligence will involve"

@@ -254,7 +254,7 @@ for word in (" goldsmith", " breakfast", " seaside"):
 # *seaside* was always *se*, *as*, *ide*, and *sea*, *side* in a row meant something else, if it occurred at all. A
 # model must be given the tokens that it was trained on: tokenizer and model belong together.
 #
-# And since ranks come from counting, the cuts follow frequency, not meaning. One may guess that *LLMs* is cut before
+# And since ranks come from counting, the cuts follow frequency, not meaning. You might guess that *LLMs* is cut before
 # the plural *s*. Look: each line is one merge, with its rank and the pieces after it:
 
 # %%
@@ -339,7 +339,7 @@ print(
 )
 
 # %% [markdown]
-# `▁` stands for a space: **SentencePiece** writes it this way. SentencePiece is not one more method but a library: it
+# `▁` stands for a space: **SentencePiece** writes it this way. SentencePiece is not another method but a library: it
 # trains BPE or Unigram on a text that is not first cut into words, which suits languages written without spaces.
 #
 # All three side by side (BERT, T5 and BART are other well-known models):

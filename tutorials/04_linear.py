@@ -48,7 +48,7 @@ lm.show.bars("Once upon a time")
 # from them.)
 #
 # The function is made of a few kinds of small steps, its **layers**, and of the numbers in them, its
-# **parameters**. So a model is one enormous equation, whose parameters were tuned in training until it predicted the
+# **parameters**. So a model is one enormous formula, whose parameters were tuned in training until it predicted the
 # next token as well as it could. How many are there, and how many of its layers are linear?
 
 # %%

@@ -75,7 +75,7 @@ for D in (4, 64, 1024):
 
 # %% [markdown]
 # **No looking ahead.** GPT-2 is trained to predict the next token at every position at once. A token that saw the next
-# one would have nothing to learn. So what lies after a token gets the score −∞, which softmax turns into exactly 0: the
+# one would have nothing to learn. So every later token gets the score −∞, which softmax turns into exactly 0: the
 # **causal mask**.
 #
 # All three together:

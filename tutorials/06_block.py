@@ -33,7 +33,7 @@ model = lm.model
 # %% [markdown]
 # ## What is in a block
 #
-# A GPT is a stack of blocks. They are built alike, but each has learned other numbers. In a block are two parts that
+# A GPT is a stack of blocks. They are built alike, but each has learned its own numbers. A block has two parts that
 # do the work:
 #
 # | part | what it does | where it is |

@@ -165,7 +165,7 @@ lm.show.temperature("Once upon a time", temperatures=(0, 0.3, 0.5, 0.7, 1, 1.5))
 #
 # Where does nonsense come from? From the long tail: thousands of tokens, each with hardly any chance, that together
 # have a large one. So cut it off. **Top-k** keeps the k best tokens (Fan et al. 2018) and gives all others the score
-# −∞, of which the softmax makes 0. The tokens that remain share the probability. `scores.topk(k, dim=-1).values` has
+# −∞, which the softmax turns into 0. The tokens that remain share the probability. `scores.topk(k, dim=-1).values` has
 # the k best of each row, in order.
 
 # %% exercise="top_k"

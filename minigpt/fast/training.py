@@ -58,14 +58,17 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             p[torch.arange(len(wanted), device=p.device), wanted] -= 1
             error = p.to(dtype)
             by_rows.copy_(error @ narrow)
-            by_weight += error.T @ rows
+            if error.dtype == by_weight.dtype:
+                by_weight.addmm_(error.T, rows)  # adds to what is there, without a second matrix (V, C)
+            else:
+                by_weight += error.T @ rows
         ctx.save_for_backward(by_x, by_weight)
         return nats
 
     @staticmethod
     def backward(ctx: Any, *by_nats: Tensor) -> tuple[Tensor, Tensor, None]:
         by_x, by_weight = ctx.saved_tensors
-        return by_nats[0] * by_x, by_nats[0] * by_weight, None
+        return by_x.mul_(by_nats[0]), by_weight.mul_(by_nats[0]), None  # in place; PyTorch refuses to do so twice
 
 
 def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

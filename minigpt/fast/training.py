@@ -61,7 +61,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             if error.dtype == by_weight.dtype:
                 by_weight.addmm_(error.T, rows)  # adds to what is there, without a second matrix (V, C)
             else:
-                by_weight += error.T @ rows
+                by_weight += error.T @ rows  # products in half precision, their sum is not
         ctx.save_for_backward(by_x, by_weight)
         return nats
 

@@ -241,7 +241,10 @@ for _ in range(60):
         ([{"role": "user", "content": [{"type": "text"}]}], "the text of a part should be a text, not None"),
         ([{"role": "user", "content": "a", "tool_calls": [{1, 2}]}], "a message: {1, 2} is no JSON value"),
         ([{"role": "user", "content": "a", "tool_calls": [{1: 2}]}], "a message: {1: 2} is no JSON value"),
-        ([{"role": "user", "content": "a", "tool_calls": DEEP}], "a message: more than 50 levels of nested lists"),
+        (
+            [{"role": "user", "content": "a", "tool_calls": DEEP}],
+            "a message: more than 50 levels of nested lists and dicts",
+        ),
         ([{"role": "user", "content": "a", "mood": "merry"}], "a message is"),
         ([{"role": "user", "content": "a", "name": "Eve"}], "a message is"),
     ],

@@ -218,6 +218,20 @@ def test_a_step_never_has_all_logits_at_once(kind: str, monkeypatch: pytest.Monk
     assert calls == [1]
 
 
+def test_the_gradients_of_several_chunks_add_up_and_are_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are scaled in place by the gradient of the loss, which a second time would scale them twice."""
+    monkeypatch.setattr(training, "N_LOGITS", 1)  # so that a chunk has 128 rows
+    numbers = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(n, 16, generator=numbers, dtype=torch.float64).requires_grad_() for n in (300, 50))
+    y = torch.randint(50, (300,), generator=numbers)
+    found = training.ChunkedCrossEntropy.apply(x, weight, y) / 3
+    wanted = torch.autograd.grad(F.cross_entropy(x @ weight.T, y, reduction="sum") / 3, (x, weight))
+    for mine, theirs in zip(torch.autograd.grad(found, (x, weight), retain_graph=True), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        found.backward()
+
+
 def test_an_output_matrix_that_is_none_keeps_the_models_own_logits() -> None:
     """A variant whose `unembed` does more than multiply, and a class of one's own."""
 

@@ -227,7 +227,7 @@ def test_what_may_not_change_is_refused_by_name(
         (["--chat", "my.txt", "--finetune", "base"], "my.txt, line 1: this is no JSON object", 1),
         (["--chat", "none.jsonl", "--finetune", "base"], "none.jsonl", 1),
         (["--chat", "chats.jsonl", "--finetune", "base", "--block-size", 3], "no chat fits into a block of 3", 1),
-        (["--chat", "one.jsonl", "--finetune", "base"], "one.jsonl holds only one chat, another is needed", 1),
+        (["--chat", "one.jsonl", "--finetune", "base"], "holds only one chat, another is needed for validation", 1),
     ],
 )
 def test_bad_flags_are_answered_in_one_line(

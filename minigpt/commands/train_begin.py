@@ -87,8 +87,9 @@ def continue_run(args: argparse.Namespace, device: str | None, note: Note) -> Ru
         raise ValueError(f"{args.out / FILE} does not say how its run was begun: begin another one with --out")
     given = {name: value for name, value in flags_of(args).items() if value is not None and name not in BY_HASH}
     for name, value in given.items():
-        if name not in MAY_CHANGE and value != record.asked.get(name):
-            begun = "without it" if record.asked.get(name) is None else f"with {record.asked[name]}"
+        had = record.asked.get(name, TRAIN_DEFAULTS.get(name))  # a flag may be younger than the run
+        if name not in MAY_CHANGE and value != had:
+            begun = "without it" if had is None else f"with {had}"
             told = f"{flag(name)} {value}: the run in {args.out} was begun {begun}"
             raise ValueError(f"{told}; leave it out, or begin another run")
     if given.get("precision") == "auto":

@@ -16,6 +16,7 @@ TRAIN_DEFAULTS: dict[str, Any] = {  # of a new run; one that is resumed has its 
     "dropout": 0.2,
     "batch_size": 16,
     "accumulate": 1,
+    "optimizer": "adamw",
     "patience": 5,
     "precision": "auto",
     "compile": False,
@@ -77,6 +78,8 @@ def add_training(group: argparse._ArgumentGroup) -> None:
     add("--batch-size", type=whole(1), metavar="N", help=f"blocks a step ({usual('batch_size')})")
     add("--accumulate", type=whole(1), metavar="N", help=f"parts of a batch, for less memory ({usual('accumulate')})")
     add("--block-size", type=whole(1), metavar="N", help="tokens a block (default: by the text; of --chat at most 512)")
+    better = "muon moves the blocks' matrices equally far in all directions: a better model in the same time"
+    add("--optimizer", choices=("adamw", "muon"), help=f"{better} ({usual('optimizer')})")
     add("--learning-rate", type=above, metavar="R", help="peak (default: 2e-3, with --finetune 1e-4, with --lora 1e-3)")
     add("--warmup", type=whole(0), metavar="N", help="steps (default: a tenth, at most 100)")
     add("--evaluate-every", type=whole(1), metavar="N", help="steps (default: a twentieth)")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CARD, TABLE, CURVE = "README.md", "training.csv", "training.png"
 HEAD = "---\npipeline_tag: text-generation\nlibrary_name: transformers\ntags: [minigpt]\n---\n"
 COLUMNS = ("step", "train", "validation", "bpb", "rate")
+NAMES = {"adamw": "AdamW", "muon": "Muon, AdamW for all but the blocks' matrices"}
 
 
 def is_ours(path: Path) -> bool:
@@ -54,6 +55,7 @@ def card(
 | training loss of the step | {best["train"]:.4f} nats per token |
 | step | {best["step"]:,} of {settings.steps:,} |
 | batch | {settings.batch_size} x {settings.block_size} tokens, in {settings.precision} |
+| optimizer | {NAMES[settings.optimizer]} |
 | learning rate | {settings.learning_rate:g}, {settings.warmup} steps of warm-up, then half a cosine |
 | seed | {settings.seed} |
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from minigpt.train.data import Ids, draw_batch
 from minigpt.train.loss import next_token_loss
-from minigpt.train.optimizer import AdamW, clip_gradients, decay_groups
-from minigpt.train.step import BETAS, TrainSettings
+from minigpt.train.optimizer import clip_gradients
+from minigpt.train.step import TrainSettings, make_optimizer
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -19,7 +19,7 @@ Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 def train(model: nn.Module, ids: Ids, settings: TrainSettings) -> Iterator[float]:
     """Train on a text's ids (N,), which may be a memory-mapped array; yields the loss of each step."""
     device = next(model.parameters()).device
-    optimizer = AdamW(decay_groups(model, settings.weight_decay), betas=BETAS)
+    optimizer = make_optimizer(model, settings, plain=True)  # AdamW by hand, or Muon
     for step in range(settings.steps):
         seed = settings.step_seed(step)
         torch.manual_seed(seed)  # for dropout

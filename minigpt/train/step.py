@@ -10,6 +10,7 @@ from torch import nn
 
 from minigpt.fast.training import fast_parts
 from minigpt.train.loss import next_token_loss
+from minigpt.train.muon import Muon, muon_groups
 from minigpt.train.optimizer import cosine_rate, decay_groups
 
 __all__ = ["BETAS", "TrainSettings", "autocast", "make_optimizer", "next_token_loss"]
@@ -25,6 +26,7 @@ class TrainSettings:
     batch_size: int = 16
     block_size: int = 128
     accumulate: int = 1  # parts that a batch is computed in, one after the other: less memory, the same step
+    optimizer: str = "adamw"  # or "muon", which learns more from each step and takes longer for it
     learning_rate: float = 1e-3  # the peak, reached after the warm-up
     final_rate: float = 0.1  # the share of the peak that is left at the end
     warmup: int = 100  # steps from zero to the peak
@@ -52,6 +54,8 @@ class TrainSettings:
         for name, most in (("final_rate", 1.0), ("weight_decay", 1e9)):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be a number from 0 to {most:g}, not {getattr(self, name)}")
+        if self.optimizer not in ("adamw", "muon"):
+            raise ValueError(f'optimizer must be "adamw" or "muon", not {self.optimizer!r}')
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f'precision must be "float32" or "bfloat16", not {self.precision!r}')
 
@@ -72,7 +76,9 @@ class TrainSettings:
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings, plain: bool = False) -> torch.optim.Optimizer:
-    """AdamW for a model: matrices decay towards zero; biases and norms do not."""
+    """The settings' optimizer for a model: matrices decay towards zero; biases and norms do not."""
+    if settings.optimizer == "muon":
+        return Muon(muon_groups(model, settings.weight_decay), betas=BETAS)
     return fast_parts(plain).optimizer(decay_groups(model, settings.weight_decay), betas=BETAS)
 
 

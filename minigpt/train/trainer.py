@@ -104,7 +104,9 @@ class Trainer:
 
 
 def check_shares(settings: TrainSettings, n: int, shard: bool) -> None:
-    """Check that n processes can share each batch; raises ValueError if they cannot."""
+    """Check that n processes can share each batch, and the model with `shard`; raises ValueError if they cannot."""
+    if shard and settings.optimizer == "muon":
+        raise ValueError("--optimizer muon needs whole matrices, and --shard divides them: leave one of them out")
     if shard and n == 1:
         raise ValueError("--shard spreads a model over processes: start torchrun --nproc-per-node N, or leave it out")
     if settings.batch_size % n:

@@ -480,24 +480,32 @@ source(train_step)
 # | `loss_of`, `clip_by` given | faster forms that give the same (`minigpt/fast/training.py`) |
 # | a seed for each step | an interrupted run goes on as if it had not been (`minigpt/train/run.py`) |
 #
-# A quarter of our steps on the rhyme with it, from the same initial weights:
+# A quarter of our steps on the rhyme with it, from the same initial weights; and as many with Muon, which is younger
+# (2024) and stands in `muon.py`:
 
 # %%
-torch.manual_seed(0)
-settings = TrainSettings(steps=100, batch_size=8, block_size=T, learning_rate=1e-2, warmup=10)
-trainer = Trainer(copy.deepcopy(untrained), settings, plain=True)
-losses = [trainer.do_step(data) for _ in range(settings.steps)]
-by_hand = [entry["train"] for entry in log]
+losses = {"plain gradient descent": [entry["train"] for entry in log]}
+for name in ("adamw", "muon"):
+    torch.manual_seed(0)
+    settings = TrainSettings(
+        steps=100, batch_size=8, block_size=T, learning_rate=1e-2, warmup=10, optimizer=name
+    )
+    trainer = Trainer(copy.deepcopy(untrained), settings, plain=True)
+    losses[name] = [trainer.do_step(data) for _ in range(settings.steps)]
+    kept = [t.numel() for state in trainer.optimizer.state.values() for t in state.values() if t.numel() > 1]
+    print(f"numbers that {name} keeps: {sum(kept):,}")
 for n in (20, 60, 100):
-    ours, theirs = (sum(values[n - 10 : n]) / 10 for values in (by_hand, losses))
-    print(f"after {n:3} steps: plain gradient descent {ours:.1f}, AdamW {theirs:.1f}")
-kept = [t.numel() for state in trainer.optimizer.state.values() for t in state.values() if t.numel() > 1]
-print(f"numbers that AdamW keeps: {sum(kept):,}")
+    means = [f"{name} {sum(values[n - 10 : n]) / 10:.1f}" for name, values in losses.items()]
+    print(f"after {n:3} steps: {', '.join(means)}")
 
 # %% [markdown]
-# Two for each of the 55,808. `minigpt show training my-model` draws the curve of such a run. For GPT-2 the same was
-# done with 40 GB of text from eight million web pages (Radford et al. 2019), and that is where its 124 million numbers
-# come from.
+# AdamW keeps two for each of the 55,808; Muon keeps one for each number in a block's matrices, and treats the rest as
+# AdamW does. It looks at a matrix as a whole: a few directions make up most of its gradient, and AdamW follows them.
+# Muon makes all directions equally strong first, by fifteen matrix products, so each of its steps takes longer but
+# teaches more. `minigpt train --optimizer muon` trains with it.
+#
+# `minigpt show training my-model` draws the curve of such a run. For GPT-2 the same was done with 40 GB of text from
+# eight million web pages (Radford et al. 2019), and that is where its 124 million numbers come from.
 #
 # ## What we have
 #

@@ -39,7 +39,7 @@ enum { F32, F16, BF16, I8 };
 enum { GELU, SILU };
 /* rows at a time, and how much of each: what fits into the cache; FEW tokens, for which rows are read in passing, and
  * MANY, for which they are copied first */
-enum { UP = 8, DEEP = 16, WIDE = 768, LONG = 1024, FEW = 3, MANY = 20 };
+enum { UP = 8, DEEP = 16, TALL = 384, WIDE = 768, LONG = 1024, FEW = 3, MANY = 20 };
 enum { GAP = 16 }; /* numbers between two rows: a multiple of 4 KB apart they would evict each other from the cache */
 
 typedef struct { const void *weight, *bias; int64_t type, n; float eps; } Norm; /* without a bias an RMSNorm */
@@ -239,8 +239,8 @@ INLINE void turn(vec r[LANES]) {
     }
 }
 
-/* Two registers of outputs from j on, of `rows` inputs from i on, an input after the other; and what the next call will
- * read is asked for. */
+/* Two registers of outputs from j on, of `rows` inputs from i on, an input after the other; and the outputs beside
+ * them, which will be read next, are asked for. */
 INLINE void pack(float block[][2 * LANES], const Linear *l, int64_t i, int64_t rows, int64_t j) {
     int64_t n_in = l->n_in, n_out = l->n_out, size = size_of(l->type), k = 0;
     if (l->by_input) {
@@ -248,7 +248,7 @@ INLINE void pack(float block[][2 * LANES], const Linear *l, int64_t i, int64_t r
         for (; k < rows; k++, at += n_out * size) {
             vec left = load(at, 0, l->type), right = load(at, LANES, l->type);
             memcpy(block[k], &left, sizeof left), memcpy(block[k] + LANES, &right, sizeof right);
-            __builtin_prefetch(at + rows * n_out * size, 0, 1);
+            __builtin_prefetch(at + 2 * LANES * size, 0, 3);
         }
         return;
     }
@@ -269,39 +269,38 @@ INLINE void pack(float block[][2 * LANES], const Linear *l, int64_t i, int64_t r
     }
 }
 
-/* Many tokens: y += x[i] times input i, from `first` to `last`, for the outputs from `start` on; returns the first output
- * that is left over. However the matrix lies, a piece of it is copied so that all tokens find it near. */
-static int64_t many(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first, int64_t last,
-                    int64_t start, int64_t end) {
-    float block[WIDE][2 * LANES];
-    const float *w[WIDE];
-    int64_t deep = l->by_input ? 2 * DEEP : WIDE, wide = l->by_input ? WIDE : 2 * LANES;
-    for (int64_t k = 0; k < deep; k++) w[k] = block[k];
+/* Many tokens, the outputs from `start` on; returns the first that is left over. However the matrix lies, a piece of it
+ * is copied so that all tokens find it near. */
+static int64_t many(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t start, int64_t end) {
+    float block[TALL][2 * LANES];
+    const float *w[TALL];
+    for (int64_t k = 0; k < TALL; k++) w[k] = block[k];
+    for (int64_t t = 0; t < n; t++) memset(y + t * stride + start, 0, 4 * (end - start));
     end -= (end - start) % (2 * LANES);
-    for (; start < end; start += wide)
-        for (int64_t i = first, rows; i < last; i += rows) {
-            rows = least(deep, last - i);
-            for (int64_t j = start; j < least(start + wide, end); j += 2 * LANES) {
-                pack(block, l, i, rows, j);
-                all_columns(w, rows, 0, x + i, l->n_in, y + j, stride, n);
-            }
+    for (int64_t i = 0, rows; i < l->n_in; i += rows) {
+        rows = least(TALL, l->n_in - i);
+        for (int64_t j = start; j < end; j += 2 * LANES) {
+            pack(block, l, i, rows, j);
+            all_columns(w, rows, 0, x + i, l->n_in, y + j, stride, n);
         }
+    }
     return end;
 }
 
 /* Inputs from `first` to `last` of a matrix that lies (in, out), in strips: the sums of many tokens fit into the cache
  * for some of the outputs only. */
+static void strips(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first, int64_t last,
+                   int64_t start, int64_t end) {
+    for (int64_t j = start; j < end; j += WIDE)
+        for (int64_t i = first; i < last; i += DEEP)
+            strip(l, x, y, stride, n, i, least(DEEP, last - i), j, least(j + WIDE, end));
+}
+
 static void linear_by_input(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t first,
                             int64_t last) {
     for (int64_t t = 0; t < n; t++) memset(y + t * stride, 0, 4 * l->n_out);
-    if (n <= FEW) {
-        few_by_input(l, x, y, stride, n, first, last);
-        return;
-    }
-    int64_t start = n < MANY ? 0 : many(l, x, y, stride, n, first, last, 0, l->n_out);
-    for (int64_t j = start; j < l->n_out; j += WIDE)
-        for (int64_t i = first; i < last; i += DEEP)
-            strip(l, x, y, stride, n, i, least(DEEP, last - i), j, least(j + WIDE, l->n_out));
+    if (n <= FEW) few_by_input(l, x, y, stride, n, first, last);
+    else strips(l, x, y, stride, n, first, last, 0, l->n_out);
 }
 
 /* Four rows of a matrix that lies (out, in), `step` rows apart, times n tokens: one sum for each pair of them. */
@@ -346,10 +345,6 @@ INLINE void tiles(const Linear *l, int64_t type, const float *x, float *y, int64
 
 static void linear_by_output(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, int64_t start,
                              int64_t end) {
-    if (n >= MANY) {
-        for (int64_t t = 0; t < n; t++) memset(y + t * stride + start, 0, 4 * (end - start));
-        start = many(l, x, y, stride, n, 0, l->n_in, start, end);
-    }
     switch (l->type) { /* so that each has its own loop, without a question inside it */
     case F32: tiles(l, F32, x, y, stride, n, start, end); break;
     case F16: tiles(l, F16, x, y, stride, n, start, end); break;
@@ -362,7 +357,8 @@ static void linear_by_output(const Linear *l, const float *x, float *y, int64_t 
 static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return threads * n * (n_out + GAP); }
 
 /* y = x Wᵀ + b: (N, in) -> (N, out), `stride` numbers from one row of y to the next. Each thread has its outputs, or
- * its inputs where the matrix lies (in, out): what they come to is then added up, in `sums`. */
+ * its inputs where the matrix lies (in, out) and there are not many tokens: what they come to is then added up, in
+ * `sums`. */
 static void linear_into(const Linear *l, const float *x, float *y, int64_t stride, int64_t n, float *sums,
                         int threads) {
     int few = l->n_in * l->n_out * n < 1 << 15;
@@ -371,7 +367,11 @@ static void linear_into(const Linear *l, const float *x, float *y, int64_t strid
         int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
         int64_t share = (l->n_out / all + 16) & ~15; /* whole cache lines */
         int64_t start = least(l->n_out, share * me), end = least(l->n_out, start + share);
-        if (l->by_input) {
+        if (n >= MANY) {
+            int64_t left = many(l, x, y, stride, n, start, end);
+            if (l->by_input) strips(l, x, y, stride, n, 0, l->n_in, left, end);
+            else linear_by_output(l, x, y, stride, n, left, end);
+        } else if (l->by_input) {
             int64_t row = l->n_out + GAP;
             linear_by_input(l, x, sums + me * n * row, row, n, l->n_in * me / all, l->n_in * (me + 1) / all);
 #pragma omp barrier

@@ -353,8 +353,8 @@ static void linear_by_output(const Linear *l, const float *x, float *y, int64_t 
     }
 }
 
-/* How many numbers the sums of all threads take, for n tokens and up to n_out outputs. */
-static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return threads * n * (n_out + GAP); }
+/* How many numbers the sums of all threads take, for n tokens and up to n_out outputs; many tokens need none. */
+static int64_t sums_of(int64_t n, int64_t n_out, int threads) { return n < MANY ? threads * n * (n_out + GAP) : 0; }
 
 /* y = x Wᵀ + b: (N, in) -> (N, out), `stride` numbers from one row of y to the next. Each thread has its outputs, or
  * its inputs where the matrix lies (in, out) and there are not many tokens: what they come to is then added up, in
@@ -513,7 +513,7 @@ int hidden(const Model *m, const Cache *cache, const int64_t *row, const int64_t
 
 /* Logits (N, V) of the vectors x (N, C). Returns 0, or 2 where there is no memory. */
 int unembed(const Linear *head, const float *x, float *logits, int64_t n, int threads) {
-    float *sums = head->by_input ? malloc(sizeof(float) * sums_of(n, head->n_out, threads)) : 0;
+    float *sums = head->by_input ? malloc(sizeof(float) * (1 + sums_of(n, head->n_out, threads))) : 0;
     if (head->by_input && !sums) return 2;
     linear_into(head, x, logits, head->n_out, n, sums, threads);
     free(sums);

@@ -42,7 +42,7 @@ class Encoder:
         self.same: dict[bool, bool] = {}  # for ASCII texts and for others: equal on the probe
         self.parts = Memo(self._merge)
         self.pieces = Memo(self._encode_piece)
-        self.units = {"": Memo(self._encode_unit), " ": Memo(lambda unit: self._encode_unit(" " + unit))}
+        self.units = {before: Memo(self._unit_encoder(before)) for before in ("", " ")}
 
     def __call__(self, text: str) -> list[int]:
         same = self.same.get(text.isascii())
@@ -77,13 +77,20 @@ class Encoder:
     def _mergeable_pairs(self) -> set[tuple[int, int]]:
         return mergeable_pairs(self.ranks)
 
-    def _encode_unit(self, unit: str) -> Ids:
-        return tuple(chain.from_iterable(map(self.pieces.__getitem__, self.split(unit))))
+    def _unit_encoder(self, before: str) -> Callable[[str], Ids]:
+        split, pieces = self.split, self.pieces
+
+        def encode(unit: str) -> Ids:
+            found = split(before + unit)
+            return pieces[found[0]] if len(found) == 1 else tuple([i for piece in found for i in pieces[piece]])
+
+        return encode
 
     def _encode_piece(self, piece: str) -> Ids:
         data = piece.encode()
-        if data in self.whole:
-            return (self.whole[data],)
+        whole = self.whole.get(data)
+        if whole is not None:
+            return (whole,)
         if len(data) < 24 or piece.isascii():
             return self._merge(data)
         return tuple(chain.from_iterable(map(self.parts.__getitem__, split_unmergeable(data, self._mergeable_pairs))))

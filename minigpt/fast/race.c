@@ -13,7 +13,7 @@
 #define LUCKY (UINT64_MAX - (1ull << 58) + 1) /* one token in 64 has a number from here up, */
 #define LUCKY_WAIT 0.015748356968139168      /* and waits, at p = 1, no longer than this */
 #define CLOSE 1e-4f                          /* nearer to p than this, rounding could decide */
-enum { N_FIRST = 8 };                        /* with top-p: so many arrivals are looked at until one stays */
+enum { N_FIRST = 8, SIDE = 16 };             /* with top-p: so many arrivals are looked at until one stays */
 
 typedef struct { int64_t token; double rate; } Arrival; /* rate is p / -log(number), of the best token p is 1 */
 
@@ -22,6 +22,9 @@ static inline uint64_t scrambled(uint64_t x) {
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
     return (x ^ x >> 27) * 0x94D049BB133111EBu;
 }
+
+/* The random bits of a token. */
+static inline uint64_t bits_of(uint64_t start, int64_t token) { return scrambled(start + (token + 1) * GOLDEN); }
 
 static Arrival arrival(int64_t token, uint64_t bits, double score, double top) {
     double number = ((bits ^ bits >> 31) >> 11) * 0x1p-53 + 0x1p-54;
@@ -37,16 +40,31 @@ static void arrive(Arrival *first, int64_t n, Arrival one) {
 }
 
 /* The n tokens that arrive first: the lucky ones, and those so likely that they may come before the n-th of these. */
-static void race(const float *scores, int64_t n_vocab, uint64_t start, double top, Arrival *first, int64_t n,
-                 uint64_t *bits) {
+static void race(const float *scores, int64_t n_vocab, uint64_t start, double top, Arrival *first, int64_t n) {
     for (int64_t i = 0; i < n; i++) first[i] = (Arrival){-1, -1};
-    for (int64_t i = 0; i < n_vocab; i++) bits[i] = scrambled(start + (i + 1) * GOLDEN);
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (bits[i] >= LUCKY) arrive(first, n, arrival(i, bits[i], scores[i], top));
+    for (int64_t i = 0; i < n_vocab; i++) {
+        uint64_t bits = bits_of(start, i);
+        if (bits >= LUCKY) arrive(first, n, arrival(i, bits, scores[i], top));
+    }
     double nth = first[n - 1].rate, least = nth > 0 ? top + log(nth * LUCKY_WAIT) : -INFINITY;
     least -= 1e-6 * (1 + fabs(top) + fabs(least));
     for (int64_t i = 0; i < n_vocab; i++)
-        if (scores[i] >= least && bits[i] < LUCKY) arrive(first, n, arrival(i, bits[i], scores[i], top));
+        if (scores[i] >= least) {
+            uint64_t bits = bits_of(start, i);
+            if (bits < LUCKY) arrive(first, n, arrival(i, bits, scores[i], top));
+        }
+}
+
+/* The highest score; SIDE of them at a time, since each comparison in a row waits for the one before. */
+static float highest(const float *scores, int64_t n) {
+    float most[SIDE], top = -INFINITY;
+    int64_t i = 0;
+    for (int k = 0; k < SIDE; k++) most[k] = -INFINITY;
+    for (; i + SIDE <= n; i += SIDE)
+        for (int k = 0; k < SIDE; k++) most[k] = scores[i + k] > most[k] ? scores[i + k] : most[k];
+    for (; i < n; i++) top = scores[i] > top ? scores[i] : top;
+    for (int k = 0; k < SIDE; k++) top = most[k] > top ? most[k] : top;
+    return top;
 }
 
 /* The sum of all weights above a limit, or from it up. */
@@ -70,20 +88,16 @@ static int64_t first_kept(const float *weights, int64_t n_vocab, const Arrival *
 /* The winners (B,) of logits (B, V); how many rows were decided, from the first on. */
 int64_t winners(const float *logits, int64_t n_rows, int64_t n_vocab, const int64_t *keys, const int64_t *steps,
                 double temperature, double p, int64_t *found) {
-    float *scores = malloc(n_vocab * (sizeof(uint64_t) + 2 * sizeof(float)));
+    float *scores = malloc(n_vocab * 2 * sizeof(float));
     if (!scores) return 0;
     float *weights = scores + n_vocab;
-    uint64_t *bits = (uint64_t *)(weights + n_vocab);
     int64_t row = 0;
     for (; row < n_rows; row++, logits += n_vocab) {
         Arrival first[N_FIRST];
         uint64_t start = scrambled(keys[row] + steps[row] * GOLDEN);
-        float top = -INFINITY;
-        for (int64_t i = 0; i < n_vocab; i++) {
-            scores[i] = logits[i] / (float)temperature;
-            top = scores[i] > top ? scores[i] : top;
-        }
-        race(scores, n_vocab, start ^ start >> 31, top, first, p < 1 ? N_FIRST : 1, bits);
+        for (int64_t i = 0; i < n_vocab; i++) scores[i] = logits[i] / (float)temperature;
+        float top = highest(scores, n_vocab);
+        race(scores, n_vocab, start ^ start >> 31, top, first, p < 1 ? N_FIRST : 1);
         found[row] = first[0].token;
         if (p < 1) {
             for (int64_t i = 0; i < n_vocab; i++) weights[i] = exponential(scores[i] - top);

@@ -291,13 +291,13 @@ def test_few_tokens_race(monkeypatch: pytest.MonkeyPatch, spread: float) -> None
     ("old", "new"),
     [
         ("x ^ x >> 27", "x ^ x >> 28"),
-        ("(i + 1) * GOLDEN", "i * GOLDEN"),
+        ("(token + 1) * GOLDEN", "token * GOLDEN"),
         ("steps[row] * GOLDEN", "steps[0] * GOLDEN"),
         ("exp(score - top)", "exp(top - score)"),
         ("* 0x1p-53", "* 0x1p-54"),
         ("/ (float)temperature", "* (float)temperature"),
         ("nth * LUCKY_WAIT", "nth"),
-        ("scores[i] >= least &&", "0 &&"),
+        ("if (scores[i] >= least)", "if (0)"),
         ("< (p - CLOSE) * total", "<= total"),
     ],
 )

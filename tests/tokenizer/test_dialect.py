@@ -125,7 +125,9 @@ class TestUnicode:
 
     @pytest.mark.parametrize("name", SETS)
     def test_sets_have_the_same_members(self, name, chars):
-        assert Cut(translate(name))(chars) == theirs(name, chars)
+        """By the characters that are left, each of which occurs once: pieces, with their places, take much longer."""
+        left = normalizers.Replace(Regex(f"{name}+"), "").normalize_str(chars)
+        assert "".join(Cut(translate(f"{name}+"), "Removed")(chars)) == left
 
     def test_digits_and_cases(self, chars):
         for one, behavior in ((True, "Isolated"), (False, "Contiguous")):

@@ -20,7 +20,13 @@ from minigpt.train.trainer import Trainer, TrainSettings
 SETTINGS = TrainSettings(steps=8, batch_size=4, block_size=8, warmup=2, learning_rate=1e-2)
 IDS = torch.arange(300) % 50
 TEXTS = Texts(IDS[:200], IDS[200:], 100)
-CASES = {"halves": (1, False), "parts": (2, False), "shards": (1, True), "shards_in_parts": (2, True)}
+CASES = {
+    "halves": (1, False),
+    "parts": (2, False),
+    "shards": (1, True),
+    "shards_in_parts": (2, True),
+    "muon": (1, False, "muon"),
+}
 
 
 def tiny(dropout: float = 0.0) -> GPT2:
@@ -42,9 +48,9 @@ def keep(trainer: Trainer, folder: Path) -> None:
     processes.wait()
 
 
-def follow(folder: Path, accumulate: int, shard: bool) -> dict[str, object]:
+def follow(folder: Path, accumulate: int, shard: bool, optimizer: str = "adamw") -> dict[str, object]:
     """A run that stops after three steps and goes on from its folder."""
-    first = Trainer(tiny(), replace(SETTINGS, accumulate=accumulate), shard=shard)
+    first = Trainer(tiny(), replace(SETTINGS, accumulate=accumulate, optimizer=optimizer), shard=shard)
     losses = three_steps(first)
     keep(first, folder)
     second = read_run(folder, "cpu").trainer(shard=shard)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,6 +86,16 @@ def test_two_processes_do_what_one_does(
     moments = [s["exp_avg_sq"] for t in (trainer, kept) for s in t.optimizer.state_dict()["state"].values()]
     half = len(moments) // 2
     assert all((a - b).abs().max() < 1e-6 for a, b in zip(moments[:half], moments[half:], strict=True))
+
+
+@needs_gloo
+def test_muon_does_the_same_in_two_processes(found: dict[str, Any], alone: tuple[Trainer, list[float], float]) -> None:
+    pair = load_pair()
+    trainer = Trainer(pair.tiny(), replace(pair.SETTINGS, optimizer="muon"))
+    losses = pair.three_steps(trainer) + pair.three_steps(trainer)
+    assert found["muon"]["losses"] == pytest.approx(losses, abs=1e-5)
+    assert found["muon"]["same"] is True
+    assert losses[1:] != pytest.approx(alone[1][1:], abs=1e-5)
 
 
 @needs_gloo

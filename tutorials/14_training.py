@@ -492,7 +492,9 @@ for name in ("adamw", "muon"):
     )
     trainer = Trainer(copy.deepcopy(untrained), settings, plain=True)
     losses[name] = [trainer.do_step(data) for _ in range(settings.steps)]
-    kept = [t.numel() for state in trainer.optimizer.state.values() for t in state.values() if t.numel() > 1]
+    kept = [
+        t.numel() for state in trainer.optimizer.state.values() for t in state.values() if t.numel() > 1
+    ]
     print(f"numbers that {name} keeps: {sum(kept):,}")
 for n in (20, 60, 100):
     means = [f"{name} {sum(values[n - 10 : n]) / 10:.1f}" for name, values in losses.items()]

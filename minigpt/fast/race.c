@@ -13,7 +13,8 @@
 #define LUCKY (UINT64_MAX - (1ull << 58) + 1) /* one token in 64 has a number from here up, */
 #define LUCKY_WAIT 0.015748356968139168      /* and waits, at p = 1, no longer than this */
 #define CLOSE 1e-4f                          /* nearer to p than this, rounding could decide */
-enum { N_FIRST = 8, SIDE = 16 };             /* with top-p: so many arrivals are looked at until one stays */
+enum { N_FIRST = 8 };                        /* with top-p: so many arrivals are looked at until one stays */
+enum { SIDE = 16 };                          /* scores that are compared side by side */
 
 typedef struct { int64_t token; double rate; } Arrival; /* rate is p / -log(number), of the best token p is 1 */
 
@@ -55,7 +56,7 @@ static void race(const float *scores, int64_t n_vocab, uint64_t start, double to
         }
 }
 
-/* The highest score; SIDE of them at a time, since each comparison in a row waits for the one before. */
+/* The highest score; several at a time, since each comparison in a row waits for the one before. */
 static float highest(const float *scores, int64_t n) {
     float most[SIDE], top = -INFINITY;
     int64_t i = 0;

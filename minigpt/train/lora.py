@@ -16,6 +16,8 @@ from minigpt.models.layers import Linear
 from minigpt.models.llama import Llama
 from tokenizer.suggest import did_you_mean
 
+IN_BLOCKS = ("h.", "layers.")  # how the names of a block's parts begin, in GPT-2 and in Llama
+
 
 class LoRALinear(Linear):
     """y = x (W + s B A)ᵀ + b with s = alpha / r: W (out, in) and b are another layer's and do not learn.
@@ -72,7 +74,7 @@ def add_lora(
 
 def matrices(model: nn.Module) -> dict[str, Linear]:
     """The matrices of a model's blocks by their names; not the output matrix, which may be the embedding."""
-    return {n: part for n, part in model.named_modules() if type(part) is Linear and n.startswith(("h.", "layers."))}
+    return {n: part for n, part in model.named_modules() if type(part) is Linear and n.startswith(IN_BLOCKS)}
 
 
 def choose(layers: dict[str, Linear], targets: Sequence[str]) -> dict[str, Linear]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from minigpt.train.lora import IN_BLOCKS
 from minigpt.train.optimizer import AdamW, decay_groups
 
 A, B, C = 3.4445, -4.7750, 2.0315  # A s + B s³ + C s⁵, five times in a row, takes every s from 0.002 up to about 1
@@ -28,7 +29,9 @@ class Muon(AdamW):
             super().update(weight, gradient, group)
             return
         state, rate, momentum = self.state[weight], group["lr"], group["momentum"]
-        mean = state.setdefault("momentum_buffer", torch.zeros_like(weight))
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        mean = state["momentum_buffer"]
         mean.lerp_(gradient, 1 - momentum)
         direction = orthogonal(gradient.lerp(mean, momentum))  # the mean and once more the gradient: Nesterov's way
         weight.mul_(1 - rate * group["weight_decay"])
@@ -56,7 +59,7 @@ def orthogonal(matrix: Tensor, n_steps: int = 5) -> Tensor:
 def muon_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """The parameters in three groups: the matrices of the blocks, which get a momentum, and the two of `decay_groups`
     with all others. Raises ValueError for a model that has no such blocks."""
-    in_blocks = {parameter for name, parameter in model.named_parameters() if name.startswith(("h.", "layers."))}
+    in_blocks = {parameter for name, parameter in model.named_parameters() if name.startswith(IN_BLOCKS)}
     matrices, rest = decay_groups(model, weight_decay)
     hidden = [parameter for parameter in matrices["params"] if parameter in in_blocks]
     others = [parameter for parameter in matrices["params"] if parameter not in in_blocks]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tokenizer.fast.splitting import splitter
-from tokenizer.splitting import compile_pattern
 from tokenizer.unicode import WHITE as _WHITE
 
 # Units end where the pattern always cuts: at white space after anything else (GPT-2), unless it is a line end after
@@ -32,10 +31,7 @@ def unit_splitter(pattern: str) -> Callable[[str], list[str]]:
     >>> unit_splitter(r"a(?=b)|[^a]")("a")
     ['a']
     """
-    if pattern not in UNITS:
-        return lambda unit: [unit]
-    narrow = compile_pattern(pattern, ascii_only=True)  # the patterns above match all of a text: no need to look
-    return lambda unit: (narrow if unit.isascii() else compile_pattern(pattern)).findall(unit)
+    return splitter(pattern) if pattern in UNITS else lambda unit: [unit]
 
 
 def units(text: str, pattern: str) -> Iterator[tuple[str, list[str]]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minigpt.fast import gelu
@@ -28,6 +28,7 @@ def fresh() -> Iterator[None]:
 
 @compiled
 @settings(deadline=None)
+@example([5.0], 1)
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=99), st.integers(1, 3))
 def test_any_numbers_in_any_shape(numbers: list[float], columns: int) -> None:
     x = torch.tensor([numbers] * columns).T.requires_grad_()  # which does not lie in one row
@@ -84,7 +85,7 @@ def test_without_a_compiler_pytorchs_kernel_serves(monkeypatch: pytest.MonkeyPat
         ("1.5957691216f", "1.5957f"),
         ("0.0713548163f", "0.07f"),
         ("(SLOPE + 3 * CUBE", "(SLOPE + CUBE"),
-        ("share * (1 - share)", "share"),
+        ("share * rest", "share"),
         ("by_y[i] *", ""),
     ],
 )

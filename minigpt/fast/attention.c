@@ -3,7 +3,7 @@
  * A block of rows at a time, so that the (T, T) weights are never stored; the gradients find them again from the
  * logarithm of each row's sum (Dao et al. 2022, FlashAttention). All is float32. attention.py calls and compares.
  *
- * B batch, H query heads, G of them to a head of keys and values, T tokens, D head size; P is D rounded up to 16.
+ * B batch, H query heads, G of them to a head of keys and values, T tokens, D head size; P is D rounded up to WIDE.
  */
 #include <math.h>
 #include <stdint.h>
@@ -13,10 +13,14 @@
 #include "exponential.h"
 
 #define INLINE static inline __attribute__((always_inline))
-#define LANES 8
+#ifdef __AVX512F__
+#define LANES 16
+#else
+#define LANES 8 /* of a vector register of AVX2; on others the compiler takes two */
+#endif
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
-enum { ROWS = 48, TALL = 6, WIDE = 16, DEEP = 64 }; /* of tiles, so that their sums stay in registers */
+enum { ROWS = 48, TALL = 6, WIDE = 2 * LANES, DEEP = 64 }; /* of tiles, so that their sums stay in registers */
 
 typedef struct { float *at; int64_t text, head, token; } View; /* (B, H, T, D), in steps of so many floats */
 typedef struct { int64_t B, H, G, T, D; } Sizes;
@@ -52,7 +56,7 @@ static void gather(const float *x, int64_t step, int64_t n, int64_t D, float fac
         for (int64_t d = 0; d < D; d++) to[t * up(D) + d] = x[t * step + d] * factor;
 }
 
-/* (T, P) to panels (T/16, P, 16): of 16 tokens one dimension after the other, as `products` reads them. */
+/* (T, P) to panels (T/WIDE, P, WIDE): of WIDE tokens one dimension after the other, as `products` reads them. */
 static void pack(const float *x, int64_t T, int64_t P, float *panels) {
     for (int64_t t = 0; t < T; t++)
         for (int64_t d = 0; d < P; d++) panels[(t / WIDE * P + d) * WIDE + t % WIDE] = x[t * P + d];
@@ -121,7 +125,7 @@ static void attend_one(const View *q, const View *k, const View *v, const View *
                        int64_t one, float *room) {
     int64_t P = up(n.D), all = up(n.T) + TALL, wide = all + WIDE;
     float *keys = room, *values = keys + all * P, *panels = values + all * P, *rows = panels + all * P;
-    float *found = rows + ROWS * P, *weights = found + ROWS * P;
+    float *found = rows + ROWS * P, *weights = found + ROWS * P, shares[ROWS];
     gather(of(k, text, one, 0), k->token, n.T, n.D, 1, keys, all);
     gather(of(v, text, one, 0), v->token, n.T, n.D, 1, values, all);
     pack(keys, n.T, P, panels);
@@ -137,14 +141,14 @@ static void attend_one(const View *q, const View *k, const View *v, const View *
                 memset(own + sees, 0, (seen - sees) * sizeof *own);
                 if (!sees) continue;
                 most = largest(own, sees);
-                for (int64_t t = 0; t < sees; t++) own[t] = exponential(own[t] - most);
-                for (int64_t t = 0; t < sees; t++) sum += own[t];
+                for (int64_t t = 0; t < sees; t++) sum += own[t] = exponential(own[t] - most);
                 sums[(text * n.H + head) * n.T + first + row] = most + logf(sum);
-                for (int64_t t = 0; t < sees; t++) own[t] /= sum;
+                shares[row] = 1 / sum;
             }
             weighted(weights, wide, 1, ROWS, seen, values, P, found);
             for (int64_t row = 0; row < here; row++)
-                memcpy(of(y, text, head, first + row), found + row * P, n.D * sizeof *found);
+                for (int64_t d = 0; d < n.D; d++)
+                    of(y, text, head, first + row)[d] = found[row * P + d] * shares[row];
         }
 }
 
@@ -179,8 +183,10 @@ static void gradients_one(const View *q, const View *k, const View *v, const Vie
                 const float *result = of(y, text, head, first + row);
                 for (int64_t d = 0; d < n.D; d++) mean += by_rows[row * P + d] * result[d];
                 sum = sums[(text * n.H + head) * n.T + first + row];
-                for (int64_t t = 0; t < sees; t++) own[t] = exponential(own[t] - sum);
-                for (int64_t t = 0; t < sees; t++) error[t] = own[t] * (error[t] - mean);
+                for (int64_t t = 0; t < sees; t++) {
+                    own[t] = exponential(own[t] - sum);
+                    error[t] = own[t] * (error[t] - mean);
+                }
             }
             weighted(errors, wide, 1, ROWS, seen, keys, P, found);
             weighted(errors, 1, wide, seen, ROWS, rows, P, by_keys);

@@ -27,7 +27,8 @@ EXACT = 1e-5  # relative difference in float32
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """What `models.attention.Attention` computes: q (B, H, T, D), k and v (B, H_kv, S, D) -> (B, H, T, D)."""
     if mask is None and can_run(q, k, v):
-        return CausalAttention.apply(q, k, v)
+        y: Tensor = CausalAttention.apply(q.float(), k.float(), v.float())
+        return y.to(q.dtype)
     grouped = q.shape[1] != k.shape[1]
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
 
@@ -35,7 +36,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
     """Whether attention.c is there for such tensors, and right; if no gradient is wanted, nothing waits for it to be
     compiled and compared."""
-    if not all(type(x) is Tensor and x.is_cpu and x.dtype == torch.float32 for x in (q, k, v)):
+    dtypes = (torch.float32, torch.bfloat16)
+    if not all(type(x) is Tensor and x.is_cpu and x.dtype in dtypes for x in (q, k, v)):
         return False
     whole = q.shape[2] == k.shape[2] and q.numel() > 0 and torch.is_grad_enabled() and q.requires_grad
     return whole and not torch.compiler.is_compiling() and agrees(Attention.forward, Softmax.forward, softmax)

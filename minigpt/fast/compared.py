@@ -20,7 +20,8 @@ def difference_learning(
     """The `difference` of two forms of a function, in its result and in the gradients by its inputs, computed from
     `by_y`, the gradient by the result."""
     found = []
-    with torch.inference_mode(False), torch.enable_grad():  # the caller may be in inference mode
+    exact = torch.autocast("cpu", enabled=False)  # the caller may be in autocast, and in inference mode
+    with torch.inference_mode(False), torch.enable_grad(), exact:
         for form in (plain, fast):
             given = [x.clone().requires_grad_() for x in inputs]
             y = form(*given)

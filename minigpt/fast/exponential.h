@@ -1,4 +1,5 @@
-/* e^x to the last digit but one, in a form that compilers turn into vector code: 2^k times a short series. */
+/* e^x to the last digit but one, in a form that compilers turn into vector code: 2^k times a short series; and numbers
+ * in bfloat16, the upper halves of float32's. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,4 +12,20 @@ static inline float exponential(float x) {
     float power;
     memcpy(&power, &bits, 4);
     return series * power;
+}
+
+typedef uint16_t bfloat;
+
+static inline float widened(bfloat x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float wide;
+    memcpy(&wide, &bits, 4);
+    return wide;
+}
+
+/* To the nearest, halves to even. */
+static inline bfloat narrowed(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return x != x ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }

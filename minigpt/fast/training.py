@@ -1,6 +1,6 @@
 """The training step's parts in fused kernels, behind the same names: loss, clipping, AdamW.
 
-N tokens of a batch, C channels, V vocabulary, B batch, T tokens in a block.
+C channels, V vocabulary, B batch, T tokens in a block.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import difference, say_once
+from minigpt.fast.crossentropy import ChunkedCrossEntropy
 from minigpt.fast.native import Native
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
@@ -21,7 +22,6 @@ from minigpt.models.llama import Llama
 from minigpt.models.llama_config import LlamaConfig
 from minigpt.train import loss, optimizer
 
-N_LOGITS = 1 << 21  # computed at once by the chunked loss: 8 MB, which stay in the processor's cache
 EXACT = 1e-5  # relative difference after three steps in float64; Llama's norms are in float32 even then
 
 
@@ -31,44 +31,6 @@ class Parts(NamedTuple):
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
     clip: Callable[..., object]
     optimizer: Callable[..., torch.optim.Optimizer]
-
-
-class ChunkedCrossEntropy(torch.autograd.Function):
-    """The output matrix and the cross-entropy together, a few rows of logits at a time: x (N, C), weight (V, C) and
-    targets (N,) -> the sum of -log p(target), in nats.
-
-    The gradient is computed along the way, so that no logits (N, V) are kept for it: by the logits it is p, minus 1 at
-    the target.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        kind = x.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-        wide = torch.float64 if dtype == torch.float64 else torch.float32
-        narrow = weight.to(dtype)
-        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight)
-        nats = torch.zeros((), dtype=wide, device=x.device)
-        size = max(128, N_LOGITS // len(weight))
-        for rows, wanted, by_rows in zip(x.split(size), targets.split(size), by_x.split(size), strict=True):
-            rows = rows.to(dtype)
-            log_p = F.log_softmax((rows @ narrow.T).to(wide), dim=-1)  # (rows, V)
-            nats -= log_p.gather(1, wanted[:, None]).sum()
-            p = log_p.exp_()
-            p[torch.arange(len(wanted), device=p.device), wanted] -= 1
-            error = p.to(dtype)
-            by_rows.copy_(error @ narrow)
-            if error.dtype == by_weight.dtype:
-                by_weight.addmm_(error.T, rows)  # adds to what is there, without a second matrix (V, C)
-            else:
-                by_weight += error.T @ rows  # products in half precision, their sum is not
-        ctx.save_for_backward(by_x, by_weight)
-        return nats
-
-    @staticmethod
-    def backward(ctx: Any, *by_nats: Tensor) -> tuple[Tensor, Tensor, None]:
-        by_x, by_weight = ctx.saved_tensors
-        return by_x.mul_(by_nats[0]), by_weight.mul_(by_nats[0]), None  # in place; PyTorch refuses to do so twice
 
 
 def fused_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ A few directions make up most of a gradient, and AdamW follows them; the others,
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -20,8 +21,13 @@ MOMENTUM = 0.95
 class Muon(AdamW):
     """Muon for groups with a `momentum`, AdamW for all others: embeddings, biases and norms.
 
-    Both have the same learning rate: Muon's steps are scaled to the size of AdamW's, whose numbers are about 0.2.
+    Both have the same learning rate: Muon's steps are scaled to the size of AdamW's, whose numbers are about 0.2. With
+    `precision` "bfloat16" its products are computed in that, their sums in full.
     """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], precision: str = "float32", **given: Any) -> None:
+        super().__init__(groups, **given)
+        self.precision = precision
 
     def update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of one parameter; weight and gradient have the same shape."""
@@ -33,7 +39,9 @@ class Muon(AdamW):
             state["momentum_buffer"] = torch.zeros_like(weight)
         mean = state["momentum_buffer"]
         mean.lerp_(gradient, 1 - momentum)
-        direction = orthogonal(gradient.lerp(mean, momentum))  # the mean and once more the gradient: Nesterov's way
+        ahead = gradient.lerp(mean, momentum)  # the mean and once more the gradient: Nesterov's way
+        with torch.autocast(weight.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            direction = orthogonal(ahead)
         weight.mul_(1 - rate * group["weight_decay"])
         weight.sub_(rate * 0.2 * math.sqrt(max(weight.shape)) * direction)  # an orthogonal matrix's numbers are small
 

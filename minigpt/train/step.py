@@ -78,7 +78,7 @@ class TrainSettings:
 def make_optimizer(model: nn.Module, settings: TrainSettings, plain: bool = False) -> torch.optim.Optimizer:
     """The settings' optimizer for a model: matrices decay towards zero; biases and norms do not."""
     if settings.optimizer == "muon":
-        return Muon(muon_groups(model, settings.weight_decay), betas=BETAS)
+        return Muon(muon_groups(model, settings.weight_decay), settings.precision, betas=BETAS)
     return fast_parts(plain).optimizer(decay_groups(model, settings.weight_decay), betas=BETAS)
 
 

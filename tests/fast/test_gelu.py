@@ -50,7 +50,19 @@ def test_far_out_nothing_is_lost() -> None:
 
 
 @compiled
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=99))
+@settings(deadline=None)
+def test_bfloat16_is_float32_rounded(numbers: list[float]) -> None:
+    x = torch.tensor(numbers).bfloat16().requires_grad_()
+    wide, by_y = x.detach().float().requires_grad_(), torch.linspace(-1, 1, len(numbers)).bfloat16()
+    y, exact = gelu.gelu(x), gelu.gelu(wide)
+    assert torch.equal(y, exact.bfloat16())
+    (by_x,), (by_wide,) = torch.autograd.grad(y, x, by_y), torch.autograd.grad(exact, wide, by_y.float())
+    assert torch.equal(by_x, by_wide.bfloat16())
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_other_dtypes_go_to_pytorch(dtype: torch.dtype) -> None:
     x = torch.linspace(-3, 3, 50, dtype=dtype).requires_grad_()
     assert torch.equal(gelu.gelu(x), F.gelu(x, approximate="tanh"))
@@ -87,6 +99,9 @@ def test_without_a_compiler_pytorchs_kernel_serves(monkeypatch: pytest.MonkeyPat
         ("(SLOPE + 3 * CUBE", "(SLOPE + CUBE"),
         ("share * rest", "share"),
         ("by_y[i] *", ""),
+        ("widened(by_y[i]) *", ""),
+        ("narrowed(value(widened(x[i])))", "x[i]"),
+        ("bits + 0x7fff", "bits"),
     ],
 )
 def test_a_fault_in_c_is_seen(

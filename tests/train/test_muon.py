@@ -91,6 +91,24 @@ def test_a_step_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all((a - b).abs().max() > 0.01 for a, b in zip(model.parameters(), before.parameters(), strict=True))
 
 
+def test_its_products_are_in_bfloat16_where_that_was_asked_for() -> None:
+    moved: dict[str, list[Tensor]] = {}
+    for precision in ("float32", "bfloat16"):
+        model = tiny()
+        optimizer = make_optimizer(model, replace(SETTINGS, precision=precision))
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01
+        model(IDS[:16].view(1, 16)).square().mean().backward()
+        optimizer.step()
+        moved[precision] = [
+            after - before for after, before in zip(model.parameters(), tiny().parameters(), strict=True)
+        ]
+    for (name, _), full, half in zip(tiny().named_parameters(), *moved.values(), strict=True):
+        assert half.dtype == torch.float32
+        assert (half - full).norm() < 0.1 * full.norm(), name
+        assert torch.equal(half, full) == (not name.startswith("h.") or full.ndim == 1), name
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_matrices_of_the_blocks_and_nothing_else(kind: str) -> None:
     model = tiny(kind)

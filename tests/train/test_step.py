@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minigpt.fast import training
+from minigpt.fast import crossentropy, training
 from minigpt.fast.compared import say_once
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
@@ -182,7 +182,7 @@ def gradients(model: nn.Module, found: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("n_blocks", [1, 8, 40])  # 128 rows of logits at a time: less than one part, one, five
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "head of its own"])
 def test_the_fused_loss_is_the_loss(kind: str, n_blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "N_LOGITS", 1)
+    monkeypatch.setattr(crossentropy, "N_LOGITS", 1)
     model = tiny(kind).double()
     if kind == "head of its own":
         model = Llama(LlamaConfig(300, 16, 1, 2, 1, 8, 16, tied=False)).double()
@@ -209,8 +209,8 @@ def test_the_fused_loss_in_bfloat16_is_near() -> None:
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_a_step_never_has_all_logits_at_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In whichever form the model runs here, with a decode step in C or without."""
-    forward, calls = training.ChunkedCrossEntropy.forward, []
-    monkeypatch.setattr(training.ChunkedCrossEntropy, "forward", lambda *given: calls.append(1) or forward(*given))  # type: ignore[func-returns-value]
+    forward, calls = crossentropy.ChunkedCrossEntropy.forward, []
+    monkeypatch.setattr(crossentropy.ChunkedCrossEntropy, "forward", lambda *given: calls.append(1) or forward(*given))  # type: ignore[func-returns-value]
     trainer = Trainer(tiny(kind), SETTINGS)
     trainer.do_step(IDS)
     calls.clear()  # of what was compared
@@ -220,11 +220,11 @@ def test_a_step_never_has_all_logits_at_once(kind: str, monkeypatch: pytest.Monk
 
 def test_the_gradients_of_several_chunks_add_up_and_are_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are scaled in place by the gradient of the loss, which a second time would scale them twice."""
-    monkeypatch.setattr(training, "N_LOGITS", 1)  # so that a chunk has 128 rows
+    monkeypatch.setattr(crossentropy, "N_LOGITS", 1)  # so that a chunk has 128 rows
     numbers = torch.Generator().manual_seed(0)
     x, weight = (torch.randn(n, 16, generator=numbers, dtype=torch.float64).requires_grad_() for n in (300, 50))
     y = torch.randint(50, (300,), generator=numbers)
-    found = training.ChunkedCrossEntropy.apply(x, weight, y) / 3
+    found = crossentropy.ChunkedCrossEntropy.apply(x, weight, y) / 3
     wanted = torch.autograd.grad(F.cross_entropy(x @ weight.T, y, reduction="sum") / 3, (x, weight))
     for mine, theirs in zip(torch.autograd.grad(found, (x, weight), retain_graph=True), wanted, strict=True):
         torch.testing.assert_close(mine, theirs)

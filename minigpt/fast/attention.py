@@ -1,7 +1,7 @@
 """Attention in one kernel that never stores the (T, T) weights (Dao et al. 2022, FlashAttention).
 
-In training on a CPU that is attention.c with its gradients: PyTorch's kernel takes twice as long there, a third of a
-training step.
+In training on a CPU, and for long prompts, that is attention.c: PyTorch's kernel takes twice as long there, a third of
+a training step.
 
 B batch, H heads, H_kv heads of keys and values, T tokens, S slots, D head size.
 """
@@ -22,10 +22,14 @@ from minigpt.models.attention import Attention, Softmax
 from minigpt.models.layers import softmax
 
 EXACT = 1e-5  # relative difference in float32
+LONG = 128  # tokens of a prompt
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """What `models.attention.Attention` computes: q (B, H, T, D), k and v (B, H_kv, S, D) -> (B, H, T, D)."""
+    n_tokens = q.shape[2]
+    if mask is not None and q.is_cpu and n_tokens >= LONG and is_causal(mask):
+        k, v, mask = k[:, :, :n_tokens], v[:, :, :n_tokens], None  # no token sees a slot beyond its own
     if mask is None and can_run(q, k, v):
         y: Tensor = CausalAttention.apply(q.float(), k.float(), v.float())
         return y.to(q.dtype)
@@ -33,13 +37,22 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
 
 
+def is_causal(mask: Tensor) -> bool:
+    """Whether a mask (B or 1, 1, T, S) lets each token see the slots up to its own number, as that of a prompt does."""
+    if torch.compiler.is_compiling():
+        return False
+    causal = torch.ones(mask.shape[2:], dtype=torch.bool).tril()  # (T, S)
+    return torch.equal(mask, causal.expand_as(mask))
+
+
 def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
-    """Whether attention.c is there for such tensors, and right; if no gradient is wanted, nothing waits for it to be
-    compiled and compared."""
+    """Whether attention.c is there for such tensors, and right; for a short prompt nothing waits for it to be compiled
+    and compared."""
     dtypes = (torch.float32, torch.bfloat16)
     if not all(type(x) is Tensor and x.is_cpu and x.dtype in dtypes for x in (q, k, v)):
         return False
-    whole = q.shape[2] == k.shape[2] and q.numel() > 0 and torch.is_grad_enabled() and q.requires_grad
+    learns = torch.is_grad_enabled() and q.requires_grad
+    whole = q.shape[2] == k.shape[2] and q.numel() > 0 and (learns or q.shape[2] >= LONG)
     return whole and not torch.compiler.is_compiling() and agrees(Attention.forward, Softmax.forward, softmax)
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast.compared import difference, say_once
-from minigpt.fast.fused import fused
+from minigpt.fast.fused import fused, multiplies_bfloat16
+from minigpt.fast.int8 import Int8
 from minigpt.fast.native import native
 from minigpt.models.cache import KVCache, LayerKV
 from minigpt.models.gpt2 import GPT2
@@ -31,6 +32,7 @@ SIZES: dict[str, Any] = {"vocab_size": 29, "n_ctx": 10, "n_layer": 1, "n_head": 
 EXACT = {GPT2: 1e-10, GPT2Variant: 1e-10, Llama: 1e-5}
 IN_FLOAT32 = 5e-6
 ROUNDING = {torch.float64: 1e-5, torch.float32: 1e-3}
+IN_HALF = 0.05
 _chosen: "WeakKeyDictionary[nn.Module, tuple[list[object], nn.Module | None]]" = WeakKeyDictionary()
 
 
@@ -106,7 +108,7 @@ def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
     exact = EXACT[type(model)] if dtype == torch.float64 else IN_FLOAT32
     for name, plain, tolerance in (
         ("on a tiny model", tiny(model, dtype), exact),
-        ("in the first block", first_block(model), ROUNDING.get(next(model.parameters()).dtype, 0.05)),
+        ("in the first block", first_block(model), rounding_of(model)),
     ):
         try:
             with torch.autocast(next(model.parameters()).device.type, enabled=False):  # the caller may be training
@@ -118,6 +120,12 @@ def what_differs(model: GPT2 | Llama, make: Make, dtype: torch.dtype) -> str:
         if not off <= tolerance and not damaged:
             return f"{name} by {off:.1e}"
     return ""
+
+
+def rounding_of(model: nn.Module) -> float:
+    """The difference that rounding may cause in a model's first block; int8 may be multiplied in half precision."""
+    halved = multiplies_bfloat16() and any(isinstance(part, Int8) for part in model.modules())
+    return IN_HALF if halved else ROUNDING.get(next(model.parameters()).dtype, IN_HALF)
 
 
 def tiny(model: GPT2 | Llama, dtype: torch.dtype) -> Any:

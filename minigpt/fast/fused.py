@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from minigpt.fast.attention import attend
 from minigpt.fast.gelu import gelu
+from minigpt.fast.int8 import Int8Linear
 from minigpt.models import gpt2, llama
 from minigpt.models.attention import Attention
 from minigpt.models.layers import LayerNorm, Linear
@@ -25,6 +26,12 @@ NO_PRODUCT = {  # half precision that PyTorch multiplies element by element on t
     )
     if not supported()
 }
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for products in bfloat16: AVX-512's or AMX."""
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name yet
+    return bool(native())
 
 
 class FusedAttention(Attention):
@@ -49,6 +56,16 @@ class FusedLinear(Linear):
             bias = None if self.bias is None else self.bias.float()
             return F.linear(x.float(), self.weight.float(), bias).to(x.dtype)
         return F.linear(x, self.weight, self.bias)
+
+
+class FusedInt8Linear(Int8Linear):
+    """Many rows in bfloat16 where the CPU multiplies that: it holds int8 values exactly, and is soon multiplied."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not multiplies_bfloat16() or not x.is_cpu or x.shape[:-1].numel() <= 8:
+            return super().forward(x)
+        y = F.linear(x.bfloat16(), self.values.bfloat16()).float() * self.scale
+        return y if self.bias is None else y + self.bias
 
 
 class FusedLayerNorm(LayerNorm):
@@ -83,6 +100,7 @@ FUSED: dict[type[nn.Module], type[nn.Module]] = {
     Attention: FusedAttention,
     ScaledAttention: FusedScaledAttention,
     Linear: FusedLinear,
+    Int8Linear: FusedInt8Linear,
     LayerNorm: FusedLayerNorm,
     llama.RMSNorm: FusedRMSNorm,
     gpt2.MLP: FusedMLP,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from minigpt.fast.choose import fast_form
+from minigpt.fast.fused import multiplies_bfloat16
 from minigpt.fast.training import fast_parts
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
@@ -160,5 +161,4 @@ def fast_precision(device: torch.device) -> str:
     """ "bfloat16" where the device multiplies it natively, else "float32"."""
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name yet
-    return "bfloat16" if device.type == "cpu" and native() else "float32"
+    return "bfloat16" if device.type == "cpu" and multiplies_bfloat16() else "float32"

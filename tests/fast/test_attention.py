@@ -15,7 +15,7 @@ from minigpt.fast import attention
 from minigpt.fast.attention import CausalAttention, attend
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import difference, say_once
-from minigpt.models.attention import Attention, split_heads
+from minigpt.models.attention import Attention, causal_mask, split_heads
 from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from minigpt.models.llama import Llama
@@ -156,6 +156,30 @@ def test_what_it_cannot_goes_to_pytorch(what: str, calls: list[str]) -> None:
     q, k, v = (x.to(dtype).requires_grad_(what != "no gradient") for x in (q, k, v))
     assert difference(Attention()(q, k, v, mask), attend(q, k, v, mask)) < 1e-2
     assert calls == []
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n_slots", [130, 256])
+def test_a_long_prompt_runs_in_it(n_slots: int, dtype: torch.dtype, calls: list[str]) -> None:
+    """Its mask lets each token see the slots up to its own; what lies in the later ones is nobody's business."""
+    q, k, v = (x.detach().to(dtype) for x in qkv(2, 4, 2, n_slots, 24))
+    mask = causal_mask(torch.arange(130).expand(2, 130), n_slots)
+    found = attend(q[:, :, :130], k, v, mask)
+    assert calls == ["attend"]
+    assert found.dtype == dtype
+    assert difference(Attention()(q[:, :, :130], k, v, mask), found) < (1e-5 if dtype == torch.float32 else 1e-2)
+
+
+@compiled
+@pytest.mark.parametrize(("text", "token", "slot"), [(1, 129, 100), (0, 0, 1), (1, 50, 140)])
+def test_a_prompt_whose_mask_differs_in_one_place_does_not(text: int, token: int, slot: int, calls: list[str]) -> None:
+    q, k, v = (x.detach() for x in qkv(2, 2, 2, 150, 24))
+    mask = causal_mask(torch.arange(130).expand(2, 130), 150).clone()
+    mask[text, 0, token, slot] ^= True
+    found = attend(q[:, :, :130], k, v, mask)
+    assert calls == []
+    assert difference(Attention()(q[:, :, :130], k, v, mask), found) < 1e-5
 
 
 @compiled

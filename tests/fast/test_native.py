@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from minigpt.fast import choose, compiler, native
+import minigpt
+from minigpt.fast import choose, compiler, fused, native
 from minigpt.fast.choose import fast_form
 from minigpt.fast.compared import say_once
 from minigpt.fast.int8 import Int8Linear, quantized
@@ -28,6 +29,8 @@ from minigpt.models.config import GPT2Config
 from minigpt.models.gpt2 import GPT2
 from tests.fast.faults import plant
 from weights import load_checkpoint
+
+STORY = "Once upon a time there was an old woman who lived in a little house at the edge of a dark forest. " * 13
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "gpt2": {},
@@ -81,8 +84,11 @@ def stepwise(model: Any, ids: Tensor, prompts: list[int], n_new: int = 4) -> Ten
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float32", 1e-5), ("float16", 2e-2), ("bfloat16", 0.1), ("int8", 1e-5)]
 )
-def test_it_gives_the_plain_forms_logits(model: Any, family: str, dtype: str, tolerance: float) -> None:
+def test_it_gives_the_plain_forms_logits(
+    model: Any, family: str, dtype: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Few tokens and many, one text and several of different lengths; relative to the largest logit."""
+    monkeypatch.setattr(fused, "multiplies_bfloat16", lambda: False)
     plain = model(family, dtype)
     fast = fast_form(plain)
     assert isinstance(fast, native.Native)
@@ -279,6 +285,22 @@ def test_int8_rounds_to_the_nearest_of_255_values_a_row(model: Any) -> None:
     assert torch.equal(other.values.abs().amax(dim=1), torch.full((144,), 127, dtype=torch.int8))
     assert next(rounded.parameters()).dtype == torch.float32
     assert generate(rounded, [1, 2], max_new_tokens=5) == generate(rounded, [1, 2], max_new_tokens=5, plain=True)
+
+
+def test_many_rows_of_int8_are_multiplied_in_bfloat16_where_a_processor_can(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, ids = model("llama", "int8"), ids_for(8)
+    monkeypatch.setattr(choose, "multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(fused, "multiplies_bfloat16", lambda: True)
+    right, found = (stepwise(form, ids, [42] * 8) for form in (plain, fast_form(plain)))
+    assert 1e-4 < (found - right).abs().max() / right.abs().max() < 2e-2
+    few = [stepwise(form, ids[:1, :8], [2]) for form in (plain, fast_form(plain))]
+    assert (few[0] - few[1]).abs().max() < 1e-5 * right.abs().max()
+    lm = minigpt.load("storyteller", dtype="int8")
+    prompt = lm.tokenizer.encode(STORY)
+    assert len(prompt) > 256
+    assert generate(lm.model, prompt, max_new_tokens=200) == generate(lm.model, prompt, max_new_tokens=200, plain=True)
 
 
 def test_the_cache_grows_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:

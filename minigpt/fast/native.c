@@ -23,7 +23,11 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#define LANES 8 /* of a vector register of AVX2; on others the compiler takes two, or half of one */
+#ifdef __AVX512F__
+#define LANES 16
+#else
+#define LANES 8 /* of a vector register of AVX2; on others the compiler takes two */
+#endif
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef uint32_t ints __attribute__((vector_size(4 * LANES)));
 typedef _Float16 halves __attribute__((vector_size(2 * LANES)));
@@ -94,7 +98,15 @@ INLINE vec load(const void *from, int64_t i, int64_t type) {
     const void *at = (const char *)from + i * size_of(type);
     if (type == F32) {
         memcpy(&numbers, at, sizeof numbers);
-#ifdef __AVX2__
+#ifdef __AVX512F__
+    } else if (type == F16) {
+        numbers = (vec)_mm512_cvtph_ps(_mm256_loadu_si256(at));
+    } else if (type == BF16) {
+        numbers = (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(at)), 16);
+    } else {
+        numbers = (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(at)));
+    }
+#elif defined __AVX2__
     } else if (type == F16) {
         numbers = (vec)_mm256_cvtph_ps(_mm_loadu_si128(at));
     } else if (type == BF16) {
@@ -223,20 +235,32 @@ static void strip(const Linear *l, const float *x, float *y, int64_t stride, int
             for (int64_t k = 0; k < rows; k++) y[t * stride + j] += x[t * l->n_in + k] * w[k][j];
 }
 
-/* Rows become columns, by halves, quarters and eighths. */
+/* Two rows exchange blocks of `step` numbers: the first keeps its even ones and gets those of the second. */
+#define EVEN(i, step) ((i) & (step) ? LANES + (i) - (step) : (i))
+#define ODD(i, step) ((i) & (step) ? LANES + (i) : (i) + (step))
+#define EIGHT(of, i, step) of(i, step), of(i + 1, step), of(i + 2, step), of(i + 3, step), of(i + 4, step), \
+    of(i + 5, step), of(i + 6, step), of(i + 7, step)
+#if LANES == 16
+#define ALL(of, step) EIGHT(of, 0, step), EIGHT(of, 8, step)
+#else
+#define ALL(of, step) EIGHT(of, 0, step)
+#endif
+#define EXCHANGE(step)                                        \
+    for (int k = 0; k < LANES; k++)                           \
+        if (!(k & (step))) {                                  \
+            vec a = r[k], b = r[k + (step)];                  \
+            r[k] = PICK(a, b, ALL(EVEN, step));               \
+            r[k + (step)] = PICK(a, b, ALL(ODD, step));       \
+        }
+
+/* Rows become columns. */
 INLINE void turn(vec r[LANES]) {
-    for (int k = 0; k < 4; k++) {
-        vec a = r[k], b = r[k + 4];
-        r[k] = PICK(a, b, 0, 1, 2, 3, 8, 9, 10, 11), r[k + 4] = PICK(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    for (int k = 0; k < 6; k += k == 1 ? 3 : 1) {
-        vec a = r[k], b = r[k + 2];
-        r[k] = PICK(a, b, 0, 1, 8, 9, 4, 5, 12, 13), r[k + 2] = PICK(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-    for (int k = 0; k < 8; k += 2) {
-        vec a = r[k], b = r[k + 1];
-        r[k] = PICK(a, b, 0, 8, 2, 10, 4, 12, 6, 14), r[k + 1] = PICK(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
-    }
+#if LANES == 16
+    EXCHANGE(8)
+#endif
+    EXCHANGE(4)
+    EXCHANGE(2)
+    EXCHANGE(1)
 }
 
 /* Two registers of outputs from j on, of `rows` inputs from i on, an input after the other; and the outputs beside

@@ -203,7 +203,7 @@ FAULTS = [  # in native.c, the families that show it
     ("x[t * n_in + k] * right", "x[t * n_in + k] * left", "gpt2"),
     ("x[t * l->n_in + i + k * part] : 0", "x[i + k * part] : 0", "gpt2"),
     ("left -= few, x += few * n_in, y", "left -= few, y", "gpt2"),
-    ("5, 13, 7, 15", "5, 13, 15, 7", "gpt2"),
+    ("LANES + (i) : (i) + (step)", "LANES + (i) : (i)", "gpt2"),
     ("block[k + row] + o", "block[k + row]", "llama"),
     ("block[k] + LANES, &right", "block[k] + LANES, &left", "gpt2"),
     ("block[k][o + row] =", "block[k][o] =", "llama"),

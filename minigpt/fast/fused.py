@@ -64,8 +64,8 @@ class FusedInt8Linear(Int8Linear):
     def forward(self, x: Tensor) -> Tensor:
         if not multiplies_bfloat16() or not x.is_cpu or x.shape[:-1].numel() <= 8:
             return super().forward(x)
-        y = F.linear(x.bfloat16(), self.values.bfloat16()).float() * self.scale
-        return y if self.bias is None else y + self.bias
+        y = F.linear(x.bfloat16(), self.values.bfloat16()).float()
+        return y.mul_(self.scale) if self.bias is None else torch.addcmul(self.bias, y, self.scale)
 
 
 class FusedLayerNorm(LayerNorm):

@@ -1,4 +1,5 @@
-"""GELU in one kernel: in training on a CPU gelu.c with its gradient, else PyTorch's, which takes four times as long."""
+"""GELU in one kernel: on a CPU, in training and for long prompts, gelu.c with its gradient; else PyTorch's, which takes four
+times as long."""
 
 import ctypes
 from collections.abc import Callable
@@ -16,13 +17,15 @@ from minigpt.fast.compiler import library
 from minigpt.models import layers
 
 EXACT = 1e-6  # relative difference in float32
+LONG = 1 << 18  # numbers: a prompt of a few hundred tokens
 
 
 def gelu(x: Tensor) -> Tensor:
     """What `models.layers.gelu` computes, for a tensor of any shape."""
     plain = type(x) is Tensor and x.is_cpu and x.dtype in (torch.float32, torch.bfloat16)
-    learns = torch.is_grad_enabled() and x.requires_grad  # else nothing waits for it to be compiled and compared
-    if plain and learns and not torch.compiler.is_compiling() and agrees(layers.gelu):
+    learns = torch.is_grad_enabled() and x.requires_grad
+    waits = learns or x.numel() >= LONG  # else nothing waits for it to be compiled and compared
+    if plain and waits and not torch.compiler.is_compiling() and agrees(layers.gelu):
         found: Tensor = Gelu.apply(x)
         return found
     return F.gelu(x, approximate="tanh")

@@ -1,5 +1,5 @@
-"""GELU in one kernel: on a CPU, in training and for long prompts, gelu.c with its gradient; else PyTorch's, which takes four
-times as long."""
+"""GELU in one kernel: on a CPU gelu.c with its gradient, in training and for long prompts; else PyTorch's, which takes
+four times as long."""
 
 import ctypes
 from collections.abc import Callable

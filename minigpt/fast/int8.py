@@ -59,7 +59,7 @@ class Int8Embedding(Int8, Embedding):  # type: ignore[misc]
 def quantized(model: M) -> M:
     """The model itself, its matrices and token embedding now int8; the position embedding is not: one row is read.
 
-    The float matrices are freed one by one, so a second copy of the model is never in memory. It computes in float32; of
+    The float matrices are freed one by one, so a second copy of the model is never in memory. It computes in float32;
     its fast form, fused.py, many rows at once in bfloat16 where the CPU has instructions for that.
 
     >>> from minigpt.models.gpt2 import GPT2, GPT2Config

@@ -78,6 +78,20 @@ def test_where_nobody_learns_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch
 
 
 @compiled
+def test_a_long_prompt_runs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gelu, "LONG", 50)
+    calls: list[str] = []
+    own = gelu.function
+    monkeypatch.setattr(gelu, "function", lambda name, x: calls.append(name) or own(name, x))  # type: ignore[func-returns-value]
+    gelu.agrees(layers.gelu)
+    calls.clear()  # of what was compared
+    for n in (49, 50):
+        x = torch.linspace(-3, 3, n)
+        assert difference(layers.gelu(x.double()), gelu.gelu(x)) < 1e-6
+    assert calls == ["gelu"]
+
+
+@compiled
 def test_a_second_derivative_is_refused() -> None:
     x = torch.ones(3).requires_grad_()
     with pytest.raises(RuntimeError, match="no second derivative: take the plain form"):

@@ -39,7 +39,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
 
 def is_causal(mask: Tensor) -> bool:
     """Whether a mask (B or 1, 1, T, S) lets each token see the slots up to its own number, as that of a prompt does."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or type(mask) is not Tensor or mask.dtype != torch.bool:
         return False
     causal = torch.ones(mask.shape[2:], dtype=torch.bool).tril()  # (T, S)
     return torch.equal(mask, causal.expand_as(mask))

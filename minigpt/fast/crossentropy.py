@@ -56,7 +56,11 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
 def errors(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Of logits (N, V) and targets (N,) the cross-entropies (N,) and their gradient (N, V): p, minus 1 at the target.
-    The logits are used up."""
+    The logits are used up. Raises IndexError for a target that is no id of the vocabulary, on the CPU."""
+    targets = targets.long()
+    wrong = targets[(targets < 0) | (targets >= logits.shape[1])] if logits.is_cpu else ()
+    if len(wrong):
+        raise IndexError(f"there is no token {wrong[0]} to predict in a vocabulary of {logits.shape[1]}")
     if logits.is_cpu and logits.dtype in (torch.float32, torch.bfloat16) and agrees(cross_entropy):
         return errors_in_c(logits, targets)
     wide = logits if logits.dtype == torch.float64 else logits.float()

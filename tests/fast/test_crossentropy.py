@@ -82,6 +82,21 @@ def test_logits_far_apart_and_none_at_all() -> None:
     assert nats[2:].isfinite().logical_not().all()  # so that the trainer refuses the step
 
 
+@pytest.mark.parametrize("target", [-1, -100, 10, 2**40])
+def test_a_target_outside_the_vocabulary_is_refused(target: int) -> None:
+    logits = torch.zeros(3, 10)
+    with pytest.raises(IndexError, match=f"^there is no token {target} to predict in a vocabulary of 10$"):
+        crossentropy.errors(logits, torch.tensor([0, target, 9]))
+    assert not logits.any()  # nothing was written
+
+
+def test_targets_of_another_type_are_the_same_ids() -> None:
+    logits, targets = torch.linspace(-3, 3, 50).view(5, 10), torch.arange(5)
+    for dtype in (torch.int32, torch.uint8):
+        found = crossentropy.errors(logits.clone(), targets.to(dtype))
+        assert all(map(torch.equal, found, crossentropy.errors(logits.clone(), targets)))
+
+
 @compiled
 def test_other_dtypes_go_to_pytorch() -> None:
     logits, targets = torch.linspace(-3, 3, 50).view(5, 10), torch.arange(5)

@@ -33,18 +33,21 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         kind = x.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
         narrow = weight.to(dtype)
-        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight)
+        by_x: Tensor = torch.empty_like(x)
+        by_weight: Tensor | None = None
         nats = torch.zeros((), dtype=torch.float64 if dtype == torch.float64 else torch.float32, device=x.device)
-        size = max(128, N_LOGITS // len(weight))
+        size = max(128, N_LOGITS // len(weight), 0 if narrow is weight else x.shape[1])
         for rows, wanted, by_rows in zip(x.split(size), targets.split(size), by_x.split(size), strict=True):
             rows = rows.to(dtype)
             found, error = errors(rows @ narrow.T, wanted)  # (rows,), (rows, V)
             nats += found.sum()
             by_rows.copy_(error @ narrow)
-            if error.dtype == by_weight.dtype:
+            if by_weight is None:
+                by_weight = (error.T @ rows).to(weight.dtype)
+            elif narrow is weight:
                 by_weight.addmm_(error.T, rows)  # adds to what is there, without a second matrix (V, C)
             else:
-                by_weight += error.T @ rows  # products in half precision, their sum is not
+                by_weight += error.T @ rows  # products in half precision, their sum is not: so fewer of them, see above
         ctx.save_for_backward(by_x, by_weight)
         return nats
 
@@ -58,8 +61,7 @@ def errors(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Of logits (N, V) and targets (N,) the cross-entropies (N,) and their gradient (N, V): p, minus 1 at the target.
     The logits are used up. Raises IndexError for a target that is no id of the vocabulary, on the CPU."""
     targets = targets.long()
-    wrong = targets[(targets < 0) | (targets >= logits.shape[1])] if logits.is_cpu else ()
-    if len(wrong):
+    if logits.is_cpu and len(wrong := targets[(targets < 0) | (targets >= logits.shape[1])]):
         raise IndexError(f"there is no token {wrong[0]} to predict in a vocabulary of {logits.shape[1]}")
     if logits.is_cpu and logits.dtype in (torch.float32, torch.bfloat16) and agrees(cross_entropy):
         return errors_in_c(logits, targets)

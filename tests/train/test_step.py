@@ -232,6 +232,21 @@ def test_the_gradients_of_several_chunks_add_up_and_are_given_once(monkeypatch: 
         found.backward()
 
 
+def test_chunks_in_half_precision_add_up_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crossentropy, "N_LOGITS", 1)  # so that a chunk has 128 rows
+    numbers = torch.Generator().manual_seed(0)
+    x, weight = (torch.randn(n, 16, generator=numbers).requires_grad_() for n in (300, 50))
+    y = torch.randint(50, (300,), generator=numbers)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = crossentropy.ChunkedCrossEntropy.apply(x, weight, y)
+    wanted = F.cross_entropy(x @ weight.T, y, reduction="sum")
+    assert found.item() == pytest.approx(wanted.item(), rel=0.01)
+    pairs = zip(torch.autograd.grad(found, (x, weight)), torch.autograd.grad(wanted, (x, weight)), strict=True)
+    for mine, theirs in pairs:
+        assert mine.dtype == torch.float32
+        assert (mine - theirs).norm() < 0.02 * theirs.norm()
+
+
 def test_an_output_matrix_that_is_none_keeps_the_models_own_logits() -> None:
     """A variant whose `unembed` does more than multiply, and a class of one's own."""
 

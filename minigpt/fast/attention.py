@@ -52,7 +52,8 @@ def can_run(q: Tensor, k: Tensor, v: Tensor) -> bool:
     if not all(type(x) is Tensor and x.is_cpu and x.dtype in dtypes for x in (q, k, v)):
         return False
     learns = torch.is_grad_enabled() and q.requires_grad
-    whole = q.shape[2] == k.shape[2] and q.numel() > 0 and (learns or q.shape[2] >= LONG)
+    enough = q.shape[2] >= LONG and len(k) * k.shape[1] >= torch.get_num_threads()  # a thread takes whole heads
+    whole = q.shape[2] == k.shape[2] and q.numel() > 0 and (learns or enough)
     return whole and not torch.compiler.is_compiling() and agrees(Attention.forward, Softmax.forward, softmax)
 
 

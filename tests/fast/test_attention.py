@@ -172,6 +172,21 @@ def test_a_long_prompt_runs_in_it(n_slots: int, dtype: torch.dtype, calls: list[
 
 
 @compiled
+def test_fewer_heads_than_threads_are_left_to_pytorch(calls: list[str]) -> None:
+    """Which divides a head's tokens among them, too."""
+    before = torch.get_num_threads()
+    q, k, v = (x.detach() for x in qkv(1, 4, 2, 130, 24))
+    mask = causal_mask(torch.arange(130)[None], 130)
+    try:
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            assert difference(Attention()(q, k, v, mask), attend(q, k, v, mask)) < 1e-5
+    finally:
+        torch.set_num_threads(before)
+    assert calls == ["attend"]
+
+
+@compiled
 @pytest.mark.parametrize(("text", "token", "slot"), [(1, 129, 100), (0, 0, 1), (1, 50, 140)])
 def test_a_prompt_whose_mask_differs_in_one_place_does_not(text: int, token: int, slot: int, calls: list[str]) -> None:
     q, k, v = (x.detach() for x in qkv(2, 2, 2, 150, 24))

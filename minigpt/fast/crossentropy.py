@@ -36,7 +36,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         by_x: Tensor = torch.empty_like(x)
         by_weight: Tensor | None = None
         nats = torch.zeros((), dtype=torch.float64 if dtype == torch.float64 else torch.float32, device=x.device)
-        size = max(128, N_LOGITS // len(weight), 0 if narrow is weight else x.shape[1])
+        size = max(128, N_LOGITS // len(weight))
+        if narrow is not weight:
+            size = max(size, x.shape[1])  # each chunk goes once through by_weight, which then takes longer than logits
         for rows, wanted, by_rows in zip(x.split(size), targets.split(size), by_x.split(size), strict=True):
             rows = rows.to(dtype)
             found, error = errors(rows @ narrow.T, wanted)  # (rows,), (rows, V)
@@ -47,7 +49,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             elif narrow is weight:
                 by_weight.addmm_(error.T, rows)  # adds to what is there, without a second matrix (V, C)
             else:
-                by_weight += error.T @ rows  # products in half precision, their sum is not: so fewer of them, see above
+                by_weight += error.T @ rows  # products in half precision, their sum in full
         ctx.save_for_backward(by_x, by_weight)
         return nats
 

@@ -17,23 +17,37 @@ static inline float back(int32_t place) {
     return x;
 }
 
-#define ERRORS(name, number, to_float, from_float)                                                           \
-    void name(number *logits, const int64_t *targets, float *nats, int64_t rows, int64_t V, int threads) {       \
-        _Pragma("omp parallel for num_threads(threads)") for (int64_t row = 0; row < rows; row++) {          \
-            number *own = logits + row * V, *target = own + targets[row];                                     \
-            int32_t place = INT32_MIN;                                                                        \
-            for (int64_t v = 0; v < V; v++)                                                                   \
-                place = ordered(to_float(own[v])) > place ? ordered(to_float(own[v])) : place;                \
-            float largest = back(place), sum = 0, p;                                                          \
-            volatile float below = to_float(*target) - largest; /* volatile: subtracted first, or digits are lost */ \
-            for (int64_t v = 0; v < V; v++) sum += exponential(to_float(own[v]) - largest);                   \
-            nats[row] = logf(sum) - below;                                                                    \
-            p = exponential(below) / sum;                                                                     \
-            for (int64_t v = 0; v < V; v++) own[v] = from_float(exponential(to_float(own[v]) - largest) / sum); \
-            *target = from_float(p - 1);                                                                      \
-        }                                                                                                     \
-    }
+/* Number v of a row in float32, or in bfloat16. */
+static inline float get(const void *row, int64_t v, int half) {
+    return half ? widened(((const bfloat *)row)[v]) : ((const float *)row)[v];
+}
 
-#define SAME(x) (x)
-ERRORS(errors, float, SAME, SAME)
-ERRORS(errors_bfloat16, bfloat, widened, narrowed)
+static inline void put(void *row, int64_t v, int half, float x) {
+    if (half) ((bfloat *)row)[v] = narrowed(x);
+    else ((float *)row)[v] = x;
+}
+
+/* One row; `half` is known where this is written out, so that no loop asks. */
+static inline __attribute__((always_inline)) float one(void *row, int64_t target, int64_t V, int half) {
+    int32_t place = INT32_MIN;
+    for (int64_t v = 0; v < V; v++) {
+        int32_t next = ordered(get(row, v, half));
+        place = next > place ? next : place;
+    }
+    float largest = back(place), sum = 0;
+    volatile float below = get(row, target, half) - largest; /* volatile: subtracted first, or digits are lost */
+    for (int64_t v = 0; v < V; v++) sum += exponential(get(row, v, half) - largest);
+    for (int64_t v = 0; v < V; v++) put(row, v, half, exponential(get(row, v, half) - largest) / sum);
+    put(row, target, half, exponential(below) / sum - 1);
+    return logf(sum) - below;
+}
+
+#define ALL _Pragma("omp parallel for num_threads(threads)") for (int64_t row = 0; row < rows; row++)
+
+void errors(float *logits, const int64_t *targets, float *nats, int64_t rows, int64_t V, int threads) {
+    ALL nats[row] = one(logits + row * V, targets[row], V, 0);
+}
+
+void errors_bfloat16(bfloat *logits, const int64_t *targets, float *nats, int64_t rows, int64_t V, int threads) {
+    ALL nats[row] = one(logits + row * V, targets[row], V, 1);
+}

@@ -82,10 +82,7 @@ static const float *floats(const void *from, int64_t type, int64_t n, float *res
 #endif
         for (; i < n; i++) room[i] = ((const _Float16 *)from)[i];
     } else if (type == BF16) {
-        for (; i < n; i++) {
-            uint32_t bits = (uint32_t)half[i] << 16;
-            memcpy(room + i, &bits, 4);
-        }
+        for (; i < n; i++) room[i] = widened(half[i]);
     } else {
         for (; i < n; i++) room[i] = byte[i];
     }
@@ -136,11 +133,7 @@ INLINE vec load(const void *from, int64_t i, int64_t type) {
 static void store(void *to, int64_t type, int64_t n, const float *from) {
     if (type == F32) memcpy(to, from, 4 * n);
     for (int64_t i = 0; type == F16 && i < n; i++) ((_Float16 *)to)[i] = from[i];
-    for (int64_t i = 0; type == BF16 && i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, from + i, 4);
-        ((uint16_t *)to)[i] = from[i] != from[i] ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    }
+    for (int64_t i = 0; type == BF16 && i < n; i++) ((bfloat *)to)[i] = narrowed(from[i]);
 }
 
 /* y += a[0] w[0] + … + a[7] w[7], for vectors w[k] of n numbers. */

@@ -132,14 +132,15 @@ def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("targets[row];", "targets[0];"),
+        ("targets[row], V, 0", "targets[0], V, 0"),
+        ("targets[row], V, 1", "targets[0], V, 1"),
         ("logf(sum) - below", "logf(sum) + below"),
-        ("to_float(*target) - largest", "to_float(*target)"),
-        ("from_float(p - 1)", "from_float(p)"),
+        ("get(row, target, half) - largest", "get(row, target, half)"),
+        ("sum - 1)", "sum)"),
         ("exponential(below) / sum", "exponential(below)"),
-        ("- largest) / sum)", "- largest))"),
+        ("- largest) / sum", "- largest)"),
         ("bits + 0x7fff", "bits"),
-        ("ERRORS(errors_bfloat16, bfloat, widened, narrowed)", "ERRORS(errors_bfloat16, bfloat, widened, (bfloat))"),
+        ("[v] = narrowed(x)", "[v] = x"),
     ],
 )
 def test_a_fault_in_c_is_seen(
